@@ -1,0 +1,86 @@
+import type { Outcome } from "./outcome.ts"
+import { MAX_RETRY_AFTER_MS } from "./retry-schedule.ts"
+
+/** What we know of an endpoint from its latest attempts; times are epoch milliseconds. */
+export interface Health {
+  failingSince: number | null
+  slow: boolean
+  pausedUntil: number | null
+}
+
+/** One finished attempt: started `at`, took `durationMs`; `retryAfterMs` counts from its answer. */
+export interface AttemptResult {
+  outcome: Outcome
+  durationMs: number
+  at: number
+  retryAfterMs: number | null
+}
+
+export const SLOW_AFTER_MS = 5_000
+export const BREAKER_SHARE = 1 / 8
+export const BREAKER_MAX_MS = 5 * 60 * 1_000
+
+const MAX_FAILURE_GAP_MS = 12 * 60 * 60 * 1_000
+const FAILURE_GAP_SHARE = 1 / 10
+
+/**
+ * An endpoint's health after some attempts, and whether to disable it. Attempts refused by us say nothing
+ * about the endpoint. One success ends a failing spell; until then the endpoint is left alone for an eighth
+ * of the time it has failed.
+ */
+export function afterAttempts(
+  health: Health,
+  results: readonly AttemptResult[],
+  options: { disableAfterMs: number; now: number },
+): { health: Health; disable: "gone" | "failing" | null } {
+  const counted = results.filter(({ outcome }) => outcome !== "refused").toSorted((a, b) => a.at - b.at)
+  const first = counted[0]
+  const last = counted.at(-1)
+  if (!first || !last) return { health, disable: null }
+
+  const delivered = counted.some(({ outcome }) => outcome === "delivered")
+  const failingSince = delivered ? null : (health.failingSince ?? first.at)
+  // Measured between failures, not up to now: a single failure, however long it took, is not yet a spell.
+  const failedForMs = failingSince === null ? 0 : last.at - failingSince
+  const pauses = [
+    options.now + Math.min(failedForMs * BREAKER_SHARE, BREAKER_MAX_MS),
+    ...counted.map(({ retryAfterMs }) => options.now + Math.min(retryAfterMs ?? 0, MAX_RETRY_AFTER_MS)),
+    delivered ? 0 : (health.pausedUntil ?? 0),
+  ]
+  const pausedUntil = Math.ceil(Math.max(...pauses))
+
+  return {
+    health: {
+      failingSince,
+      slow: last.durationMs > SLOW_AFTER_MS,
+      pausedUntil: pausedUntil > options.now ? pausedUntil : null,
+    },
+    disable: counted.some(({ outcome }) => outcome === "gone")
+      ? "gone"
+      : failingSince !== null && hasFailedLongEnough(failingSince, failedForMs, options)
+        ? "failing"
+        : null,
+  }
+}
+
+/**
+ * Whether an endpoint should get even its first attempts in the retry lane, so that nobody else waits for it.
+ */
+export function isImpaired(health: Health, now: number): boolean {
+  return (
+    health.failingSince !== null || health.slow || (health.pausedUntil !== null && health.pausedUntil > now)
+  )
+}
+
+/**
+ * The two failures have to lie apart: one that took long must not disable an endpoint when the limit is
+ * short.
+ */
+function hasFailedLongEnough(
+  failingSince: number,
+  failedForMs: number,
+  { disableAfterMs, now }: { disableAfterMs: number; now: number },
+): boolean {
+  const gapMs = Math.min(MAX_FAILURE_GAP_MS, disableAfterMs * FAILURE_GAP_SHARE)
+  return now - failingSince >= disableAfterMs && failedForMs >= gapMs
+}

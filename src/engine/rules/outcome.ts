@@ -1,0 +1,143 @@
+/** Why an attempt ended without a response. */
+export type ErrorClass = "connection" | "name-or-tls" | "timeout" | "refused-target" | "internal"
+
+/** What an attempt means for its delivery. */
+export type Outcome = "delivered" | "retry" | "gone" | "refused"
+
+// The runtime has no error codes, only messages. They were seen in workerd; those of Cloudflare's network may
+// differ.
+const CONNECTION_LOST =
+  /network connection lost|connection (was )?(refused|reset|closed)|econnrefused|econnreset/i
+const NAME_OR_TLS =
+  /internal error|\bdns\b|enotfound|resolve|name not known|\btls\b|\bssl\b|certificate|handshake/i
+const TIMED_OUT = /timed out|etimedout/i
+
+const ERROR_PHRASES = {
+  connection: "Connection refused",
+  "name-or-tls": "Name or TLS error",
+  timeout: "Timed out",
+  "refused-target": "Target refused",
+  internal: "Internal error",
+} satisfies Record<ErrorClass, string>
+
+/** IANA's HTTP Status Code Registry. */
+const REASON_PHRASES: Readonly<Record<number, string>> = {
+  100: "Continue",
+  101: "Switching Protocols",
+  102: "Processing",
+  103: "Early Hints",
+  200: "OK",
+  201: "Created",
+  202: "Accepted",
+  203: "Non-Authoritative Information",
+  204: "No Content",
+  205: "Reset Content",
+  206: "Partial Content",
+  207: "Multi-Status",
+  208: "Already Reported",
+  226: "IM Used",
+  300: "Multiple Choices",
+  301: "Moved Permanently",
+  302: "Found",
+  303: "See Other",
+  304: "Not Modified",
+  305: "Use Proxy",
+  306: "(Unused)",
+  307: "Temporary Redirect",
+  308: "Permanent Redirect",
+  400: "Bad Request",
+  401: "Unauthorized",
+  402: "Payment Required",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  406: "Not Acceptable",
+  407: "Proxy Authentication Required",
+  408: "Request Timeout",
+  409: "Conflict",
+  410: "Gone",
+  411: "Length Required",
+  412: "Precondition Failed",
+  413: "Content Too Large",
+  414: "URI Too Long",
+  415: "Unsupported Media Type",
+  416: "Range Not Satisfiable",
+  417: "Expectation Failed",
+  418: "(Unused)",
+  421: "Misdirected Request",
+  422: "Unprocessable Content",
+  423: "Locked",
+  424: "Failed Dependency",
+  425: "Too Early",
+  426: "Upgrade Required",
+  428: "Precondition Required",
+  429: "Too Many Requests",
+  431: "Request Header Fields Too Large",
+  451: "Unavailable For Legal Reasons",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+  505: "HTTP Version Not Supported",
+  506: "Variant Also Negotiates",
+  507: "Insufficient Storage",
+  508: "Loop Detected",
+  510: "Not Extended",
+  511: "Network Authentication Required",
+}
+
+/** Cloudflare's own codes, which it answers in place of a receiver it could not talk to. */
+const CLOUDFLARE_EXPLANATIONS: Readonly<Record<number, string>> = {
+  520: "The receiver's server gave Cloudflare an empty or malformed response; its error log should say why.",
+  521: "The receiver's server refused Cloudflare's connection: it is down, or a firewall blocks it.",
+  522: "The receiver's server did not accept Cloudflare's connection in time: it is overloaded or filtered.",
+  523: "Cloudflare found no route to the receiver's server: its DNS record probably holds a wrong address.",
+  524: "The receiver's server accepted the request but did not answer Cloudflare in time.",
+  525: "The TLS handshake between Cloudflare and the receiver's server failed: check its TLS set-up.",
+  526: "The TLS certificate of the receiver's server is expired, self-signed or issued for another name.",
+  527: "Cloudflare's connection to the receiver's Railgun listener failed; Railgun has been retired.",
+  530: "Cloudflare could not look up the receiver's host: check that its name exists and its zone is active.",
+}
+
+/**
+ * Decides what an attempt means: 2xx delivers, 410 is a farewell, a refused target was never asked, all else
+ * is tried again. A status that came counts even if reading the body failed after it: the receiver has made
+ * up its mind.
+ */
+export function judge(result: { statusCode: number | null; error: ErrorClass | null }): Outcome {
+  if (result.error === "refused-target") return "refused"
+  if (result.statusCode === null) return "retry"
+  if (result.statusCode >= 200 && result.statusCode <= 299) return "delivered"
+  return result.statusCode === 410 ? "gone" : "retry"
+}
+
+/**
+ * Sorts what `fetch` threw. A refused and a reset connection cannot be told apart; the unknown counts as a
+ * connection fault.
+ */
+export function classifyFetchError(error: unknown): ErrorClass {
+  const { name, message } = error instanceof Error ? error : { name: "", message: String(error) }
+  if (name === "AbortError" || name === "TimeoutError") return "timeout"
+  if (CONNECTION_LOST.test(message)) return "connection"
+  if (NAME_OR_TLS.test(message)) return "name-or-tls"
+  return TIMED_OUT.test(message) ? "timeout" : "connection"
+}
+
+/** The registered reason phrase of a status code, or "Unknown status". */
+export function describeStatus(statusCode: number): string {
+  return REASON_PHRASES[statusCode] ?? "Unknown status"
+}
+
+/**
+ * One sentence for the receiver's owner about a status that Cloudflare made (520–527, 530); null for any
+ * other.
+ */
+export function explainStatus(statusCode: number): string | null {
+  return CLOUDFLARE_EXPLANATIONS[statusCode] ?? null
+}
+
+/** An error class in the words shown to people. */
+export function describeError(error: ErrorClass): string {
+  return ERROR_PHRASES[error]
+}

@@ -1,0 +1,185 @@
+import { describe, expect, it } from "vitest"
+import {
+  type AttemptResult,
+  afterAttempts,
+  BREAKER_MAX_MS,
+  type Health,
+  isImpaired,
+  SLOW_AFTER_MS,
+} from "../../src/engine/rules/endpoint-health.ts"
+
+const NOW = 1_800_000_000_000
+const SECOND_MS = 1_000
+const MINUTE_MS = 60 * SECOND_MS
+const HOUR_MS = 60 * MINUTE_MS
+const DAY_MS = 24 * HOUR_MS
+const HEALTHY: Health = { failingSince: null, slow: false, pausedUntil: null }
+
+const result = (outcome: AttemptResult["outcome"], more: Partial<AttemptResult> = {}): AttemptResult => ({
+  outcome,
+  durationMs: 100,
+  at: NOW,
+  retryAfterMs: null,
+  ...more,
+})
+const healthAfter = (health: Partial<Health>, results: AttemptResult[], disableAfterMs = 5 * DAY_MS) =>
+  afterAttempts({ ...HEALTHY, ...health }, results, { disableAfterMs, now: NOW })
+
+describe("a failing spell", () => {
+  it("begins with the earliest of the first failures, without a pause", () => {
+    const results = [result("retry"), result("retry", { at: NOW - 10 }), result("retry", { at: NOW - 5 })]
+    expect(healthAfter({}, results).health.failingSince).toBe(NOW - 10)
+    expect(healthAfter({}, [result("retry", { at: NOW - 15_000 })]).health).toMatchObject({
+      failingSince: NOW - 15_000,
+      pausedUntil: null,
+    })
+  })
+
+  it("keeps its beginning while failures go on", () => {
+    const since = NOW - HOUR_MS
+    expect(healthAfter({ failingSince: since }, [result("retry")]).health.failingSince).toBe(since)
+  })
+
+  it("ends with one success among failures", () => {
+    const results = [result("retry"), result("delivered"), result("retry")]
+    const { health, disable } = healthAfter(
+      { failingSince: NOW - 9 * DAY_MS, pausedUntil: NOW + HOUR_MS },
+      results,
+    )
+    expect(health).toEqual(HEALTHY)
+    expect(disable).toBeNull()
+  })
+
+  it.each([
+    ["8 seconds", 8 * SECOND_MS, SECOND_MS],
+    ["8 minutes", 8 * MINUTE_MS, MINUTE_MS],
+    ["40 minutes", 40 * MINUTE_MS, BREAKER_MAX_MS],
+    ["a day", DAY_MS, BREAKER_MAX_MS],
+  ])(
+    "of %s pauses the endpoint for an eighth of it, five minutes at most",
+    (_words, failedForMs, pauseMs) => {
+      const { health } = healthAfter({ failingSince: NOW - failedForMs }, [result("retry")])
+      expect(health.pausedUntil).toBe(NOW + pauseMs)
+    },
+  )
+
+  it("does not shorten a longer pause", () => {
+    const health = { failingSince: NOW - 8 * SECOND_MS, pausedUntil: NOW + HOUR_MS }
+    expect(healthAfter(health, [result("retry")]).health.pausedUntil).toBe(NOW + HOUR_MS)
+  })
+
+  it("forgets a pause that is over", () => {
+    expect(healthAfter({ pausedUntil: NOW - 1 }, [result("retry")]).health.pausedUntil).toBeNull()
+  })
+})
+
+describe("Retry-After", () => {
+  it("pauses the whole endpoint, even after its first failure", () => {
+    const results = [
+      result("retry", { retryAfterMs: MINUTE_MS }),
+      result("retry", { retryAfterMs: 3 * MINUTE_MS }),
+    ]
+    expect(healthAfter({}, results).health.pausedUntil).toBe(NOW + 3 * MINUTE_MS)
+  })
+
+  it("pauses the endpoint beside a success", () => {
+    const results = [result("delivered"), result("retry", { retryAfterMs: MINUTE_MS })]
+    const health = { failingSince: NOW - HOUR_MS, pausedUntil: NOW + HOUR_MS }
+    expect(healthAfter(health, results).health).toMatchObject({
+      failingSince: null,
+      pausedUntil: NOW + MINUTE_MS,
+    })
+  })
+
+  it("gives way to a longer pause of the breaker", () => {
+    const { health } = healthAfter({ failingSince: NOW - DAY_MS }, [
+      result("retry", { retryAfterMs: SECOND_MS }),
+    ])
+    expect(health.pausedUntil).toBe(NOW + BREAKER_MAX_MS)
+  })
+
+  it("holds for a day at most", () => {
+    const { health } = healthAfter({}, [result("retry", { retryAfterMs: 9 * DAY_MS })])
+    expect(health.pausedUntil).toBe(NOW + DAY_MS)
+  })
+})
+
+describe("slowness", () => {
+  it.each([
+    ["a slow success", [result("delivered", { durationMs: SLOW_AFTER_MS + 1 })], true],
+    ["a timeout", [result("retry", { durationMs: 15_000 })], true],
+    ["a success at the limit", [result("delivered", { durationMs: SLOW_AFTER_MS })], false],
+    ["a fast failure", [result("retry")], false],
+  ])("follows from %s", (_case, results, slow) => {
+    expect(healthAfter({ slow: !slow }, results).health.slow).toBe(slow)
+  })
+
+  it("is judged by the last attempt, in whatever order they are listed", () => {
+    const early = result("delivered", { durationMs: 9_000, at: NOW - 20_000 })
+    const late = result("delivered", { at: NOW - 10_000 })
+    expect(healthAfter({ slow: true }, [late, early]).health.slow).toBe(false)
+  })
+})
+
+describe("disabling an endpoint", () => {
+  it("happens at once when it says gone, even beside a success", () => {
+    expect(healthAfter({}, [result("gone")]).disable).toBe("gone")
+    expect(healthAfter({}, [result("delivered"), result("gone"), result("retry")]).disable).toBe("gone")
+  })
+
+  it.each([
+    ["five days", 5 * DAY_MS, "failing"],
+    ["a moment less than five days", 5 * DAY_MS - 1, null],
+  ])("follows %s of nothing but failures", (_words, failedForMs, disable) => {
+    expect(healthAfter({ failingSince: NOW - failedForMs }, [result("retry")]).disable).toBe(disable)
+  })
+
+  it("does not follow a first failure, however long it took", () => {
+    const slowFailure = result("retry", { at: NOW - 15_000, durationMs: 15_000 })
+    expect(healthAfter({}, [slowFailure], 10_000).disable).toBeNull()
+  })
+
+  it.each([
+    ["a tenth of the limit", NOW - 9_000, "failing"],
+    ["less than that", NOW - 9_001, null],
+  ])("needs two failures at least %s apart", (_words, at, disable) => {
+    expect(healthAfter({ failingSince: NOW - 10_000 }, [result("retry", { at })], 10_000).disable).toBe(
+      disable,
+    )
+  })
+
+  it("needs no more than twelve hours between failures", () => {
+    const failingSince = NOW - 30 * DAY_MS
+    const late = (gapMs: number) => [result("retry", { at: failingSince + gapMs })]
+    expect(healthAfter({ failingSince }, late(12 * HOUR_MS), 30 * DAY_MS).disable).toBe("failing")
+    expect(healthAfter({ failingSince }, late(12 * HOUR_MS - 1), 30 * DAY_MS).disable).toBeNull()
+  })
+})
+
+describe("a target that we refused", () => {
+  const ailing: Health = { failingSince: NOW - 9 * DAY_MS, slow: true, pausedUntil: NOW + HOUR_MS }
+
+  it("says nothing about the endpoint", () => {
+    expect(healthAfter(ailing, [result("refused")])).toEqual({ health: ailing, disable: null })
+  })
+
+  it("does not hide a success", () => {
+    expect(healthAfter(ailing, [result("refused"), result("delivered")]).health).toEqual(HEALTHY)
+  })
+
+  it("changes nothing, as does no attempt at all", () => {
+    expect(healthAfter(ailing, [])).toEqual({ health: ailing, disable: null })
+  })
+})
+
+describe("an impaired endpoint", () => {
+  it.each<[string, Partial<Health>, boolean]>([
+    ["is failing", { failingSince: NOW - 1 }, true],
+    ["is slow", { slow: true }, true],
+    ["is paused", { pausedUntil: NOW + 1 }, true],
+    ["was paused until now", { pausedUntil: NOW }, false],
+    ["is healthy", {}, false],
+  ])("is told when it %s", (_case, health, impaired) => {
+    expect(isImpaired({ ...HEALTHY, ...health }, NOW)).toBe(impaired)
+  })
+})

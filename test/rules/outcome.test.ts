@@ -1,0 +1,115 @@
+import { describe, expect, it } from "vitest"
+import {
+  classifyFetchError,
+  describeError,
+  describeStatus,
+  type ErrorClass,
+  explainStatus,
+  judge,
+} from "../../src/engine/rules/outcome.ts"
+
+describe("judging an attempt", () => {
+  it.each([200, 201, 202, 204, 226, 299])("takes %i as delivered", (statusCode) => {
+    expect(judge({ statusCode, error: null })).toBe("delivered")
+  })
+
+  it.each([100, 199, 300, 301, 304, 308, 400, 401, 404, 409, 411, 422, 429, 499, 500, 503, 521, 530, 599])(
+    "tries again after %i",
+    (statusCode) => {
+      expect(judge({ statusCode, error: null })).toBe("retry")
+    },
+  )
+
+  it("takes 410 as the receiver's farewell", () => {
+    expect(judge({ statusCode: 410, error: null })).toBe("gone")
+  })
+
+  it.each(["connection", "name-or-tls", "timeout", "internal"] as const)(
+    "tries again after a %s error",
+    (error) => {
+      expect(judge({ statusCode: null, error })).toBe("retry")
+    },
+  )
+
+  it("does not try again when we refused the target", () => {
+    expect(judge({ statusCode: null, error: "refused-target" })).toBe("refused")
+  })
+
+  it("believes the status when the body broke off after it", () => {
+    expect(judge({ statusCode: 200, error: "timeout" })).toBe("delivered")
+    expect(judge({ statusCode: 500, error: "connection" })).toBe("retry")
+  })
+
+  it("tries again when there is neither status nor error", () => {
+    expect(judge({ statusCode: null, error: null })).toBe("retry")
+  })
+})
+
+describe("classifying what fetch threw", () => {
+  it.each<[string, unknown, ErrorClass]>([
+    ["an abort", new DOMException("The operation was aborted", "AbortError"), "timeout"],
+    ["a timeout", new DOMException("The operation was aborted due to timeout", "TimeoutError"), "timeout"],
+    ["a timeout by wording", new Error("connect ETIMEDOUT: connection timed out"), "timeout"],
+    ["a lost connection", new Error("Network connection lost."), "connection"],
+    ["a refused connection", new TypeError("Connection refused"), "connection"],
+    ["a reset connection", new Error("read ECONNRESET"), "connection"],
+    ["a connection reset by its peer", new Error("connection was reset by peer"), "connection"],
+    ["a connection reset in the TLS handshake", new Error("TLS handshake: connection reset"), "connection"],
+    ["the runtime's internal error", new Error("internal error; reference = abc123"), "name-or-tls"],
+    ["a DNS failure", new Error("DNS lookup failed."), "name-or-tls"],
+    ["an unknown name", new Error("getaddrinfo ENOTFOUND example.invalid"), "name-or-tls"],
+    ["a TLS failure", new Error("TLS peer's certificate is not trusted"), "name-or-tls"],
+    ["an expired certificate", new Error("certificate has expired"), "name-or-tls"],
+    ["a failed handshake", new Error("SSL handshake failed"), "name-or-tls"],
+    ["an unknown error", new Error("something new"), "connection"],
+    ["a thrown string", "Network connection lost.", "connection"],
+    ["a thrown string about DNS", "DNS failure", "name-or-tls"],
+    ["undefined", undefined, "connection"],
+  ])("knows %s", (_case, error, expected) => {
+    expect(classifyFetchError(error)).toBe(expected)
+  })
+
+  it("goes by the name when an abort's message mentions the connection", () => {
+    const error = new DOMException("Network connection lost.", "AbortError")
+    expect(classifyFetchError(error)).toBe("timeout")
+  })
+})
+
+describe("words for people", () => {
+  it.each([
+    [200, "OK"],
+    [301, "Moved Permanently"],
+    [404, "Not Found"],
+    [410, "Gone"],
+    [418, "(Unused)"],
+    [422, "Unprocessable Content"],
+    [429, "Too Many Requests"],
+    [503, "Service Unavailable"],
+    [521, "Unknown status"],
+    [299, "Unknown status"],
+    [0, "Unknown status"],
+  ])("calls %i %s", (statusCode, phrase) => {
+    expect(describeStatus(statusCode)).toBe(phrase)
+  })
+
+  it.each([520, 521, 522, 523, 524, 525, 526, 527, 530])(
+    "explains Cloudflare's %i in one sentence",
+    (code) => {
+      expect(explainStatus(code)).toMatch(/^[A-Z][^.]+\.$/)
+    },
+  )
+
+  it.each([200, 404, 500, 519, 528, 529, 531])("has no explanation for %i", (code) => {
+    expect(explainStatus(code)).toBeNull()
+  })
+
+  it.each<[ErrorClass, string]>([
+    ["connection", "Connection refused"],
+    ["name-or-tls", "Name or TLS error"],
+    ["timeout", "Timed out"],
+    ["refused-target", "Target refused"],
+    ["internal", "Internal error"],
+  ])("calls %s “%s”", (error, phrase) => {
+    expect(describeError(error)).toBe(phrase)
+  })
+})
