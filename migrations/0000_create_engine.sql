@@ -1,0 +1,164 @@
+CREATE TABLE `applications` (
+	`id` text PRIMARY KEY NOT NULL,
+	`uid` text,
+	`name` text NOT NULL,
+	`throttle_rate` integer,
+	`metadata` text DEFAULT '{}' NOT NULL,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `applications_by_uid` ON `applications` (`uid`);--> statement-breakpoint
+CREATE TABLE `attempts` (
+	`event_id` text NOT NULL,
+	`id` text NOT NULL,
+	`endpoint_id` text NOT NULL,
+	`application_id` text NOT NULL,
+	`trigger` text NOT NULL,
+	`url` text NOT NULL,
+	`status_code` integer,
+	`error` text,
+	`duration_ms` integer NOT NULL,
+	`created_at` integer NOT NULL,
+	`body_encoding` text NOT NULL,
+	`body_truncated` integer NOT NULL,
+	`body` text,
+	PRIMARY KEY(`event_id`, `id`)
+);
+--> statement-breakpoint
+CREATE INDEX `attempts_by_endpoint` ON `attempts` (`endpoint_id`,`id`);--> statement-breakpoint
+CREATE TABLE `deliveries` (
+	`event_id` text NOT NULL,
+	`endpoint_id` text NOT NULL,
+	`application_id` text NOT NULL,
+	`status` text NOT NULL,
+	`reason` text,
+	`attempts` integer DEFAULT 0 NOT NULL,
+	`next_attempt_at` integer,
+	`claims` integer DEFAULT 0 NOT NULL,
+	`lease_token` text,
+	`leased_until` integer,
+	`created_at` integer NOT NULL,
+	`ended_at` integer,
+	PRIMARY KEY(`event_id`, `endpoint_id`)
+);
+--> statement-breakpoint
+CREATE INDEX `deliveries_by_endpoint` ON `deliveries` (`endpoint_id`,`event_id`);--> statement-breakpoint
+CREATE INDEX `deliveries_pending` ON `deliveries` (`endpoint_id`,`next_attempt_at`) WHERE status = 'pending';--> statement-breakpoint
+CREATE TABLE `endpoints` (
+	`id` text PRIMARY KEY NOT NULL,
+	`application_id` text NOT NULL,
+	`uid` text,
+	`url` text NOT NULL,
+	`url_key` text,
+	`description` text DEFAULT '' NOT NULL,
+	`channels` text,
+	`metadata` text DEFAULT '{}' NOT NULL,
+	`headers` text,
+	`throttle_rate` integer,
+	`all_event_types_since` integer,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	`enabled_at` integer NOT NULL,
+	`disabled_at` integer,
+	`disabled_reason` text,
+	`removed_at` integer,
+	`failing_since` integer,
+	`slow` integer DEFAULT false NOT NULL,
+	`paused_until` integer,
+	`due_at` integer,
+	`lease_token` text,
+	`leased_until` integer,
+	FOREIGN KEY (`application_id`) REFERENCES `applications`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `endpoints_by_uid` ON `endpoints` (`application_id`,`uid`);--> statement-breakpoint
+CREATE UNIQUE INDEX `endpoints_by_url` ON `endpoints` (`application_id`,`url_key`);--> statement-breakpoint
+CREATE INDEX `endpoints_by_application` ON `endpoints` (`application_id`,`id`);--> statement-breakpoint
+CREATE INDEX `endpoints_due` ON `endpoints` (`due_at`) WHERE due_at is not null;--> statement-breakpoint
+CREATE INDEX `endpoints_removed` ON `endpoints` (`removed_at`) WHERE removed_at is not null;--> statement-breakpoint
+CREATE INDEX `endpoints_taking_all` ON `endpoints` (`application_id`,`id`) WHERE all_event_types_since is not null;--> statement-breakpoint
+CREATE TABLE `event_types` (
+	`id` text PRIMARY KEY NOT NULL,
+	`application_id` text NOT NULL,
+	`name` text NOT NULL,
+	`label` text,
+	`description` text DEFAULT '' NOT NULL,
+	`schemas` text,
+	`feature_flag` text,
+	`archived` integer DEFAULT false NOT NULL,
+	`deprecated` integer DEFAULT false NOT NULL,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	FOREIGN KEY (`application_id`) REFERENCES `applications`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `event_types_by_name` ON `event_types` (`application_id`,`name`);--> statement-breakpoint
+CREATE TABLE `events` (
+	`id` text PRIMARY KEY NOT NULL,
+	`application_id` text NOT NULL,
+	`event_type_id` text NOT NULL,
+	`event_type` text NOT NULL,
+	`uid` text,
+	`endpoint_id` text,
+	`ping_id` text,
+	`channels` text,
+	`created_at` integer NOT NULL,
+	`dispatched_at` integer,
+	`failure` text,
+	`claims` integer DEFAULT 0 NOT NULL,
+	`lease_token` text,
+	`leased_until` integer,
+	`fanout_cursor` text,
+	`payload_expires_at` integer,
+	`payload` text,
+	FOREIGN KEY (`application_id`) REFERENCES `applications`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE INDEX `events_by_application` ON `events` (`application_id`,`id`);--> statement-breakpoint
+CREATE UNIQUE INDEX `events_by_uid` ON `events` (`application_id`,`uid`) WHERE uid is not null;--> statement-breakpoint
+CREATE INDEX `events_undispatched` ON `events` (`id`) WHERE dispatched_at is null;--> statement-breakpoint
+CREATE INDEX `events_by_ping` ON `events` (`ping_id`) WHERE ping_id is not null;--> statement-breakpoint
+CREATE TABLE `messages` (
+	`id` text PRIMARY KEY NOT NULL,
+	`sender` text NOT NULL,
+	`recipient` text NOT NULL,
+	`subject` text NOT NULL,
+	`message` text NOT NULL,
+	`received_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `messages_by_recipient` ON `messages` (`recipient`,`id`);--> statement-breakpoint
+CREATE TABLE `secrets` (
+	`id` text PRIMARY KEY NOT NULL,
+	`endpoint_id` text NOT NULL,
+	`sealed` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`expires_at` integer,
+	FOREIGN KEY (`endpoint_id`) REFERENCES `endpoints`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE INDEX `secrets_by_endpoint` ON `secrets` (`endpoint_id`);--> statement-breakpoint
+CREATE TABLE `subscriptions` (
+	`id` text PRIMARY KEY NOT NULL,
+	`event_type_id` text NOT NULL,
+	`endpoint_id` text NOT NULL,
+	`created_at` integer NOT NULL,
+	FOREIGN KEY (`event_type_id`) REFERENCES `event_types`(`id`) ON UPDATE no action ON DELETE no action,
+	FOREIGN KEY (`endpoint_id`) REFERENCES `endpoints`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `subscriptions_by_event_type` ON `subscriptions` (`event_type_id`,`endpoint_id`);--> statement-breakpoint
+CREATE INDEX `subscriptions_by_endpoint` ON `subscriptions` (`endpoint_id`);--> statement-breakpoint
+CREATE TABLE `system_state` (
+	`key` text PRIMARY KEY NOT NULL,
+	`value` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `users` (
+	`id` text PRIMARY KEY NOT NULL,
+	`username` text NOT NULL,
+	`registered_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `users_by_username` ON `users` (`username`);

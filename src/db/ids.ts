@@ -1,0 +1,42 @@
+/** What an id begins with, by noun. */
+const PREFIXES = {
+  application: "app",
+  eventType: "ety",
+  endpoint: "ep",
+  subscription: "sub",
+  secret: "sec",
+  event: "evt",
+  attempt: "att",
+  ping: "ping",
+  user: "usr",
+  message: "mail",
+} as const
+
+export type Noun = keyof typeof PREFIXES
+
+// Ids of one millisecond stay in the order they were made: rand_a counts (RFC 9562, section 6.2, method 1).
+// The only state kept between requests here; losing it costs order within one millisecond, nothing else.
+let lastMs = 0
+let counter = 0
+
+/** A new UUIDv7 (RFC 9562): sortable by `now` (epoch ms), and by order of creation within this isolate. */
+export function newUuid(now: number): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16))
+  counter = now === lastMs ? counter + 1 : (((bytes[6] ?? 0) & 0x07) << 8) | (bytes[7] ?? 0)
+  lastMs = now
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
+  const variant = (((bytes[8] ?? 0) & 0x3f) | 0x80).toString(16)
+  const time = now.toString(16).padStart(12, "0")
+  const count = (counter & 0xfff).toString(16).padStart(3, "0")
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${count}-${variant}${hex.slice(18, 20)}-${hex.slice(20)}`
+}
+
+/** A new id of a noun: `evt_` and a UUIDv7 without dashes, sortable by time. */
+export function newId(noun: Noun, now: number): string {
+  return `${PREFIXES[noun]}_${newUuid(now).replaceAll("-", "")}`
+}
+
+/** The least id that a noun made at `time` (epoch ms) can have: "since" and "before" are comparisons of ids. */
+export function idAt(noun: Noun, time: number): string {
+  return `${PREFIXES[noun]}_${Math.max(0, Math.floor(time)).toString(16).padStart(12, "0")}`
+}

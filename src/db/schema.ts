@@ -1,0 +1,248 @@
+import { sql } from "drizzle-orm"
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core"
+
+// Times are epoch milliseconds, ids are `<prefix>_<uuidv7>`: sortable by time (ids.ts). Columns are snake_case.
+
+/** Owners of event types, endpoints and events. */
+export const applications = sqliteTable(
+  "applications",
+  {
+    id: text().primaryKey(),
+    uid: text(),
+    name: text().notNull(),
+    throttleRate: integer(),
+    metadata: text({ mode: "json" }).$type<Record<string, string>>().notNull().default({}),
+    createdAt: integer().notNull(),
+    updatedAt: integer().notNull(),
+  },
+  (t) => [uniqueIndex("applications_by_uid").on(t.uid)], // paths name an application by id or uid
+)
+
+/** Named kinds of event. `label` is what C shows where it differs from the name. */
+export const eventTypes = sqliteTable(
+  "event_types",
+  {
+    id: text().primaryKey(),
+    applicationId: text()
+      .notNull()
+      .references(() => applications.id),
+    name: text().notNull(),
+    label: text(),
+    description: text().notNull().default(""),
+    schemas: text({ mode: "json" }).$type<Record<string, unknown>>(),
+    featureFlag: text(),
+    archived: integer({ mode: "boolean" }).notNull().default(false),
+    deprecated: integer({ mode: "boolean" }).notNull().default(false),
+    createdAt: integer().notNull(),
+    updatedAt: integer().notNull(),
+  },
+  (t) => [uniqueIndex("event_types_by_name").on(t.applicationId, t.name)], // publishing looks a type up by name
+)
+
+/** Receivers. A removed endpoint stays as a row until retention, so that its attempts keep their owner. */
+export const endpoints = sqliteTable(
+  "endpoints",
+  {
+    id: text().primaryKey(),
+    applicationId: text()
+      .notNull()
+      .references(() => applications.id),
+    uid: text(),
+    /** As typed by whoever registered it; `urlKey` is its normal form where a family allows a URL once. */
+    url: text().notNull(),
+    urlKey: text(),
+    description: text().notNull().default(""),
+    channels: text({ mode: "json" }).$type<string[]>(),
+    metadata: text({ mode: "json" }).$type<Record<string, string>>().notNull().default({}),
+    /** The endpoint's own headers, JSON, sealed (engine/seal.ts). */
+    headers: text(),
+    throttleRate: integer(),
+    /** Since when the endpoint takes every event type; null: only what it has subscriptions for. */
+    allEventTypesSince: integer(),
+    createdAt: integer().notNull(),
+    updatedAt: integer().notNull(),
+    enabledAt: integer().notNull(),
+    disabledAt: integer(),
+    disabledReason: text({ enum: ["manual", "gone", "failing"] }),
+    removedAt: integer(),
+    failingSince: integer(),
+    slow: integer({ mode: "boolean" }).notNull().default(false),
+    pausedUntil: integer(),
+    /** When the earliest pending delivery is due; derived, refreshed in every batch that moves one. */
+    dueAt: integer(),
+    leaseToken: text(),
+    leasedUntil: integer(),
+  },
+  (t) => [
+    uniqueIndex("endpoints_by_uid").on(t.applicationId, t.uid), // paths name an endpoint by id or uid
+    uniqueIndex("endpoints_by_url").on(t.applicationId, t.urlKey), // A and B: one endpoint a URL
+    index("endpoints_by_application").on(t.applicationId, t.id), // lists
+    index("endpoints_due").on(t.dueAt).where(sql`due_at is not null`), // the retry lane: most overdue first
+    index("endpoints_removed").on(t.removedAt).where(sql`removed_at is not null`), // retention
+    index("endpoints_taking_all").on(t.applicationId, t.id).where(sql`all_event_types_since is not null`), // dispatch: who takes every event type
+  ],
+)
+
+/** The pair endpoint × event type. */
+export const subscriptions = sqliteTable(
+  "subscriptions",
+  {
+    id: text().primaryKey(),
+    eventTypeId: text()
+      .notNull()
+      .references(() => eventTypes.id),
+    endpointId: text()
+      .notNull()
+      .references(() => endpoints.id),
+    createdAt: integer().notNull(),
+  },
+  (t) => [
+    uniqueIndex("subscriptions_by_event_type").on(t.eventTypeId, t.endpointId), // dispatch pages through it
+    index("subscriptions_by_endpoint").on(t.endpointId), // an endpoint's event types
+  ],
+)
+
+/** Signing secrets, sealed. One without an end is current; the others sign along until their grace ends. */
+export const secrets = sqliteTable(
+  "secrets",
+  {
+    id: text().primaryKey(),
+    endpointId: text()
+      .notNull()
+      .references(() => endpoints.id),
+    sealed: text().notNull(),
+    createdAt: integer().notNull(),
+    expiresAt: integer(),
+  },
+  (t) => [index("secrets_by_endpoint").on(t.endpointId)], // read with each claim
+)
+
+/** Facts that happened, and how far each is dispatched: this table is the outbox. */
+export const events = sqliteTable(
+  "events",
+  {
+    id: text().primaryKey(),
+    applicationId: text()
+      .notNull()
+      .references(() => applications.id),
+    eventTypeId: text().notNull(),
+    /** The type's name at the time, kept although the type may go. */
+    eventType: text().notNull(),
+    /** The publisher's own id for the event. */
+    uid: text(),
+    /** Set: owed to this endpoint alone. */
+    endpointId: text(),
+    /** Set: a test event of this ping, attempted once per delivery. */
+    pingId: text(),
+    channels: text({ mode: "json" }).$type<string[]>(),
+    createdAt: integer().notNull(),
+    dispatchedAt: integer(),
+    /** Why dispatching was given up. */
+    failure: text({ enum: ["internal"] }),
+    claims: integer().notNull().default(0),
+    leaseToken: text(),
+    leasedUntil: integer(),
+    /** The last endpoint id that a fan-out in steps has written a delivery for. */
+    fanoutCursor: text(),
+    payloadExpiresAt: integer(),
+    /** The exact bytes to send; null once expunged. Last, so that lists never read its overflow pages. */
+    payload: text(),
+  },
+  (t) => [
+    index("events_by_application").on(t.applicationId, t.id), // lists
+    uniqueIndex("events_by_uid").on(t.applicationId, t.uid).where(sql`uid is not null`), // one event per publisher's id
+    index("events_undispatched").on(t.id).where(sql`dispatched_at is null`), // sweep: what a crash left
+    index("events_by_ping").on(t.pingId).where(sql`ping_id is not null`), // a ping's results
+  ],
+)
+
+/** An event owed to an endpoint. */
+export const deliveries = sqliteTable(
+  "deliveries",
+  {
+    eventId: text().notNull(),
+    endpointId: text().notNull(),
+    applicationId: text().notNull(),
+    status: text({ enum: ["pending", "delivered", "failed", "canceled"] }).notNull(),
+    reason: text({
+      enum: [
+        "disabled",
+        "gone",
+        "exhausted",
+        "refused-target",
+        "expired",
+        "internal",
+        "removed",
+        "unsubscribed",
+      ],
+    }),
+    attempts: integer().notNull().default(0),
+    /** Null once ended, and for pings, which the retry lane never touches. */
+    nextAttemptAt: integer(),
+    claims: integer().notNull().default(0),
+    leaseToken: text(),
+    leasedUntil: integer(),
+    createdAt: integer().notNull(),
+    endedAt: integer(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.eventId, t.endpointId] }),
+    index("deliveries_by_endpoint").on(t.endpointId, t.eventId), // lists
+    index("deliveries_pending").on(t.endpointId, t.nextAttemptAt).where(sql`status = 'pending'`), // drain
+  ],
+)
+
+/** One HTTP request made for a delivery, and what came back. */
+export const attempts = sqliteTable(
+  "attempts",
+  {
+    eventId: text().notNull(),
+    id: text().notNull(),
+    endpointId: text().notNull(),
+    applicationId: text().notNull(),
+    trigger: text({ enum: ["scheduled", "manual", "ping"] }).notNull(),
+    url: text().notNull(),
+    statusCode: integer(),
+    error: text({ enum: ["connection", "name-or-tls", "timeout", "refused-target", "internal"] }),
+    durationMs: integer().notNull(),
+    createdAt: integer().notNull(),
+    bodyEncoding: text({ enum: ["utf8", "base64"] }).notNull(),
+    bodyTruncated: integer({ mode: "boolean" }).notNull(),
+    body: text(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.eventId, t.id] }), // an event's attempts, in order
+    index("attempts_by_endpoint").on(t.endpointId, t.id), // an endpoint's attempts, in order
+  ],
+)
+
+/** What the system knows of itself: when the sweep last ran, how large the database is. One row a key. */
+export const systemState = sqliteTable("system_state", {
+  key: text().primaryKey(),
+  value: integer().notNull(),
+})
+
+/** A: users. The name is stored lower-case, and unique as stored. */
+export const users = sqliteTable(
+  "users",
+  {
+    id: text().primaryKey(),
+    username: text().notNull(),
+    registeredAt: integer().notNull(),
+  },
+  (t) => [uniqueIndex("users_by_username").on(t.username)],
+)
+
+/** A: messages from one user to another. */
+export const messages = sqliteTable(
+  "messages",
+  {
+    id: text().primaryKey(),
+    sender: text().notNull(),
+    recipient: text().notNull(),
+    subject: text().notNull(),
+    message: text().notNull(),
+    receivedAt: integer().notNull(),
+  },
+  (t) => [index("messages_by_recipient").on(t.recipient, t.id)], // a recipient's messages, oldest first
+)

@@ -1,0 +1,169 @@
+import { sql } from "drizzle-orm"
+import { newId } from "../db/ids.ts"
+import { inChunks } from "../db/json.ts"
+import type { Deps } from "../deps.ts"
+import { EngineError, notFound } from "./errors.ts"
+import { enqueue } from "./pipeline/jobs.ts"
+import { PING_EXPIRES_MS } from "./pipeline/ping.ts"
+import { describeError, describeStatus, type ErrorClass } from "./rules/outcome.ts"
+import { listSubscriptions, type Subscription } from "./subscriptions.ts"
+
+/** All payloads of one ping together: what an invocation can hold. */
+const MAX_PING_BYTES = 16 * 1024 * 1024
+/** A job makes at most this many requests: the budget of an invocation. */
+const REQUESTS_PER_JOB = 40
+const JOBS_AT_ONCE = 5
+
+export interface PingKey {
+  id: string
+  applicationIds: readonly string[]
+}
+
+export interface Ping extends PingKey {
+  /** How many requests it consists of. */
+  requests: number
+}
+
+export interface PingResult {
+  eventType: string
+  url: string
+  state: "pending" | "delivered" | "failed"
+  statusCode: number | null
+  /** Why it failed, for a person; null otherwise. */
+  error: string | null
+  /** What the receiver answered; empty unless it was text. */
+  body: string
+  truncated: boolean
+}
+
+/**
+ * Sends a test event to every subscription of the applications (of one event type, if named): an event a type,
+ * marked as a ping, with a delivery a subscription, attempted once by the queue `tasks`. Disabled endpoints are
+ * pinged too. Answers null when there is no subscription; refuses with `payload_too_large`.
+ */
+export async function startPing(
+  deps: Deps,
+  applicationIds: readonly string[],
+  ping: { eventType?: string | undefined; payload: (eventType: string) => string },
+): Promise<Ping | null> {
+  const now = deps.clock.now()
+  const id = newId("ping", now)
+  const filter = ping.eventType === undefined ? {} : { eventType: ping.eventType }
+  let bytes = 0
+  let requests = 0
+  const pinged: string[] = []
+  for (const applicationId of applicationIds) {
+    const subscriptions = await listSubscriptions(deps, applicationId, filter)
+    if (subscriptions.length === 0) continue
+    const { events, deliveries } = rowsOf(subscriptions, ping.payload, now)
+    bytes += events.reduce((sum, event) => sum + event.payload.length, 0)
+    if (bytes > MAX_PING_BYTES) {
+      throw new EngineError(
+        "payload_too_large",
+        "The payload times the event types is too large for one ping: name one event type",
+      )
+    }
+    await deps
+      .database(applicationId)
+      .batch([
+        ...inChunks(events).map((rows) => insertEvents(rows, applicationId, id, now)),
+        ...inChunks(deliveries).map((rows) => insertDeliveries(rows, applicationId, now)),
+      ])
+    const jobs = Math.min(JOBS_AT_ONCE, Math.ceil(subscriptions.length / REQUESTS_PER_JOB))
+    for (let job = 0; job < jobs; job++) await enqueue(deps, { kind: "ping", applicationId, pingId: id })
+    pinged.push(applicationId)
+    requests += deliveries.length
+  }
+  return requests === 0 ? null : { id, applicationIds: pinged, requests }
+}
+
+/** How many of a ping's requests are still to be answered; none once it has expired. */
+export async function pendingPings(deps: Deps, ping: PingKey): Promise<number> {
+  let pending = 0
+  for (const applicationId of ping.applicationIds) {
+    const [rows = []] = await deps.database(applicationId).batch([
+      sql`
+        SELECT count(*) AS pending FROM events v JOIN deliveries d ON d.event_id = v.id
+        WHERE v.ping_id = ${ping.id} AND v.application_id = ${applicationId} AND d.status = 'pending'
+          AND v.created_at > ${deps.clock.now() - PING_EXPIRES_MS}`,
+    ])
+    pending += (rows.at(0)?.pending as number | undefined) ?? 0
+  }
+  return pending
+}
+
+/**
+ * A ping's results so far, by event type, then registration, application after application. Refuses with
+ * `not_found` for a ping that never was or is past retention.
+ */
+export async function getPingResults(deps: Deps, ping: PingKey): Promise<PingResult[]> {
+  const results: PingResult[] = []
+  for (const applicationId of ping.applicationIds) {
+    const mine = sql`v.ping_id = ${ping.id} AND v.application_id = ${applicationId}`
+    const [deliveries = [], attempts = []] = await deps.database(applicationId).batch([
+      sql`
+        SELECT d.event_id, d.endpoint_id, d.status, v.event_type, v.created_at, e.url
+        FROM events v JOIN deliveries d ON d.event_id = v.id JOIN endpoints e ON e.id = d.endpoint_id
+        WHERE ${mine} ORDER BY v.id, d.rowid`,
+      sql`
+        SELECT a.event_id, a.endpoint_id, a.status_code, a.error, a.body, a.body_encoding, a.body_truncated
+        FROM events v JOIN attempts a ON a.event_id = v.id WHERE ${mine}`,
+    ])
+    const attemptOf = new Map(attempts.map((row) => [`${row.event_id} ${row.endpoint_id}`, row]))
+    const expired = deps.clock.now() - PING_EXPIRES_MS
+    for (const row of deliveries) {
+      const attempt = attemptOf.get(`${row.event_id} ${row.endpoint_id}`)
+      const statusCode = (attempt?.status_code as number | null | undefined) ?? null
+      const late = row.status === "pending" && (row.created_at as number) <= expired
+      const state =
+        row.status === "delivered" ? "delivered" : row.status === "pending" && !late ? "pending" : "failed"
+      results.push({
+        eventType: row.event_type as string,
+        url: row.url as string,
+        state,
+        statusCode,
+        error:
+          state !== "failed"
+            ? null
+            : statusCode !== null
+              ? `HTTP error: ${describeStatus(statusCode)}`
+              : attempt
+                ? describeError(attempt.error as ErrorClass)
+                : "Expired",
+        body: attempt?.body_encoding === "utf8" ? (attempt.body as string) : "",
+        truncated: attempt?.body_truncated === 1,
+      })
+    }
+  }
+  if (results.length === 0) throw notFound("Ping")
+  return results
+}
+
+function rowsOf(subscriptions: readonly Subscription[], payload: (eventType: string) => string, now: number) {
+  const events = new Map<string, { id: string; eventTypeId: string; eventType: string; payload: string }>()
+  const deliveries: { eventId: string; endpointId: string }[] = []
+  for (const { eventTypeId, eventType, endpointId } of subscriptions) {
+    let event = events.get(eventTypeId)
+    if (!event) {
+      event = { id: newId("event", now), eventTypeId, eventType, payload: payload(eventType) }
+      events.set(eventTypeId, event)
+    }
+    deliveries.push({ eventId: event.id, endpointId })
+  }
+  return { events: [...events.values()], deliveries }
+}
+
+function insertEvents(rows: string, applicationId: string, pingId: string, now: number) {
+  return sql`
+    INSERT INTO events (id, application_id, event_type_id, event_type, ping_id, created_at, payload)
+    SELECT value->>'id', ${applicationId}, value->>'eventTypeId', value->>'eventType', ${pingId}, ${now},
+      value->>'payload'
+    FROM json_each(${rows}) WHERE true ON CONFLICT DO NOTHING`
+}
+
+function insertDeliveries(rows: string, applicationId: string, now: number) {
+  return sql`
+    INSERT INTO deliveries (event_id, endpoint_id, application_id, status, created_at)
+    SELECT value->>'eventId', value->>'endpointId', ${applicationId}, 'pending', ${now}
+    FROM json_each(${rows}) WHERE true ON CONFLICT DO NOTHING`
+}

@@ -1,0 +1,196 @@
+import { USER_AGENT } from "../../config.ts"
+import { newId } from "../../db/ids.ts"
+import type { Deps } from "../../deps.ts"
+import { classifyFetchError, type ErrorClass, judge, type Outcome } from "../rules/outcome.ts"
+import { buildRequest } from "../rules/request.ts"
+import { encodeBody } from "../rules/response-body.ts"
+import { parseRetryAfter } from "../rules/retry-schedule.ts"
+import { checkTargetUrl } from "../rules/target-url.ts"
+import { unseal } from "../seal.ts"
+
+export type Trigger = "scheduled" | "manual" | "ping"
+
+const SUCCESS_BODY_BYTES = 1024
+const FAILURE_BODY_BYTES = 16 * 1024
+const PING_BODY_BYTES = 16 * 1024
+
+/** What an attempt needs to know of its event. */
+export interface AttemptedEvent {
+  id: string
+  applicationId: string
+  payload: string
+}
+
+/** What an attempt needs to know of its endpoint; headers and secrets are sealed, newest secret first. */
+export interface AttemptedEndpoint {
+  id: string
+  url: string
+  headers: string | null
+  secrets: readonly string[]
+}
+
+export interface Attempt {
+  id: string
+  eventId: string
+  endpointId: string
+  applicationId: string
+  trigger: Trigger
+  url: string
+  statusCode: number | null
+  error: ErrorClass | null
+  outcome: Outcome
+  durationMs: number
+  /** When it started, epoch ms. */
+  at: number
+  retryAfterMs: number | null
+  body: { text: string; encoding: "utf8" | "base64"; truncated: boolean }
+}
+
+/**
+ * Makes one HTTP request for a delivery: checks the target again, signs the exact bytes, sends, reads a bounded
+ * part of the answer. Never throws: whatever goes wrong is an attempt with an error class. Records nothing.
+ */
+export async function attempt(
+  deps: Deps,
+  event: AttemptedEvent,
+  endpoint: AttemptedEndpoint,
+  trigger: Trigger,
+  timeoutMs = deps.config.attemptTimeoutMs,
+): Promise<Attempt> {
+  const at = deps.clock.now()
+  const answer = await send(deps, event, endpoint, trigger, at, timeoutMs)
+  const made: Attempt = {
+    id: newId("attempt", at),
+    eventId: event.id,
+    endpointId: endpoint.id,
+    applicationId: event.applicationId,
+    trigger,
+    url: endpoint.url,
+    ...answer,
+    outcome: judge(answer),
+    durationMs: deps.clock.now() - at,
+    at,
+  }
+  deps.log({
+    unit: "attempt",
+    attemptId: made.id,
+    eventId: event.id,
+    endpointId: endpoint.id,
+    applicationId: event.applicationId,
+    trigger,
+    status: made.statusCode,
+    error: made.error,
+    outcome: made.outcome,
+    durationMs: made.durationMs,
+  })
+  return made
+}
+
+type Answer = Pick<Attempt, "statusCode" | "error" | "retryAfterMs" | "body">
+
+const NO_BODY = { text: "", encoding: "utf8", truncated: false } as const
+
+async function send(
+  deps: Deps,
+  event: AttemptedEvent,
+  endpoint: AttemptedEndpoint,
+  trigger: Trigger,
+  at: number,
+  timeoutMs: number,
+): Promise<Answer> {
+  const failed = (error: ErrorClass): Answer => ({
+    statusCode: null,
+    error,
+    retryAfterMs: null,
+    body: NO_BODY,
+  })
+  const target = checkTargetUrl(endpoint.url, {
+    allowPrivate: deps.config.allowPrivateTargets,
+    ownOrigins: deps.config.publicUrl === null ? [] : [deps.config.publicUrl],
+  })
+  if (!target.ok) return failed("refused-target")
+
+  let request: Awaited<ReturnType<typeof buildRequest>>
+  try {
+    request = await buildRequest({
+      id: event.id,
+      timestampMs: at,
+      body: event.payload,
+      secrets: await Promise.all(endpoint.secrets.map((sealed) => unseal(deps.config, sealed))),
+      headers: endpoint.headers === null ? {} : JSON.parse(await unseal(deps.config, endpoint.headers)),
+      userAgent: USER_AGENT,
+    })
+  } catch (error) {
+    deps.log({
+      unit: "fault",
+      during: "sign",
+      eventId: event.id,
+      endpointId: endpoint.id,
+      error: String(error),
+    })
+    return failed("internal")
+  }
+
+  const timeout = new AbortController()
+  const cancelTimer = deps.clock.after(timeoutMs, () =>
+    timeout.abort(new DOMException("the receiver took too long", "TimeoutError")),
+  )
+  try {
+    const response = await orAborted(
+      timeout.signal,
+      deps.fetch(target.url.href, { method: "POST", redirect: "manual", ...request, signal: timeout.signal }),
+    )
+    const limit = trigger === "ping" ? PING_BODY_BYTES : response.ok ? SUCCESS_BODY_BYTES : FAILURE_BODY_BYTES
+    return {
+      statusCode: response.status,
+      error: null,
+      retryAfterMs:
+        response.status === 429 || response.status === 503
+          ? parseRetryAfter(response.headers.get("retry-after"), deps.clock.now())
+          : null,
+      body: encodeBody(await readAtMost(response, limit, timeout.signal), limit),
+    }
+  } catch (error) {
+    return failed(classifyFetchError(error))
+  } finally {
+    cancelTimer()
+  }
+}
+
+/**
+ * The body's first bytes, one more than `limit` at most so that a cut shows. The status line has decided the
+ * outcome by now, so a body that breaks off or hangs is just kept as far as it came.
+ */
+async function readAtMost(response: Response, limit: number, signal: AbortSignal): Promise<Uint8Array> {
+  if (!response.body) return new Uint8Array()
+  const reader: ReadableStreamDefaultReader<Uint8Array> = response.body.getReader()
+  const chunks: Uint8Array[] = []
+  let length = 0
+  try {
+    while (length <= limit) {
+      const { done, value } = await orAborted(signal, reader.read())
+      if (done) break
+      chunks.push(value)
+      length += value.byteLength
+    }
+  } catch {
+    // Kept as far as it came.
+  }
+  if (length > limit || signal.aborted) reader.cancel().catch(() => {})
+  const bytes = new Uint8Array(length)
+  let offset = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset)
+    offset += chunk.byteLength
+  }
+  return bytes.subarray(0, limit + 1)
+}
+
+/** The promise's value, or the signal's reason as soon as it aborts, whether or not the promise listens. */
+function orAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) reject(signal.reason)
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true })
+    promise.then(resolve, reject)
+  })
+}

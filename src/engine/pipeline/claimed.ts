@@ -1,0 +1,49 @@
+import { type SQL, sql } from "drizzle-orm"
+
+import type { Row } from "../../db/client.ts"
+import type { Health } from "../rules/endpoint-health.ts"
+import type { AttemptedEndpoint, AttemptedEvent } from "./attempt.ts"
+
+/** One event owed to one endpoint, as a claim read it. */
+export interface Owed {
+  event: AttemptedEvent
+  endpoint: ClaimedEndpoint
+  /** Attempts made before. */
+  attempts: number
+  /** Claims of this delivery that ended without a result. */
+  claims: number
+}
+
+export interface ClaimedEndpoint extends AttemptedEndpoint {
+  health: Health
+  throttleRate: number | null
+  /** Guards what is written about the endpoint's health: enabling it starts afresh. */
+  enabledAt: number
+}
+
+/** The columns of the endpoint `e` that `readEndpoint` takes. */
+export function endpointColumns(now: number): SQL {
+  return sql`
+    e.id AS endpoint_id, e.url, e.headers, e.throttle_rate, e.enabled_at, e.failing_since, e.slow, e.paused_until,
+    (SELECT json_group_array(sealed) FROM (
+      SELECT s.sealed FROM secrets s
+      WHERE s.endpoint_id = e.id AND (s.expires_at IS NULL OR s.expires_at > ${now})
+      ORDER BY s.created_at DESC, s.id DESC
+    )) AS secrets`
+}
+
+export function readEndpoint(row: Row): ClaimedEndpoint {
+  return {
+    id: row.endpoint_id as string,
+    url: row.url as string,
+    headers: row.headers as string | null,
+    secrets: JSON.parse(row.secrets as string) as string[],
+    throttleRate: row.throttle_rate as number | null,
+    enabledAt: row.enabled_at as number,
+    health: {
+      failingSince: row.failing_since as number | null,
+      slow: row.slow === 1,
+      pausedUntil: row.paused_until as number | null,
+    },
+  }
+}

@@ -1,0 +1,33 @@
+import { type SQL, sql } from "drizzle-orm"
+
+/** An event with more candidates than this is fanned out in steps instead of attempted at once. */
+export const DIRECT_LIMIT = 25
+/** Candidates that one step of a fan-out looks at. */
+export const FANOUT_STEP = 2000
+
+/**
+ * The next `limit` endpoint ids, in order and behind the fan-out cursor, that the event `v` of the enclosing
+ * query may be owed to: the one it is directed at; else those whose subscription is at least as old as the
+ * event, and those that take every type. Costs `limit` rows, however many subscribe.
+ */
+export function candidates(limit: number): SQL {
+  return sql`
+    SELECT v.endpoint_id AS id WHERE v.endpoint_id > coalesce(v.fanout_cursor, '')
+    UNION
+    SELECT s.endpoint_id FROM subscriptions s
+    WHERE v.endpoint_id IS NULL AND s.event_type_id = v.event_type_id AND s.created_at <= v.created_at
+      AND s.endpoint_id > coalesce(v.fanout_cursor, '')
+    UNION
+    SELECT a.id FROM endpoints a
+    WHERE v.endpoint_id IS NULL AND a.application_id = v.application_id
+      AND a.all_event_types_since <= v.created_at AND a.id > coalesce(v.fanout_cursor, '')
+    ORDER BY 1 LIMIT ${limit}`
+}
+
+/** The condition that the candidate `e` gets the event `v`: enabled now, and sharing a channel if it has any. */
+export const isInterested = sql`
+  e.removed_at IS NULL AND e.disabled_at IS NULL AND (
+    e.channels IS NULL OR EXISTS (
+      SELECT 1 FROM json_each(e.channels) mine JOIN json_each(v.channels) theirs ON mine.value = theirs.value
+    )
+  )`

@@ -1,0 +1,65 @@
+import type { Deps } from "./deps.ts"
+import { Budget } from "./engine/pipeline/budget.ts"
+import { catchUp, dispatch } from "./engine/pipeline/dispatch.ts"
+import { drain } from "./engine/pipeline/drain.ts"
+import { enqueue, type Job } from "./engine/pipeline/jobs.ts"
+import { workPing } from "./engine/pipeline/ping.ts"
+
+const RETRY_DELAY_SECONDS = 5
+
+/**
+ * Works a batch of jobs within one invocation's budget. The ack rule: a verb throws only before its first
+ * request has gone out, so a job that threw is ours to retry, and everything else is acknowledged, whatever
+ * the receivers said. A job that runs out of retries is logged; its row is found by the sweep.
+ */
+export async function consume(batch: MessageBatch<Job>, deps: Deps): Promise<void> {
+  const budget = new Budget()
+  const dispatches = batch.messages.filter((message) => message.body.kind === "dispatch")
+  const others = batch.messages.filter((message) => message.body.kind !== "dispatch")
+  if (dispatches.length > 0) await settle(deps, dispatches, () => dispatchAll(deps, dispatches, budget))
+  for (const message of others) await settle(deps, [message], () => work(deps, message.body, budget))
+}
+
+async function work(deps: Deps, job: Job, budget: Budget): Promise<void> {
+  switch (job.kind) {
+    case "dispatch":
+      return dispatch(deps, deps.database(job.applicationId), [job.eventId], budget)
+    case "ping":
+      return workPing(deps, deps.database(job.applicationId), job, budget)
+    case "drain":
+      for (const db of deps.databases) await drain(deps, db, budget)
+      return
+    case "catch-up":
+      for (const db of deps.databases) {
+        if (await catchUp(deps, db, budget)) await enqueue(deps, job)
+      }
+      return
+  }
+}
+
+/** The events of a batch, together for each database that holds some. */
+async function dispatchAll(deps: Deps, messages: readonly Message<Job>[], budget: Budget): Promise<void> {
+  const idsByDatabase = new Map<ReturnType<Deps["database"]>, string[]>()
+  for (const { body } of messages) {
+    if (body.kind !== "dispatch") continue
+    const db = deps.database(body.applicationId)
+    idsByDatabase.set(db, [...(idsByDatabase.get(db) ?? []), body.eventId])
+  }
+  for (const [db, eventIds] of idsByDatabase) await dispatch(deps, db, eventIds, budget)
+}
+
+async function settle(
+  deps: Deps,
+  messages: readonly Message<Job>[],
+  job: () => Promise<void>,
+): Promise<void> {
+  try {
+    await job()
+    for (const message of messages) message.ack()
+  } catch (error) {
+    for (const message of messages) {
+      deps.log({ unit: "job", ...message.body, jobAttempts: message.attempts, error: String(error) })
+      message.retry({ delaySeconds: RETRY_DELAY_SECONDS })
+    }
+  }
+}
