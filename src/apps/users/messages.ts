@@ -1,0 +1,92 @@
+import { createRoute, z } from "@hono/zod-openapi"
+
+import { jsonBody } from "../../http/json-body.ts"
+import { Problem } from "../../http/problem.ts"
+import { createRouter, invalid, problems } from "../../http/router.ts"
+import { createMessage, listMessages, type Message as MessageRow, type Unsendable } from "./store.ts"
+import { Cursor, paged, Text, toPayload, toTime, Username } from "./wire.ts"
+
+const MAX_SUBJECT = 256
+const MAX_MESSAGE = 16 * 1024
+
+const REFUSALS: Record<Unsendable, string> = {
+  "no sender": "Sender does not exist",
+  "no recipient": "Recipient does not exist",
+  "to oneself": "Sender and recipient cannot be the same",
+}
+
+const EXAMPLE = { sender: "alice", recipient: "bob", subject: "Hello", message: "How are you?" }
+
+const NewMessage = z
+  .object({ sender: Username, recipient: Username, subject: Text(MAX_SUBJECT), message: Text(MAX_MESSAGE) })
+  .openapi("NewMessage", { example: { ...EXAMPLE, sender: "Alice", recipient: "Bob" } })
+
+const Message = z
+  .object({
+    sender: z.string(),
+    recipient: z.string(),
+    subject: z.string(),
+    message: z.string(),
+    received_at: z.string(),
+  })
+  .openapi("Message", { example: { ...EXAMPLE, received_at: "2025-05-07T04:03:10.779+00:00" } })
+
+export const messages = createRouter()
+
+messages.openapi(
+  createRoute({
+    operationId: "sendMessage",
+    tags: ["Users"],
+    summary: "Send a message to a user",
+    description: "Stores it and publishes `user_send_message`.",
+    method: "post",
+    path: "/users/messages",
+    middleware: [jsonBody()] as const,
+    request: { body: { required: true, content: { "application/json": { schema: NewMessage } } } },
+    responses: {
+      200: { description: "Sent", content: { "application/json": { schema: Message } } },
+      ...problems(400, 413, 507),
+      ...invalid,
+    },
+  }),
+  async (c) => {
+    const message = await createMessage(c.var.deps, c.req.valid("json"), (created) =>
+      toPayload("user_send_message", toWire(created)),
+    )
+    if (typeof message === "string") throw new Problem(400, null, REFUSALS[message])
+    return c.json(toWire(message), 200)
+  },
+)
+
+messages.openapi(
+  createRoute({
+    operationId: "listMessages",
+    tags: ["Users"],
+    summary: "List the messages to a user, oldest first",
+    description:
+      "The name is compared without case. At most 1,000 a page; the `Link` header leads to the next one.",
+    method: "get",
+    path: "/users/messages",
+    request: {
+      query: z.object({ recipient: z.string().openapi({ example: "Alice" }), cursor: Cursor }),
+    },
+    responses: {
+      200: {
+        description: "A page of messages",
+        content: { "application/json": { schema: z.array(Message) } },
+      },
+      ...problems(400),
+      ...invalid,
+    },
+  }),
+  async (c) => {
+    const { recipient, cursor } = c.req.valid("query")
+    const rows = await listMessages(c.var.deps, recipient.toLowerCase(), cursor)
+    if (rows === null) throw new Problem(400, null, REFUSALS["no recipient"])
+    return c.json(paged(c, rows).map(toWire), 200)
+  },
+)
+
+function toWire({ sender, recipient, subject, message, receivedAt }: MessageRow) {
+  return { sender, recipient, subject, message, received_at: toTime(receivedAt) }
+}

@@ -1,0 +1,110 @@
+import { and, asc, eq, gt, sql } from "drizzle-orm"
+
+import { newId } from "../../db/ids.ts"
+import { messages, users } from "../../db/schema.ts"
+import type { Deps } from "../../deps.ts"
+import { publish } from "../../engine/events.ts"
+
+/** The id of application A, the user notification service. */
+export const APPLICATION = "app_users"
+export const PAGE_ROWS = 1000
+
+export interface User {
+  id: string
+  username: string
+  registeredAt: number
+}
+
+export interface Message {
+  id: string
+  sender: string
+  recipient: string
+  subject: string
+  message: string
+  receivedAt: number
+}
+
+/** Registers the name and publishes what `payloadOf` makes of the user; null when the name is taken. */
+export async function createUser(
+  deps: Deps,
+  username: string,
+  payloadOf: (user: User) => string,
+): Promise<User | null> {
+  const registeredAt = deps.clock.now()
+  const user = { id: newId("user", registeredAt), username, registeredAt }
+  const { eventId } = await publish(deps, {
+    applicationId: APPLICATION,
+    eventType: "user_registered",
+    payload: payloadOf(user),
+    statements: [
+      sql`INSERT INTO users (id, username, registered_at) VALUES (${user.id}, ${username}, ${registeredAt}) ON CONFLICT DO NOTHING`,
+    ],
+    onlyIf: sql`EXISTS (SELECT 1 FROM users WHERE id = ${user.id})`,
+  })
+  return eventId === null ? null : user
+}
+
+/** Users in order of registration, one more than a page at most. */
+export function listUsers(deps: Deps, after: string | undefined): Promise<User[]> {
+  return deps
+    .database(APPLICATION)
+    .orm.select()
+    .from(users)
+    .where(after === undefined ? undefined : gt(users.id, after))
+    .orderBy(asc(users.id))
+    .limit(PAGE_ROWS + 1)
+}
+
+export type Unsendable = "no sender" | "no recipient" | "to oneself"
+
+/** Stores the message and publishes it, or tells the first reason why it cannot be sent. */
+export async function createMessage(
+  deps: Deps,
+  draft: Omit<Message, "id" | "receivedAt">,
+  payloadOf: (message: Message) => string,
+): Promise<Message | Unsendable> {
+  const receivedAt = deps.clock.now()
+  const message = { id: newId("message", receivedAt), ...draft, receivedAt }
+  const { sender, recipient, subject } = message
+  const { eventId, rows } = await publish(deps, {
+    applicationId: APPLICATION,
+    eventType: "user_send_message",
+    payload: payloadOf(message),
+    statements: [
+      sql`
+        INSERT INTO messages (id, sender, recipient, subject, message, received_at)
+        SELECT ${message.id}, s.username, r.username, ${subject}, ${message.message}, ${receivedAt}
+        FROM users s JOIN users r ON r.username = ${recipient} AND r.username <> s.username
+        WHERE s.username = ${sender}
+        ON CONFLICT DO NOTHING`,
+      sql`
+        SELECT EXISTS (SELECT 1 FROM users WHERE username = ${sender}) AS sender,
+          EXISTS (SELECT 1 FROM users WHERE username = ${recipient}) AS recipient`,
+    ],
+    onlyIf: sql`EXISTS (SELECT 1 FROM messages WHERE id = ${message.id})`,
+  })
+  if (eventId !== null) return message
+  const known = rows[1]?.at(0)
+  if (!known?.sender) return "no sender"
+  if (!known.recipient) return "no recipient"
+  return "to oneself"
+}
+
+/** A user's messages, oldest first, one more than a page at most; null when there is no such user. */
+export async function listMessages(
+  deps: Deps,
+  recipient: string,
+  after: string | undefined,
+): Promise<Message[] | null> {
+  const { orm } = deps.database(APPLICATION)
+  const [known, found] = await orm.batch([
+    orm.select({ id: users.id }).from(users).where(eq(users.username, recipient)),
+    orm
+      .select()
+      .from(messages)
+      .where(and(eq(messages.recipient, recipient), after === undefined ? undefined : gt(messages.id, after)))
+      .orderBy(asc(messages.id))
+      .limit(PAGE_ROWS + 1),
+  ])
+  return known.length === 0 ? null : found
+}

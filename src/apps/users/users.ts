@@ -1,0 +1,66 @@
+import { createRoute, z } from "@hono/zod-openapi"
+
+import { jsonBody } from "../../http/json-body.ts"
+import { Problem } from "../../http/problem.ts"
+import { createRouter, invalid, problems } from "../../http/router.ts"
+import { createUser, listUsers, type User as UserRow } from "./store.ts"
+import { Cursor, paged, toPayload, toTime, Username } from "./wire.ts"
+
+const NewUser = z.object({ username: Username }).openapi("NewUser", { example: { username: "Alice" } })
+
+const User = z
+  .object({ username: z.string(), registered_at: z.string() })
+  .openapi("User", { example: { username: "alice", registered_at: "2025-05-07T04:03:10.779+00:00" } })
+
+export const users = createRouter()
+
+users.openapi(
+  createRoute({
+    operationId: "createUser",
+    tags: ["Users"],
+    summary: "Register a user",
+    description: "Stores the name in lower case and publishes `user_registered`.",
+    method: "post",
+    path: "/users",
+    middleware: [jsonBody()] as const,
+    request: { body: { required: true, content: { "application/json": { schema: NewUser } } } },
+    responses: {
+      200: { description: "Registered", content: { "application/json": { schema: User } } },
+      ...problems(400, 413, 507),
+      ...invalid,
+    },
+  }),
+  async (c) => {
+    const { username } = c.req.valid("json")
+    const user = await createUser(c.var.deps, username, (created) =>
+      toPayload("user_registered", toWire(created)),
+    )
+    if (user === null) throw new Problem(400, null, "Username already exists")
+    return c.json(toWire(user), 200)
+  },
+)
+
+users.openapi(
+  createRoute({
+    operationId: "listUsers",
+    tags: ["Users"],
+    summary: "List the users, oldest first",
+    description: "At most 1,000 a page; the `Link` header leads to the next one.",
+    method: "get",
+    path: "/users",
+    request: { query: z.object({ cursor: Cursor }) },
+    responses: {
+      200: { description: "A page of users", content: { "application/json": { schema: z.array(User) } } },
+      ...problems(),
+      ...invalid,
+    },
+  }),
+  async (c) => {
+    const rows = await listUsers(c.var.deps, c.req.valid("query").cursor)
+    return c.json(paged(c, rows).map(toWire), 200)
+  },
+)
+
+function toWire(user: UserRow) {
+  return { username: user.username, registered_at: toTime(user.registeredAt) }
+}

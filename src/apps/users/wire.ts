@@ -1,0 +1,69 @@
+import { z } from "@hono/zod-openapi"
+import type { Context } from "hono"
+
+import type { Deps } from "../../deps.ts"
+import { listEventTypes } from "../../engine/event-types.ts"
+import { Problem } from "../../http/problem.ts"
+import type { AppEnv } from "../../http/router.ts"
+import { PAGE_ROWS } from "./store.ts"
+
+const MAX_NAME = 64
+// C0 and C1 controls and DEL; text may have line breaks and tabs.
+const CONTROL = /\p{Cc}/u
+const CONTROL_IN_TEXT = /[^\P{Cc}\n\r\t]/u
+
+/** A user's name as sent, lower-cased as stored. */
+export const Username = z
+  .string()
+  .refine((name) => name !== "" && [...name].length <= MAX_NAME, `must have 1 to ${MAX_NAME} characters`)
+  .refine((name) => !CONTROL.test(name), "must not have control characters")
+  .transform((name) => name.toLowerCase())
+
+/** Text of at most `limit` characters; empty is fine. */
+export function Text(limit: number) {
+  return z
+    .string()
+    .refine((text) => text.length <= limit, `must have at most ${limit} characters`)
+    .refine(
+      (text) => !CONTROL_IN_TEXT.test(text),
+      "must not have control characters but line breaks and tabs",
+    )
+}
+
+/** `2025-05-07T04:03:10.779+00:00`: A's times always name the offset. */
+export function toTime(epochMs: number): string {
+  return new Date(epochMs).toISOString().replace("Z", "+00:00")
+}
+
+/** What A's receivers get, for events and pings alike. */
+export function toPayload(event: string, data: unknown): string {
+  return JSON.stringify({ event, data })
+}
+
+export const Cursor = z
+  .string()
+  .regex(/^[a-z]+_[0-9a-f]{32}$/, "must be the cursor of a Link header")
+  .optional()
+
+/** Cuts a list that was read one row too far, and links to the next page if there is one. */
+export function paged<Row extends { id: string }>(c: Context<AppEnv>, rows: readonly Row[]): readonly Row[] {
+  const page = rows.slice(0, PAGE_ROWS)
+  const last = page.at(-1)
+  if (rows.length > PAGE_ROWS && last) {
+    const next = new URL(c.req.url)
+    next.searchParams.set("cursor", last.id)
+    c.header("Link", `<${next.href}>; rel="next"`)
+  }
+  return page
+}
+
+/** The event type of one of the applications that the filter names exactly; 404 in A's words. */
+export async function requireEventType(
+  deps: Deps,
+  applicationIds: readonly string[],
+  name: string,
+): Promise<void> {
+  const lists = await Promise.all(applicationIds.map((id) => listEventTypes(deps, id)))
+  if (!lists.flat().some((type) => type.name === name))
+    throw new Problem(404, null, `Event '${name}' not found.`)
+}

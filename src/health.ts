@@ -1,0 +1,72 @@
+import { createRoute, z } from "@hono/zod-openapi"
+
+import { getSystemHealth, type SystemHealth } from "./engine/system-health.ts"
+import { MIGRATE } from "./http/problem.ts"
+import { createRouter } from "./http/router.ts"
+
+const CACHED_MS = 5_000
+
+const Condition = z.enum(["ok", "degraded", "failing"])
+
+const Health = z
+  .object({
+    status: Condition,
+    database: z.object({
+      status: Condition,
+      detail: z.string().nullable(),
+      bytes: z.number().nullable(),
+      limitBytes: z.number(),
+    }),
+    queues: z.object({
+      status: Condition,
+      detail: z.string().nullable(),
+      backlog: z.record(z.string(), z.number().nullable()),
+    }),
+    sweep: z.object({
+      status: Condition,
+      detail: z.string().nullable(),
+      lastAt: z.iso.datetime().nullable(),
+    }),
+  })
+  .openapi("Health")
+
+// One look every few seconds per isolate, however many ask. Not kept while failing: a repair shows at once.
+let cached: { health: SystemHealth; until: number } | null = null
+
+export const health = createRouter()
+
+health.openapi(
+  createRoute({
+    operationId: "getHealth",
+    tags: ["System"],
+    summary: "Whether the database, the queues and the sweep are well",
+    method: "get",
+    path: "/health",
+    security: [],
+    responses: {
+      200: {
+        description: "Up; `degraded` works with delays",
+        content: { "application/json": { schema: Health } },
+      },
+      503: {
+        description: "The database does not answer, or has no tables yet",
+        content: { "application/json": { schema: Health } },
+      },
+    },
+  }),
+  async (c) => {
+    const { deps } = c.var
+    const now = deps.clock.now()
+    if (cached === null || cached.until <= now) {
+      const seen = await getSystemHealth(deps, MIGRATE)
+      cached = seen.status === "failing" ? null : { health: seen, until: now + CACHED_MS }
+      return answer(seen)
+    }
+    return answer(cached.health)
+
+    function answer(seen: SystemHealth) {
+      const lastAt = seen.sweep.lastAt === null ? null : new Date(seen.sweep.lastAt).toISOString()
+      return c.json({ ...seen, sweep: { ...seen.sweep, lastAt } }, seen.status === "failing" ? 503 : 200)
+    }
+  },
+)

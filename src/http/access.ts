@@ -1,0 +1,81 @@
+import { createMiddleware } from "hono/factory"
+
+import { isLoopbackHost } from "../engine/rules/target-url.ts"
+import { Problem } from "./problem.ts"
+import type { AppEnv } from "./router.ts"
+
+const OPEN_PATHS = new Set(["/", "/health", "/docs", "/openapi.json"])
+
+/** Refuses a delivery of our own that came back to us: an endpoint that points here would loop for ever. */
+export const refuseLoops = createMiddleware<AppEnv>(async (c, next) => {
+  if (c.req.header("webhook-id") !== undefined && c.req.header("user-agent")?.startsWith("Posthorn/")) {
+    throw new Problem(
+      508,
+      "loop_detected",
+      "This is a delivery of Posthorn itself: an endpoint must not point back here",
+    )
+  }
+  await next()
+})
+
+/**
+ * Open mode has no token, so nobody but this machine may reach it: the Host must be loopback (a DNS name bound
+ * to 127.0.0.1 by a stranger is not), and no web page of another origin may use a developer's browser.
+ */
+export const guardOpenMode = createMiddleware<AppEnv>(async (c, next) => {
+  if (c.var.deps.config.authMode === "open") {
+    if (!isLoopbackHost(new URL(c.req.url).hostname)) {
+      throw new Problem(
+        421,
+        "misdirected",
+        "Open mode answers on localhost alone; set AUTH_MODE=token and API_TOKEN to be reached by others",
+      )
+    }
+    if (c.req.header("sec-fetch-site") === "cross-site" || !isLoopbackOrigin(c.req.header("origin"))) {
+      throw new Problem(403, "cross_site", "Open mode takes no requests from pages of other origins")
+    }
+  }
+  await next()
+})
+
+/** True for no Origin at all, and for one on this machine. */
+export function isLoopbackOrigin(origin: string | undefined): boolean {
+  if (origin === undefined) return true
+  const url = URL.parse(origin)
+  return url !== null && isLoopbackHost(url.hostname)
+}
+
+/** Everything but the open paths and preflights needs one of the API tokens. */
+export const requireToken = createMiddleware<AppEnv>(async (c, next) => {
+  const { authMode, apiTokens } = c.var.deps.config
+  const path = c.req.path.replace(/(?<=.)\/+$/, "")
+  if (authMode === "open" || c.req.method === "OPTIONS" || OPEN_PATHS.has(path)) return next()
+  if (apiTokens.length === 0) {
+    throw new Problem(
+      503,
+      "not_configured",
+      "No API token is set yet: run `npx wrangler secret put API_TOKEN`, or `npm run deploy`, which makes one",
+    )
+  }
+  const given = /^Bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1]
+  if (given === undefined || !(await isAmong(given, apiTokens))) {
+    throw new Problem(401, "unauthorized", "Send `Authorization: Bearer <API_TOKEN>`", {
+      headers: { "www-authenticate": 'Bearer realm="Posthorn"' },
+    })
+  }
+  await next()
+})
+
+/** Compares digests, and all of them, so that the time taken tells nothing about a token. */
+async function isAmong(given: string, tokens: readonly string[]): Promise<boolean> {
+  const digest = await sha256(given)
+  let found = false
+  for (const token of tokens) {
+    if (crypto.subtle.timingSafeEqual(digest, await sha256(token))) found = true
+  }
+  return found
+}
+
+function sha256(text: string): Promise<ArrayBuffer> {
+  return crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))
+}

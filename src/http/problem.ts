@@ -1,0 +1,72 @@
+import { HTTPException } from "hono/http-exception"
+import type { ContentfulStatusCode } from "hono/utils/http-status"
+import type { ZodError } from "zod"
+
+import { ConfigError } from "../config.ts"
+import { isMissingTable } from "../db/client.ts"
+import { EngineError, type Refusal } from "../engine/errors.ts"
+
+/** One bad part of the input: where it is, what to change, which kind of mistake. */
+export interface InputIssue {
+  loc: (string | number)[]
+  msg: string
+  type: string
+}
+
+/** What went wrong, before a family says it in its own dialect. Nothing in here is secret or internal. */
+export class Problem extends Error {
+  constructor(
+    readonly status: ContentfulStatusCode,
+    /** For programs; null where a contract documents the answer without one. */
+    readonly code: string | null,
+    readonly detail: string,
+    readonly extra: { issues?: InputIssue[]; headers?: Record<string, string> } = {},
+  ) {
+    super(detail)
+  }
+}
+
+/** Input that does not fit: 422 in most dialects. */
+export function invalidInput(issues: InputIssue[]): Problem {
+  const detail = issues.map((issue) => `${issue.loc.join(".")}: ${issue.msg}`).join("; ")
+  return new Problem(422, null, detail, { issues })
+}
+
+/** What zod found wrong in one part of the request (`body`, `query`, `path`). */
+export function fromZod(part: string, error: ZodError): Problem {
+  return invalidInput(
+    error.issues.map((issue) => {
+      const missing = issue.code === "invalid_type" && /received undefined/.test(issue.message)
+      return {
+        loc: [part, ...issue.path.map((key) => (typeof key === "number" ? key : String(key)))],
+        msg: missing ? "Field required" : issue.message,
+        type: missing ? "missing" : issue.code,
+      }
+    }),
+  )
+}
+
+const STATUS: Record<Refusal, ContentfulStatusCode> = {
+  not_found: 404,
+  conflict: 409,
+  invalid: 422,
+  refused_target: 422,
+  payload_too_large: 413,
+  storage_full: 507,
+  not_configured: 503,
+}
+
+export const MIGRATE =
+  "The database has no tables yet. Create them with `npm run db:migrate` (local) or `npm run db:migrate:remote` (deployed), or start with `npm start`, which does it."
+
+/** Any thrown thing as a problem. What is not known is a 500 that says nothing of the inside. */
+export function toProblem(error: unknown, requestId: string): Problem {
+  if (error instanceof Problem) return error
+  if (error instanceof EngineError) return new Problem(STATUS[error.code], error.code, error.message)
+  if (error instanceof ConfigError) return new Problem(503, "misconfigured", error.message)
+  if (isMissingTable(error)) return new Problem(503, "not_migrated", MIGRATE)
+  if (error instanceof HTTPException) return new Problem(error.status, "http_error", error.message)
+  return new Problem(500, "internal", `Something went wrong here. Request ${requestId}`, {
+    headers: { "x-request-id": requestId },
+  })
+}

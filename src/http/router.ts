@@ -1,0 +1,92 @@
+import { OpenAPIHono, z } from "@hono/zod-openapi"
+import type { Context } from "hono"
+
+import type { Deps } from "../deps.ts"
+import { fromZod, type Problem } from "./problem.ts"
+
+export interface AppEnv {
+  Bindings: Env
+  Variables: { deps: Deps; requestId: string }
+}
+
+/** How a family says that something went wrong. */
+export type Dialect = (c: Context<AppEnv>, problem: Problem) => Response
+
+const PART: Record<string, string> = {
+  json: "body",
+  form: "body",
+  query: "query",
+  param: "path",
+  header: "header",
+}
+
+/** A router whose invalid input becomes a Problem; a trailing slash makes no difference. */
+export function createRouter(): OpenAPIHono<AppEnv> {
+  return new OpenAPIHono<AppEnv>({
+    strict: false,
+    defaultHook: (result) => {
+      if (!result.success) throw fromZod(PART[result.target] ?? result.target, result.error)
+    },
+  })
+}
+
+/** The shape of everything that has no contract of its own, and of A. */
+export const plainDialect: Dialect = (c, problem) => {
+  const { issues, headers = {} } = problem.extra
+  for (const [name, value] of Object.entries(headers)) c.header(name, value)
+  if (issues) return c.json({ detail: issues }, problem.status)
+  return c.json(
+    problem.code === null ? { detail: problem.detail } : { code: problem.code, detail: problem.detail },
+    problem.status,
+  )
+}
+
+const Refused = z
+  .object({ code: z.string().optional(), detail: z.string() })
+  .openapi("Error", { example: { code: "unauthorized", detail: "Send `Authorization: Bearer <API_TOKEN>`" } })
+
+const InvalidInput = z
+  .object({
+    detail: z.array(
+      z.object({ loc: z.array(z.union([z.string(), z.number()])), msg: z.string(), type: z.string() }),
+    ),
+  })
+  .openapi("InvalidInput", {
+    example: { detail: [{ loc: ["body", "url"], msg: "Field required", type: "missing" }] },
+  })
+
+const DESCRIPTIONS = {
+  400: "Refused as things stand",
+  401: "The token is missing or wrong",
+  404: "No such thing",
+  413: "The body is larger than 256 KiB",
+  421: "Open mode: the Host is not loopback",
+  500: "An unexpected fault; quote the request id",
+  503: "Not set up yet: the detail names the command",
+  507: "The database is full",
+  508: "One of our own deliveries came back to us",
+} as const
+
+type Status = keyof typeof DESCRIPTIONS
+
+/** What every route can answer besides its own, for `responses` of `createRoute`. */
+const ALWAYS = [401, 421, 500, 503, 508] as const
+
+/** Entries for `responses`: the given error statuses and those that every route can answer. */
+export function problems<S extends Status>(...statuses: S[]) {
+  const entry = (status: Status) => ({
+    description: DESCRIPTIONS[status],
+    content: { "application/json": { schema: Refused } },
+  })
+  return Object.fromEntries([...ALWAYS, ...statuses].map((status) => [status, entry(status)])) as {
+    [status in S | (typeof ALWAYS)[number]]: ReturnType<typeof entry>
+  }
+}
+
+/** The entry for `responses` of a route that takes input. */
+export const invalid = {
+  422: {
+    description: "The input does not fit; each entry says where and what to change",
+    content: { "application/json": { schema: InvalidInput } },
+  },
+} as const

@@ -1,0 +1,200 @@
+import { env } from "cloudflare:workers"
+
+import { createApp } from "../../src/app.ts"
+import { parseConfig } from "../../src/config.ts"
+import { openDatabase } from "../../src/db/client.ts"
+import type { Deps } from "../../src/deps.ts"
+import type { Job } from "../../src/engine/pipeline/jobs.ts"
+import { sweep } from "../../src/engine/pipeline/sweep.ts"
+import type { LogLine } from "../../src/log.ts"
+import { consume } from "../../src/queue.ts"
+import { manualClock } from "./clock.ts"
+import { createReceivers } from "./receiver.ts"
+
+export const ORIGIN = "http://127.0.0.1:8787"
+
+export interface Queued {
+  queue: "events" | "retries" | "tasks"
+  job: Job
+  at: number
+}
+
+/** Counts what D1 is asked, and lets a test break it. */
+export interface DatabaseProbe {
+  batches: number
+  /** The most statements, bound parameters and bytes of one parameter seen so far. */
+  largest: { statements: number; parameters: number; parameterBytes: number }
+  /** Called before each batch with its SQL; what it throws, D1 throws. */
+  before: ((statements: string[]) => void) | null
+  /** Called after each batch: the answer gets lost on the way if it throws. */
+  after: ((statements: string[]) => void) | null
+}
+
+/**
+ * The whole system in one hand: real D1, a clock that tests move, queues that tests run, receivers that tests
+ * script. Every test makes its own; `reset` empties what it shares with others.
+ */
+export async function createWorld(settings: Record<string, string> = {}) {
+  await emptyDatabase()
+  const clock = manualClock()
+  const receivers = createReceivers(clock)
+  const queued: Queued[] = []
+  const logged: LogLine[] = []
+  const probe: DatabaseProbe = {
+    batches: 0,
+    largest: { statements: 0, parameters: 0, parameterBytes: 0 },
+    before: null,
+    after: null,
+  }
+  const world = { queueRefuses: false }
+
+  function queue(name: Queued["queue"]): Queue<Job> {
+    return {
+      async send(job: Job, options?: QueueSendOptions) {
+        if (world.queueRefuses) throw new Error("Queue is over its quota")
+        queued.push({ queue: name, job, at: clock.now() + (options?.delaySeconds ?? 0) * 1000 })
+      },
+      metrics: async () => ({ backlogCount: queued.length, backlogBytes: 0 }),
+    } as unknown as Queue<Job>
+  }
+
+  const config = parseConfig({ AUTH_MODE: "open", ALLOW_PRIVATE_TARGETS: "true", ...settings })
+  const db = openDatabase(probed(env.DB, probe), clock, () => 0)
+  const deps: Deps = {
+    config,
+    database: () => db,
+    databases: [db],
+    queues: { events: queue("events"), retries: queue("retries"), tasks: queue("tasks") },
+    fetch: receivers.fetch,
+    clock,
+    random: () => 0,
+    log: (line) => logged.push(line),
+  }
+  const app = createApp(() => deps)
+
+  /** Takes the jobs that are due off the queues. */
+  function takeDue(): Queued[] {
+    const due = queued.filter((entry) => entry.at <= clock.now())
+    for (const entry of due) queued.splice(queued.indexOf(entry), 1)
+    return due
+  }
+
+  /** Runs what is due, each job a batch of its own unless `together`; answers how many jobs ran. */
+  async function runDue(together = false): Promise<number> {
+    let ran = 0
+    for (let due = takeDue(); due.length > 0; due = takeDue()) {
+      ran += due.length
+      if (together) await consume(batchOf(due), deps)
+      else for (const entry of due) await consume(batchOf([entry]), deps)
+    }
+    return ran
+  }
+
+  /** Runs everything until the queues are empty, moving the clock to each delayed job, and the sweep on. */
+  async function runAll(forMs = 0): Promise<void> {
+    const until = clock.now() + forMs
+    for (;;) {
+      await runDue()
+      const next = Math.min(...queued.map((entry) => entry.at))
+      if (next <= until) clock.advance(next - clock.now())
+      else break
+    }
+    if (clock.now() < until) clock.advance(until - clock.now())
+  }
+
+  return Object.assign(world, {
+    clock,
+    config,
+    db,
+    deps,
+    app,
+    env,
+    receivers,
+    queued,
+    logged,
+    probe,
+    runDue,
+    runAll,
+    sweep: () => sweep(deps),
+    /** A request through the door that users use. */
+    fetch(path: string, init: RequestInit & { json?: unknown } = {}): Promise<Response> {
+      const { json, ...rest } = init
+      const request =
+        json === undefined
+          ? rest
+          : {
+              method: "POST",
+              ...rest,
+              body: JSON.stringify(json),
+              headers: { "content-type": "application/json", ...(rest.headers as Record<string, string>) },
+            }
+      return Promise.resolve(app.request(new URL(path, ORIGIN).href, request, env))
+    },
+  })
+}
+
+export type World = Awaited<ReturnType<typeof createWorld>>
+
+function batchOf(entries: readonly Queued[]): MessageBatch<Job> {
+  return {
+    queue: entries[0]?.queue ?? "events",
+    messages: entries.map(({ job }, index) => ({
+      id: String(index),
+      timestamp: new Date(),
+      body: job,
+      attempts: 1,
+      ack() {},
+      retry() {},
+    })),
+    ackAll() {},
+    retryAll() {},
+  } as unknown as MessageBatch<Job>
+}
+
+/** The D1 binding, watched: statements and parameters are counted, and faults can be put in. */
+function probed(d1: D1Database, probe: DatabaseProbe): D1Database {
+  const texts = new WeakMap<object, string>()
+  return {
+    prepare(text: string) {
+      const statement = d1.prepare(text)
+      return {
+        bind(...values: unknown[]) {
+          const bytes = values.map((value) =>
+            typeof value === "string" ? new TextEncoder().encode(value).length : 8,
+          )
+          probe.largest.parameters = Math.max(probe.largest.parameters, values.length)
+          probe.largest.parameterBytes = Math.max(probe.largest.parameterBytes, ...bytes)
+          const bound = statement.bind(...values)
+          texts.set(bound, text)
+          return bound
+        },
+      }
+    },
+    async batch(statements: D1PreparedStatement[]) {
+      const sql = statements.map((statement) => texts.get(statement) ?? "")
+      probe.batches++
+      probe.largest.statements = Math.max(probe.largest.statements, statements.length)
+      probe.before?.(sql)
+      const results = await d1.batch(statements)
+      probe.after?.(sql)
+      return results
+    },
+  } as unknown as D1Database
+}
+
+/** Empties every table but the seeds: tests of one file share a database. */
+async function emptyDatabase(): Promise<void> {
+  const tables = [
+    "attempts",
+    "deliveries",
+    "events",
+    "secrets",
+    "subscriptions",
+    "endpoints",
+    "users",
+    "messages",
+    "system_state",
+  ]
+  await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
+  await env.DB.prepare("DELETE FROM event_types WHERE application_id NOT IN ('app_users')").run()
+}
