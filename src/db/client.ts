@@ -29,6 +29,7 @@ export function openDatabase(d1: D1Database, clock: Clock, random: () => number)
   let size = 0
 
   async function batchOnce(statements: readonly Statement[]): Promise<Row[][]> {
+    if (statements.length === 0) return []
     const results = await d1.batch<Row>(
       statements.map((statement) => {
         const query = dialect.sqlToQuery(statement.getSQL())

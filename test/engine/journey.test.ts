@@ -1,22 +1,54 @@
 import { describe, expect, it } from "vitest"
 
+import { registerHook, registerUser } from "../support/make.ts"
 import { verify } from "../support/receiver.ts"
 import { createWorld } from "../support/world.ts"
 
 const HOOK = "http://receiver.example/hook"
 
-describe("an event's life", () => {
-  it("goes from the request to a signed delivery", async () => {
+describe("what a receiver gets", () => {
+  it("is the event, signed, from the request to the delivery", async () => {
     const world = await createWorld()
-    const registered = await world.fetch("/webhook", { json: { event: "user_registered", url: HOOK } })
-    expect(registered.status).toBe(200)
-    const { secret } = await registered.json<{ secret: string }>()
+    const secret = await registerHook(world, HOOK)
     const created = await world.fetch("/users", { json: { username: "Zoë 🦉" } })
-    expect(created.status).toBe(200)
     const user = await created.json()
-    await world.runAll()
+    await world.runDue()
     const [delivery] = world.receivers.to(HOOK)
-    expect(delivery?.json).toEqual({ event: "user_registered", data: user })
-    expect(verify(secret, delivery)).toEqual(delivery?.json)
+    expect(verify(secret, delivery)).toEqual({ event: "user_registered", data: user })
+  })
+
+  it("is signed anew in a retry, under the same id, at its own time", async () => {
+    const world = await createWorld()
+    const secret = await registerHook(world, HOOK)
+    world.receivers.at(HOOK, 500, 200)
+    await registerUser(world, "ada")
+    await world.runAll(10_000)
+    const [first, retry] = world.receivers.to(HOOK)
+    expect(verify(secret, retry)).toEqual(first?.json)
+    expect(retry?.headers["webhook-id"]).toBe(first?.headers["webhook-id"])
+    expect(Number(retry?.headers["webhook-timestamp"])).toBeGreaterThan(
+      Number(first?.headers["webhook-timestamp"]),
+    )
+  })
+
+  it("is signed in a ping too", async () => {
+    const world = await createWorld()
+    const secret = await registerHook(world, HOOK)
+    world.clock.whileAsleep = async (ms) => {
+      world.clock.advance(ms)
+      await world.runDue()
+    }
+    await world.fetch("/ping", { method: "POST" })
+    expect(verify(secret, world.receivers.to(HOOK)[0])).toMatchObject({ event: "user_registered" })
+  })
+
+  it("does not verify once a byte of it has changed", async () => {
+    const world = await createWorld()
+    const secret = await registerHook(world, HOOK)
+    await registerUser(world, "ada")
+    await world.runDue()
+    const [delivery] = world.receivers.to(HOOK)
+    if (!delivery) throw new Error("nothing arrived")
+    expect(() => verify(secret, { ...delivery, body: `${delivery.body} ` })).toThrow()
   })
 })

@@ -9,7 +9,7 @@ import { sweep } from "../../src/engine/pipeline/sweep.ts"
 import type { LogLine } from "../../src/log.ts"
 import { consume } from "../../src/queue.ts"
 import { manualClock } from "./clock.ts"
-import { createReceivers } from "./receiver.ts"
+import { createReceivers, type Received } from "./receiver.ts"
 
 export const ORIGIN = "http://127.0.0.1:8787"
 
@@ -22,8 +22,14 @@ export interface Queued {
 /** Counts what D1 is asked, and lets a test break it. */
 export interface DatabaseProbe {
   batches: number
-  /** The most statements, bound parameters and bytes of one parameter seen so far. */
-  largest: { statements: number; parameters: number; parameterBytes: number }
+  /** The most seen so far: statements of a batch, and parameters, bytes and rows written of one statement. */
+  largest: {
+    statements: number
+    parameters: number
+    parameterBytes: number
+    sqlBytes: number
+    rowsWritten: number
+  }
   /** Called before each batch with its SQL; what it throws, D1 throws. */
   before: ((statements: string[]) => void) | null
   /** Called after each batch: the answer gets lost on the way if it throws. */
@@ -42,7 +48,7 @@ export async function createWorld(settings: Record<string, string> = {}) {
   const logged: LogLine[] = []
   const probe: DatabaseProbe = {
     batches: 0,
-    largest: { statements: 0, parameters: 0, parameterBytes: 0 },
+    largest: { statements: 0, parameters: 0, parameterBytes: 0, sqlBytes: 0, rowsWritten: 0 },
     before: null,
     after: null,
   }
@@ -80,14 +86,47 @@ export async function createWorld(settings: Record<string, string> = {}) {
   }
 
   /** Runs what is due, each job a batch of its own unless `together`; answers how many jobs ran. */
-  async function runDue(together = false): Promise<number> {
+  async function runDue(together = false, inProcess = deps): Promise<number> {
     let ran = 0
     for (let due = takeDue(); due.length > 0; due = takeDue()) {
       ran += due.length
-      if (together) await consume(batchOf(due), deps)
-      else for (const entry of due) await consume(batchOf([entry]), deps)
+      if (together) await consume(batchOf(due), inProcess)
+      else for (const entry of due) await consume(batchOf([entry]), inProcess)
     }
     return ran
+  }
+
+  /**
+   * Runs what is due in one batch, in a process that dies for good when the fatal request reaches its receiver.
+   * Resolves at its death, or when all is done.
+   */
+  async function runUntilDeath(isFatal: (request: Received) => boolean): Promise<void> {
+    let dead = false
+    const unlessDead = <T>(promise: Promise<T>): Promise<T> =>
+      dead ? new Promise(() => {}) : promise.then((value) => (dead ? new Promise<never>(() => {}) : value))
+    const mortalDb = {
+      ...db,
+      batch: (statements: Parameters<typeof db.batch>[0]) => unlessDead(db.batch(statements)),
+    }
+    await new Promise<void>((resolve, reject) => {
+      const mortal: Deps = {
+        ...deps,
+        database: () => mortalDb,
+        databases: [mortalDb],
+        clock: { ...clock, after: (ms, callback) => clock.after(ms, () => dead || callback()) },
+        fetch: async (input, init) => {
+          const response = await unlessDead(receivers.fetch(input, init))
+          const last = receivers.received.at(-1)
+          if (last && isFatal(last)) {
+            dead = true
+            resolve()
+            return new Promise(() => {})
+          }
+          return response
+        },
+      }
+      runDue(true, mortal).then(() => resolve(), reject)
+    })
   }
 
   /** Runs everything until the queues are empty, moving the clock to each delayed job, and the sweep on. */
@@ -102,6 +141,16 @@ export async function createWorld(settings: Record<string, string> = {}) {
     if (clock.now() < until) clock.advance(until - clock.now())
   }
 
+  /** Lets time pass as in production: the queues run, and the cron fires every minute. */
+  async function runAllWithSweeps(forMs: number): Promise<void> {
+    const until = clock.now() + forMs
+    while (clock.now() < until) {
+      await runAll(Math.min(60_000, until - clock.now()))
+      await sweep(deps)
+    }
+    await runDue()
+  }
+
   return Object.assign(world, {
     clock,
     config,
@@ -113,8 +162,12 @@ export async function createWorld(settings: Record<string, string> = {}) {
     queued,
     logged,
     probe,
+    /** Runs these jobs as one batch. */
+    run: (entries: readonly Queued[]) => consume(batchOf(entries), deps),
     runDue,
+    runUntilDeath,
     runAll,
+    runAllWithSweeps,
     sweep: () => sweep(deps),
     /** A request through the door that users use. */
     fetch(path: string, init: RequestInit & { json?: unknown } = {}): Promise<Response> {
@@ -135,20 +188,19 @@ export async function createWorld(settings: Record<string, string> = {}) {
 
 export type World = Awaited<ReturnType<typeof createWorld>>
 
-function batchOf(entries: readonly Queued[]): MessageBatch<Job> {
-  return {
-    queue: entries[0]?.queue ?? "events",
-    messages: entries.map(({ job }, index) => ({
-      id: String(index),
-      timestamp: new Date(),
-      body: job,
-      attempts: 1,
-      ack() {},
-      retry() {},
-    })),
-    ackAll() {},
-    retryAll() {},
-  } as unknown as MessageBatch<Job>
+/** A batch as the queue hands it over; `settled` tells what became of each message. */
+export function batchOf(entries: readonly Queued[]): MessageBatch<Job> & { settled: ("ack" | "retry")[] } {
+  const settled: ("ack" | "retry")[] = []
+  const messages = entries.map(({ job }, index) => ({
+    id: String(index),
+    timestamp: new Date(),
+    body: job,
+    attempts: 1,
+    ack: () => (settled[index] = "ack"),
+    retry: () => (settled[index] = "retry"),
+  }))
+  const queue = entries[0]?.queue ?? "events"
+  return { queue, messages, settled, ackAll() {}, retryAll() {} } as unknown as ReturnType<typeof batchOf>
 }
 
 /** The D1 binding, watched: statements and parameters are counted, and faults can be put in. */
@@ -176,6 +228,9 @@ function probed(d1: D1Database, probe: DatabaseProbe): D1Database {
       probe.largest.statements = Math.max(probe.largest.statements, statements.length)
       probe.before?.(sql)
       const results = await d1.batch(statements)
+      for (const text of sql) probe.largest.sqlBytes = Math.max(probe.largest.sqlBytes, text.length)
+      for (const { meta } of results)
+        probe.largest.rowsWritten = Math.max(probe.largest.rowsWritten, meta.rows_written)
       probe.after?.(sql)
       return results
     },

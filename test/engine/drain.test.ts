@@ -1,0 +1,166 @@
+import { describe, expect, it } from "vitest"
+
+import { getDelivery, listDeliveries } from "../../src/engine/deliveries.ts"
+import { makeEndpoints, registerHook, registerUser } from "../support/make.ts"
+import { createWorld, type World } from "../support/world.ts"
+
+const HOOK = "http://receiver.example/hook"
+const OTHER = "http://other.example/hook"
+const HOUR_MS = 3_600_000
+
+const deliveriesOf = (world: World, eventId: string) =>
+  listDeliveries(world.deps, "app_users", eventId, { limit: 100 })
+
+describe("the retry lane", () => {
+  it("retries by the schedule until the receiver recovers", async () => {
+    const world = await createWorld({ RETRY_SCHEDULE: "5,300,1800" })
+    await registerHook(world, HOOK)
+    world.receivers.at(HOOK, 500, 503, 200)
+    const start = world.clock.now()
+    await registerUser(world, "ada")
+    await world.runAll(10_000)
+    await world.runAllWithSweeps(10 * 60_000)
+    const waited = world.receivers.to(HOOK).map(({ at }) => at - start)
+    expect(waited).toHaveLength(3)
+    expect(waited[1]).toBeGreaterThanOrEqual(5_000)
+    expect(waited[1]).toBeLessThan(8_000)
+    expect(waited[2]).toBeGreaterThanOrEqual(305_000)
+    expect(waited[2]).toBeLessThan(305_000 + 65_000)
+  })
+
+  it("gives up when the schedule is used up, with the reason `exhausted`", async () => {
+    const world = await createWorld({ RETRY_SCHEDULE: "1,1,2" })
+    await registerHook(world, HOOK)
+    world.receivers.at(HOOK, 500)
+    const eventId = await registerUser(world, "ada")
+    await world.runAllWithSweeps(60_000)
+    expect(world.receivers.to(HOOK)).toHaveLength(4)
+    expect(await deliveriesOf(world, eventId)).toMatchObject([
+      { status: "failed", reason: "exhausted", attempts: 4, nextAttemptAt: null },
+    ])
+  })
+
+  it("takes the most overdue endpoints first, six deliveries of each: a backlog starves nobody", async () => {
+    const world = await createWorld()
+    await registerHook(world, HOOK)
+    world.receivers.at(HOOK, 500)
+    for (let n = 0; n < 30; n++) await registerUser(world, `user${n}`)
+    await world.runDue()
+    await registerHook(world, OTHER)
+    world.receivers.at(OTHER, 500, 200)
+    await registerUser(world, "last")
+    await world.runDue()
+    world.clock.advance(10_000)
+    world.queued.length = 0
+    await world.sweep()
+    await world.run(world.queued.splice(0))
+    expect(world.receivers.to(OTHER)).toHaveLength(2)
+  })
+
+  it("cancels what is pending when the endpoint is removed", async () => {
+    const world = await createWorld()
+    await registerHook(world, HOOK)
+    world.receivers.at(HOOK, 500)
+    const eventId = await registerUser(world, "ada")
+    await world.runDue()
+    await world.fetch("/webhook", { method: "DELETE", json: { event: "user_registered", url: HOOK } })
+    await world.runAllWithSweeps(HOUR_MS)
+    expect(world.receivers.to(HOOK)).toHaveLength(1)
+    expect(await deliveriesOf(world, eventId)).toMatchObject([{ status: "canceled", reason: "removed" }])
+  })
+
+  it("cancels what is pending of an event type that the endpoint no longer takes", async () => {
+    const world = await createWorld()
+    await registerHook(world, HOOK)
+    await world.fetch("/webhook", { json: { event: "user_send_message", url: HOOK } })
+    world.receivers.at(HOOK, 500)
+    const eventId = await registerUser(world, "ada")
+    await world.runDue()
+    await world.fetch("/webhook", { method: "DELETE", json: { event: "user_registered", url: HOOK } })
+    await world.runAllWithSweeps(HOUR_MS)
+    expect(world.receivers.to(HOOK)).toHaveLength(1)
+    expect(await deliveriesOf(world, eventId)).toMatchObject([{ status: "canceled", reason: "unsubscribed" }])
+  })
+
+  it("ends what comes due while the endpoint is disabled, and the endpoint's other events get there", async () => {
+    const world = await createWorld()
+    await registerHook(world, HOOK)
+    world.receivers.at(HOOK, 500, 410)
+    const first = await registerUser(world, "ada")
+    await world.runDue()
+    const second = await registerUser(world, "bob")
+    await world.runAllWithSweeps(HOUR_MS)
+    expect(await deliveriesOf(world, first)).toMatchObject([{ status: "failed", reason: "gone" }])
+    expect(await deliveriesOf(world, second)).toMatchObject([{ status: "failed", reason: "gone" }])
+    expect(world.receivers.to(HOOK)).toHaveLength(2)
+  })
+
+  it("leaves a failing endpoint alone for an eighth of the time that it has failed", async () => {
+    const world = await createWorld({ RETRY_SCHEDULE: "5,80,1,1,1,1,1" })
+    await registerHook(world, HOOK)
+    world.receivers.at(HOOK, 500)
+    await registerUser(world, "ada")
+    await world.runAllWithSweeps(3 * 60_000)
+    const times = world.receivers.to(HOOK).map(({ at }) => at)
+    const first = times[0] ?? 0
+    const third = times[2] ?? 0
+    expect((times[3] ?? 0) - third).toBeGreaterThanOrEqual((third - first) / 8)
+  })
+
+  it("keeps an endpoint's rate", async () => {
+    const world = await createWorld()
+    const [endpoint] = await makeEndpoints(world, 1)
+    await world.env.DB.prepare("UPDATE endpoints SET throttle_rate = 2 WHERE id = ?").bind(endpoint?.id).run()
+    for (let n = 0; n < 20; n++) await registerUser(world, `user${n}`)
+    const start = world.clock.now()
+    await world.runAllWithSweeps(60_000)
+    const times = world.receivers.received.map(({ at }) => at - start)
+    expect(times).toHaveLength(20)
+    expect(Math.max(...times)).toBeGreaterThanOrEqual(7_000)
+  })
+})
+
+describe("one bad endpoint", () => {
+  it("that hangs does not keep another waiting once it is known to", async () => {
+    const world = await createWorld()
+    await registerHook(world, HOOK)
+    await registerHook(world, OTHER)
+    world.receivers.at(HOOK, "hang")
+    await registerUser(world, "ada")
+    const run = world.runDue()
+    await expect.poll(() => world.receivers.to(OTHER).length).toBe(1)
+    world.clock.advance(15_000)
+    await run
+    const before = world.clock.now()
+    await registerUser(world, "bob")
+    await world.run(world.queued.filter(({ queue }) => queue === "events"))
+    expect(world.receivers.to(OTHER)).toHaveLength(2)
+    expect(world.clock.now()).toBe(before)
+  })
+
+  it("that is dead gets its deliveries when it comes back, first attempts included", async () => {
+    const world = await createWorld()
+    await registerHook(world, HOOK)
+    world.receivers.at(HOOK, new Error("Network connection lost."))
+    const ids = []
+    for (let n = 0; n < 10; n++) ids.push(await registerUser(world, `user${n}`))
+    await world.runAllWithSweeps(60_000)
+    world.receivers.at(HOOK, 200)
+    await world.runAllWithSweeps(HOUR_MS)
+    const states = await Promise.all(ids.map((id) => deliveriesOf(world, id)))
+    expect(states.flat().map(({ status }) => status)).toEqual(Array(10).fill("delivered"))
+  })
+})
+
+describe("deliveries", () => {
+  it("are scoped by application: another owner's is not found", async () => {
+    const world = await createWorld()
+    await registerHook(world, HOOK)
+    const eventId = await registerUser(world, "ada")
+    await world.runDue()
+    const [delivery] = await deliveriesOf(world, eventId)
+    await expect(
+      getDelivery(world.deps, "app_other", eventId, delivery?.endpointId ?? ""),
+    ).rejects.toMatchObject({ code: "not_found" })
+  })
+})

@@ -1,0 +1,104 @@
+import { describe, expect, it } from "vitest"
+
+import { registerHook, registerUser } from "../support/make.ts"
+import { createWorld, type World } from "../support/world.ts"
+
+const HOOK = "http://receiver.example/hook"
+const DAY_MS = 24 * 3_600_000
+
+const rows = async (world: World, table: string) =>
+  (await world.env.DB.prepare(`SELECT count(*) AS n FROM ${table}`).first<{ n: number }>())?.n
+
+describe("retention", () => {
+  it("deletes events with their deliveries and attempts after RETENTION_DAYS, not before", async () => {
+    const world = await createWorld({ RETENTION_DAYS: "2" })
+    await registerHook(world, HOOK)
+    await registerUser(world, "ada")
+    await world.runDue()
+    world.clock.advance(2 * DAY_MS - 1000)
+    await world.sweep()
+    expect([await rows(world, "events"), await rows(world, "attempts")]).toEqual([1, 1])
+    world.clock.advance(2000)
+    await world.sweep()
+    expect([
+      await rows(world, "events"),
+      await rows(world, "deliveries"),
+      await rows(world, "attempts"),
+    ]).toEqual([0, 0, 0])
+  })
+
+  it("keeps an event that still owes something", async () => {
+    const world = await createWorld({ RETENTION_DAYS: "1", RETRY_SCHEDULE: "604800" })
+    await registerHook(world, HOOK)
+    world.receivers.at(HOOK, 500)
+    await registerUser(world, "ada")
+    await world.runDue()
+    world.clock.advance(3 * DAY_MS)
+    await world.sweep()
+    expect(await rows(world, "events")).toBe(1)
+  })
+
+  it("deletes a removed endpoint once nothing refers to it", async () => {
+    const world = await createWorld({ RETENTION_DAYS: "1" })
+    await registerHook(world, HOOK)
+    await registerUser(world, "ada")
+    await world.runDue()
+    await world.fetch("/webhook", { method: "DELETE", json: { event: "user_registered", url: HOOK } })
+    await world.sweep()
+    expect(await rows(world, "endpoints")).toBe(1)
+    world.clock.advance(2 * DAY_MS)
+    await world.sweep()
+    expect(await rows(world, "endpoints")).toBe(0)
+  })
+})
+
+describe("space", () => {
+  it("from 95 % of the limit publishing answers 507 and writes nothing, while deliveries go on", async () => {
+    const world = await createWorld()
+    await registerHook(world, HOOK)
+    await registerUser(world, "ada")
+    world.db.sizeBytes = () => world.config.databaseLimitBytes * 0.96
+    const refused = await world.fetch("/users", { json: { username: "bob" } })
+    expect(refused.status).toBe(507)
+    expect(await rows(world, "users")).toBe(1)
+    await world.runDue()
+    expect(world.receivers.to(HOOK)).toHaveLength(1)
+  })
+})
+
+describe("a sweep", () => {
+  it("sends no job when there is nothing to do", async () => {
+    const world = await createWorld()
+    await registerHook(world, HOOK)
+    await registerUser(world, "ada")
+    await world.runDue()
+    await world.sweep()
+    expect(world.queued).toEqual([])
+  })
+
+  it("recovers a large loss of jobs in a chain of bounded jobs", async () => {
+    const world = await createWorld()
+    await registerHook(world, HOOK)
+    for (let n = 0; n < 130; n++) await registerUser(world, `user${n}`)
+    world.queued.length = 0
+    await world.sweep()
+    expect(world.queued.length).toBeLessThanOrEqual(4)
+    await world.runDue()
+    expect(world.receivers.to(HOOK)).toHaveLength(130)
+  })
+
+  it("twice at once does no harm", async () => {
+    const world = await createWorld()
+    await registerHook(world, HOOK)
+    await registerUser(world, "ada")
+    world.queueRefuses = true
+    await Promise.all([world.sweep(), world.sweep()])
+    expect(world.receivers.to(HOOK)).toHaveLength(1)
+  })
+
+  it("logs one line with what it found", async () => {
+    const world = await createWorld()
+    await world.sweep()
+    expect(world.logged.filter(({ unit }) => unit === "sweep")).toHaveLength(1)
+  })
+})

@@ -1,0 +1,55 @@
+import type { World } from "./world.ts"
+
+/** Endpoints of application A subscribed to `user_registered`, straight into D1: `count` of them in one go. */
+export async function makeEndpoints(
+  world: World,
+  count: number,
+  url = (n: number) => `http://r${n}.example/`,
+) {
+  const rows = Array.from({ length: count }, (_, n) => {
+    const suffix = n.toString(16).padStart(8, "0")
+    return {
+      id: `ep_${suffix}`,
+      sub: `sub_${suffix}`,
+      secret: `sec_${suffix}`,
+      url: url(n),
+      sealed: `0:${SECRET}`,
+    }
+  })
+  const { DB } = world.env
+  const json = JSON.stringify(rows)
+  await DB.batch([
+    DB.prepare(
+      `INSERT INTO endpoints (id, application_id, url, url_key, created_at, updated_at, enabled_at)
+       SELECT value->>'id', 'app_users', value->>'url', value->>'url', 1, 1, 1 FROM json_each(?)`,
+    ).bind(json),
+    DB.prepare(
+      `INSERT INTO secrets (id, endpoint_id, sealed, created_at)
+       SELECT value->>'secret', value->>'id', value->>'sealed', 1 FROM json_each(?)`,
+    ).bind(json),
+    DB.prepare(
+      `INSERT INTO subscriptions (id, event_type_id, endpoint_id, created_at)
+       SELECT value->>'sub', 'ety_user_registered', value->>'id', 1 FROM json_each(?)`,
+    ).bind(json),
+  ])
+  return rows
+}
+
+/** The secret of every endpoint that `makeEndpoints` makes. */
+export const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+/** Registers a URL for `user_registered` through A's door; answers its signing secret. */
+export async function registerHook(world: World, url: string): Promise<string> {
+  const answer = await world.fetch("/webhook", { json: { event: "user_registered", url } })
+  if (answer.status !== 200) throw new Error(`not registered: ${answer.status} ${await answer.text()}`)
+  const { secret = "" } = await answer.json<{ secret?: string }>()
+  return secret
+}
+
+/** Publishes a `user_registered` through A's door; answers the event's id. */
+export async function registerUser(world: World, username: string): Promise<string> {
+  const answer = await world.fetch("/users", { json: { username } })
+  if (answer.status !== 200) throw new Error(`not registered: ${answer.status} ${await answer.text()}`)
+  const row = await world.env.DB.prepare("SELECT max(id) AS id FROM events").first<{ id: string }>()
+  return row?.id ?? ""
+}
