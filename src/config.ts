@@ -18,6 +18,7 @@ export interface Config {
   disableAfterMs: number
   retentionDays: number
   databaseLimitBytes: number
+  maxUploadBytes: number
 }
 
 const list = z
@@ -55,6 +56,11 @@ const settings = z.object({
     .min(1)
     .default(5 * 24 * 3600),
   RETENTION_DAYS: z.coerce.number().int().min(1).max(90).default(7),
+  MAX_UPLOAD_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(25 * 1024 * 1024),
   DATABASE_LIMIT_MB: z.coerce.number().min(1).default(10_000),
 })
 
@@ -79,6 +85,7 @@ export function parseConfig(env: object): Config {
     attemptTimeoutMs: s.ATTEMPT_TIMEOUT_MS,
     disableAfterMs: s.DISABLE_AFTER_SECONDS * 1000,
     retentionDays: s.RETENTION_DAYS,
+    maxUploadBytes: s.MAX_UPLOAD_BYTES,
     databaseLimitBytes: s.DATABASE_LIMIT_MB * 1_000_000,
   }
 }

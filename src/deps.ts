@@ -12,6 +12,8 @@ export interface Deps {
   /** Every database there is, for work that belongs to no application. */
   databases: readonly Db[]
   queues: { events: Queue<Job>; retries: Queue<Job>; tasks: Queue<Job> }
+  /** Where uploaded files are kept; null on an account without R2. */
+  files: R2Bucket | null
   fetch: typeof fetch
   clock: Clock
   random(): number
@@ -26,6 +28,7 @@ export function createDeps(env: Env): Deps {
     database: () => db,
     databases: [db],
     queues: { events: env.EVENTS, retries: env.RETRIES, tasks: env.TASKS },
+    files: (env as { FILES?: R2Bucket }).FILES ?? null,
     fetch: (input, init) => fetch(input, init),
     clock: systemClock,
     random: Math.random,

@@ -1,3 +1,4 @@
+import { processUpload } from "./apps/uploads/process.ts"
 import type { Deps } from "./deps.ts"
 import { Budget } from "./engine/pipeline/budget.ts"
 import { catchUp, dispatch } from "./engine/pipeline/dispatch.ts"
@@ -29,6 +30,8 @@ async function work(deps: Deps, job: Job, budget: Budget): Promise<void> {
     case "drain":
       for (const db of deps.databases) await drain(deps, db, budget)
       return
+    case "process-upload":
+      return processUpload(deps, job.uploadId)
     case "catch-up":
       for (const db of deps.databases) {
         if (await catchUp(deps, db, budget)) await enqueue(deps, job)

@@ -10,6 +10,8 @@ const PREFIXES = {
   ping: "ping",
   user: "usr",
   message: "mail",
+  invoice: "inv",
+  upload: "upl",
 } as const
 
 export type Noun = keyof typeof PREFIXES
@@ -39,4 +41,16 @@ export function newId(noun: Noun, now: number): string {
 /** The least id that a noun made at `time` (epoch ms) can have: "since" and "before" are comparisons of ids. */
 export function idAt(noun: Noun, time: number): string {
   return `${PREFIXES[noun]}_${Math.max(0, Math.floor(time)).toString(16).padStart(12, "0")}`
+}
+
+/** The UUID within an id, with dashes, as C's contract shows it; `fromUuid` is its inverse. */
+export function toUuid(id: string): string {
+  const hex = id.slice(id.indexOf("_") + 1)
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-")
+}
+
+/** The id of a noun from its UUID with dashes; null when the text is no UUID. */
+export function fromUuid(noun: Noun, uuid: string): string | null {
+  const wellFormed = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(uuid)
+  return wellFormed ? `${PREFIXES[noun]}_${uuid.replaceAll("-", "").toLowerCase()}` : null
 }

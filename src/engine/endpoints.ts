@@ -1,11 +1,13 @@
 import { and, eq, isNull, sql } from "drizzle-orm"
 
+import type { Statement } from "../db/client.ts"
 import { newId } from "../db/ids.ts"
 import { endpoints } from "../db/schema.ts"
 import type { Deps } from "../deps.ts"
 import { EngineError, notFound } from "./errors.ts"
 import { getEventType } from "./event-types.ts"
 import { enqueue } from "./pipeline/jobs.ts"
+import { checkCustomHeaders } from "./rules/headers.ts"
 import { generateSecret, SECRET_BYTES } from "./rules/secret.ts"
 import { checkTargetUrl } from "./rules/target-url.ts"
 import { seal } from "./seal.ts"
@@ -75,6 +77,60 @@ export async function registerUrl(deps: Deps, registration: Registration): Promi
       row.subscription_id === subscriptionId ? "created" : row.enabled_at === now ? "enabled" : "exists",
     secret: row.id === endpointId ? secret : null,
   }
+}
+
+export interface NewEndpoint {
+  applicationId: string
+  /** Made by the caller where `statements` are to name the endpoint; else made here. */
+  endpointId?: string
+  url: string
+  /** Sent with each delivery; stored sealed. */
+  headers?: Readonly<Record<string, string>>
+  /** Ids of event types of the same application. */
+  eventTypeIds: readonly string[]
+  /** The origin this request came in on: never a target. */
+  ownOrigin: string
+  /** The family's own statements: they take part in the batch, behind the endpoint. Must be safe to repeat. */
+  statements?: readonly Statement[]
+}
+
+/**
+ * Creates an endpoint of its own, whatever others have the same URL, with a secret and its subscriptions, in
+ * one batch. Answers its id and the secret. Refuses with `refused_target` or `invalid` (headers).
+ */
+export async function createEndpoint(
+  deps: Deps,
+  endpoint: NewEndpoint,
+): Promise<{ endpointId: string; secret: string }> {
+  const { applicationId, headers = {} } = endpoint
+  refuseBadTarget(deps, endpoint.url, endpoint.ownOrigin)
+  const checked = checkCustomHeaders(headers)
+  if (!checked.ok) throw new EngineError("invalid", checked.message)
+  const now = deps.clock.now()
+  const endpointId = endpoint.endpointId ?? newId("endpoint", now)
+  const secret = generateSecret(crypto.getRandomValues(new Uint8Array(SECRET_BYTES)))
+  const sealedSecret = await seal(deps.config, secret)
+  const sealedHeaders =
+    Object.keys(headers).length === 0 ? null : await seal(deps.config, JSON.stringify(headers))
+  const subscribed = endpoint.eventTypeIds.map((eventTypeId) => ({
+    id: newId("subscription", now),
+    eventTypeId,
+  }))
+  await deps.database(applicationId).batch([
+    sql`
+      INSERT INTO endpoints (id, application_id, url, headers, created_at, updated_at, enabled_at)
+      VALUES (${endpointId}, ${applicationId}, ${endpoint.url}, ${sealedHeaders}, ${now}, ${now}, ${now})
+      ON CONFLICT DO NOTHING`,
+    sql`
+      INSERT INTO secrets (id, endpoint_id, sealed, created_at)
+      VALUES (${newId("secret", now)}, ${endpointId}, ${sealedSecret}, ${now}) ON CONFLICT DO NOTHING`,
+    sql`
+      INSERT INTO subscriptions (id, event_type_id, endpoint_id, created_at)
+      SELECT value->>'id', value->>'eventTypeId', ${endpointId}, ${now}
+      FROM json_each(${JSON.stringify(subscribed)}) WHERE true ON CONFLICT DO NOTHING`,
+    ...(endpoint.statements ?? []),
+  ])
+  return { endpointId, secret }
 }
 
 /**

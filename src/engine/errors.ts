@@ -5,6 +5,7 @@ export type Refusal =
   | "invalid"
   | "refused_target"
   | "payload_too_large"
+  | "limit_reached"
   | "storage_full"
   | "not_configured"
 

@@ -14,6 +14,8 @@ const FULL = 0.95
 
 export interface Publication {
   applicationId: string
+  /** Made by the caller where `statements` are to name the event; else made here. */
+  eventId?: string
   /** The event type's name. */
   eventType: string
   /** The exact bytes that receivers get. */
@@ -52,7 +54,7 @@ export async function publish(deps: Deps, publication: Publication): Promise<Pub
     )
   }
   const now = deps.clock.now()
-  const id = newId("event", now)
+  const id = publication.eventId ?? newId("event", now)
   const channels = publication.channels ? JSON.stringify(publication.channels) : null
   const results = await db.batch([
     ...statements,

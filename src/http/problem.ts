@@ -52,6 +52,7 @@ const STATUS: Record<Refusal, ContentfulStatusCode> = {
   invalid: 422,
   refused_target: 422,
   payload_too_large: 413,
+  limit_reached: 409,
   storage_full: 507,
   not_configured: 503,
 }

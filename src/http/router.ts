@@ -58,6 +58,7 @@ const InvalidInput = z
 const DESCRIPTIONS = {
   400: "Refused as things stand",
   401: "The token is missing or wrong",
+  403: "Open mode: the request comes from a page of another origin",
   404: "No such thing",
   413: "The body is larger than 256 KiB",
   421: "Open mode: the Host is not loopback",
@@ -70,7 +71,7 @@ const DESCRIPTIONS = {
 type Status = keyof typeof DESCRIPTIONS
 
 /** What every route can answer besides its own, for `responses` of `createRoute`. */
-const ALWAYS = [401, 421, 500, 503, 508] as const
+const ALWAYS = [401, 403, 421, 500, 503, 508] as const
 
 /** Entries for `responses`: the given error statuses and those that every route can answer. */
 export function problems<S extends Status>(...statuses: S[]) {

@@ -71,6 +71,7 @@ export async function createWorld(settings: Record<string, string> = {}) {
     database: () => db,
     databases: [db],
     queues: { events: queue("events"), retries: queue("retries"), tasks: queue("tasks") },
+    files: env.FILES,
     fetch: receivers.fetch,
     clock,
     random: () => 0,
@@ -245,11 +246,18 @@ async function emptyDatabase(): Promise<void> {
     "events",
     "secrets",
     "subscriptions",
+    "upload_registrations",
+    "uploads",
     "endpoints",
     "users",
     "messages",
+    "invoices",
     "system_state",
   ]
-  await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
-  await env.DB.prepare("DELETE FROM event_types WHERE application_id NOT IN ('app_users')").run()
+  await env.DB.batch([
+    ...tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)),
+    // Seeds are as old as the epoch.
+    env.DB.prepare("DELETE FROM event_types WHERE created_at > 1000"),
+    env.DB.prepare("DELETE FROM applications WHERE created_at > 1000"),
+  ])
 }

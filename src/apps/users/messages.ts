@@ -7,7 +7,7 @@ import { createMessage, listMessages, type Message as MessageRow, type Unsendabl
 import { Cursor, paged, Text, toPayload, toTime, Username } from "./wire.ts"
 
 const MAX_SUBJECT = 256
-const MAX_MESSAGE = 16 * 1024
+const MAX_MESSAGE_BYTES = 16 * 1024
 
 const REFUSALS: Record<Unsendable, string> = {
   "no sender": "Sender does not exist",
@@ -18,7 +18,12 @@ const REFUSALS: Record<Unsendable, string> = {
 const EXAMPLE = { sender: "alice", recipient: "bob", subject: "Hello", message: "How are you?" }
 
 const NewMessage = z
-  .object({ sender: Username, recipient: Username, subject: Text(MAX_SUBJECT), message: Text(MAX_MESSAGE) })
+  .object({
+    sender: Username,
+    recipient: Username,
+    subject: Text(MAX_SUBJECT, "characters"),
+    message: Text(MAX_MESSAGE_BYTES, "bytes"),
+  })
   .openapi("NewMessage", { example: { ...EXAMPLE, sender: "Alice", recipient: "Bob" } })
 
 const Message = z

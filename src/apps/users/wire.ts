@@ -19,15 +19,19 @@ export const Username = z
   .refine((name) => !CONTROL.test(name), "must not have control characters")
   .transform((name) => name.toLowerCase())
 
-/** Text of at most `limit` characters; empty is fine. */
-export function Text(limit: number) {
+/** Text of at most `limit` characters, or bytes of UTF-8; empty is fine. */
+export function Text(limit: number, unit: "characters" | "bytes") {
   return z
     .string()
-    .refine((text) => text.length <= limit, `must have at most ${limit} characters`)
+    .refine((text) => lengthIn(unit, text) <= limit, `must have at most ${limit} ${unit}`)
     .refine(
       (text) => !CONTROL_IN_TEXT.test(text),
       "must not have control characters but line breaks and tabs",
     )
+}
+
+function lengthIn(unit: "characters" | "bytes", text: string): number {
+  return unit === "bytes" ? new TextEncoder().encode(text).byteLength : [...text].length
 }
 
 /** `2025-05-07T04:03:10.779+00:00`: A's times always name the offset. */

@@ -8,9 +8,17 @@ export type Job =
   | { kind: "drain" }
   /** Dispatch the oldest events that nobody holds. */
   | { kind: "catch-up" }
+  /** C: check that an uploaded file arrived whole, and tell its receiver. */
+  | { kind: "process-upload"; uploadId: string }
 
 // Three lanes: fresh events, everything that may take long, and work that a person is waiting for.
-const QUEUE = { dispatch: "events", ping: "tasks", drain: "retries", "catch-up": "retries" } as const
+const QUEUE = {
+  dispatch: "events",
+  ping: "tasks",
+  drain: "retries",
+  "catch-up": "retries",
+  "process-upload": "tasks",
+} as const
 
 /** Sends a job, after `delayMs` if given. Answers false instead of throwing when the queue refuses it. */
 export async function enqueue(deps: Deps, job: Job, delayMs = 0): Promise<boolean> {
