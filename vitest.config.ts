@@ -19,6 +19,7 @@ export default defineConfig({
           include: ["test/{rules,engine,api,apps,http,conformance}/**/*.test.ts"],
           setupFiles: ["test/apply-migrations.ts"],
           isolate: false,
+          testTimeout: 30_000,
         },
       },
       {

@@ -1,0 +1,73 @@
+// A real webhook receiver on this machine, for the demo and the system tests.
+import { createServer } from "node:http"
+import { text } from "node:stream/consumers"
+
+/** @typedef {{ path: string, headers: Record<string, string>, body: string, at: number }} Arrival */
+
+/** Takes every POST, remembers it, and answers 200 unless told otherwise. */
+export async function startReceiver(port = 0) {
+  /** @type {Arrival[]} */
+  const requests = []
+  const waiting = new Set()
+  let statuses = []
+
+  const server = createServer((request, response) => {
+    receive(request, response).catch(() => response.destroy())
+  })
+  async function receive(request, response) {
+    const body = await text(request)
+    requests.push({ path: request.url, headers: request.headers, body, at: Date.now() })
+    for (const look of waiting) look()
+    response.writeHead(statuses.shift() ?? 200, { "content-type": "application/json" })
+    response.end(JSON.stringify({ received: true }))
+  }
+  await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve))
+
+  /**
+   * The first `count` requests that fit, once they have all arrived.
+   * @param {number} count
+   * @param {(request: Arrival) => boolean} fits
+   * @returns {Promise<Arrival[]>}
+   */
+  function arrivals(count, fits, timeoutMs = 20_000) {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => settle(reject, new Error(report())), timeoutMs)
+      waiting.add(look)
+      look()
+
+      function look() {
+        const found = requests.filter(fits)
+        if (found.length >= count) settle(resolve, found.slice(0, count))
+      }
+      function settle(how, value) {
+        clearTimeout(timer)
+        waiting.delete(look)
+        how(value)
+      }
+      function report() {
+        return `${requests.filter(fits).length} of ${count} requests arrived within ${timeoutMs / 1000} s`
+      }
+    })
+  }
+
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    requests,
+    /** The statuses of the next answers, one each. */
+    answers(...next) {
+      statuses = next
+    },
+    arrivals,
+    /**
+     * The first request that fits, once it has arrived.
+     * @param {(request: Arrival) => boolean} fits
+     * @param {number} [timeoutMs]
+     * @returns {Promise<Arrival>}
+     */
+    arrival: (fits, timeoutMs) => arrivals(1, fits, timeoutMs).then(([request]) => request),
+    close() {
+      server.closeAllConnections()
+      return new Promise((resolve) => server.close(resolve))
+    },
+  }
+}

@@ -1,0 +1,69 @@
+// Every call of wrangler by a script goes through here.
+import { spawn } from "node:child_process"
+import { delimiter, join } from "node:path"
+import { text } from "node:stream/consumers"
+import { fileURLToPath } from "node:url"
+import { parseArgs } from "node:util"
+
+export const root = fileURLToPath(new URL("..", import.meta.url))
+
+// `npm run` has put the project's own wrangler first; a script that is run by itself finds it last.
+process.env.PATH += delimiter + join(root, "node_modules", ".bin")
+process.env.WRANGLER_SEND_METRICS ??= "false"
+
+/** Starts wrangler with no terminal to ask questions on: whatever it would ask, it decides or reports. */
+export function spawnWrangler(args, options = {}) {
+  return spawn("wrangler", args, {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+    // npm's launchers are .cmd files on Windows, which only a shell runs.
+    shell: process.platform === "win32",
+    ...options,
+  })
+}
+
+/** Runs wrangler to its end and answers its exit code and what it printed. */
+export async function runWrangler(args, options = {}) {
+  const child = spawnWrangler(args, { stdio: ["ignore", "pipe", "pipe"], ...options })
+  const [code, stdout, stderr] = await Promise.all([exitCode(child), text(child.stdout), text(child.stderr)])
+  return { code, stdout, stderr }
+}
+
+/** The code with which a process ends: 1 if it could not be started or was killed. */
+export function exitCode(child) {
+  return new Promise((resolve) => {
+    child.once("error", (error) => {
+      if (error.name !== "AbortError") console.error(error.message)
+      resolve(1)
+    })
+    child.once("close", (code) => resolve(code ?? 1))
+  })
+}
+
+/** What a script must know of the arguments that it hands to wrangler, which reads all of them for itself. */
+export function readOptions(args) {
+  const text = { type: "string" }
+  const { values } = parseArgs({
+    args,
+    strict: false,
+    allowPositionals: true,
+    options: {
+      config: { ...text, short: "c" },
+      env: { ...text, short: "e" },
+      profile: text,
+      name: text,
+      "dry-run": { type: "boolean" },
+      ip: text,
+      port: text,
+      "inspector-port": text,
+      "persist-to": text,
+      var: { ...text, multiple: true, default: [] },
+    },
+  })
+  return values
+}
+
+/** The options that were given under these names, as arguments again. */
+export function passOn(options, names) {
+  return names.flatMap((name) => (options[name] === undefined ? [] : [`--${name}`, options[name]]))
+}
