@@ -17,6 +17,7 @@ CREATE TABLE `attempts` (
 	`trigger` text NOT NULL,
 	`url` text NOT NULL,
 	`status_code` integer,
+	`status_text` text,
 	`error` text,
 	`duration_ms` integer NOT NULL,
 	`created_at` integer NOT NULL,
@@ -76,6 +77,7 @@ CREATE UNIQUE INDEX `endpoints_by_uid` ON `endpoints` (`application_id`,`uid`);-
 CREATE UNIQUE INDEX `endpoints_by_url` ON `endpoints` (`application_id`,`url_key`);--> statement-breakpoint
 CREATE INDEX `endpoints_by_application` ON `endpoints` (`application_id`,`id`);--> statement-breakpoint
 CREATE INDEX `endpoints_due` ON `endpoints` (`due_at`) WHERE due_at is not null;--> statement-breakpoint
+CREATE INDEX `endpoints_leased` ON `endpoints` (`lease_token`) WHERE lease_token is not null;--> statement-breakpoint
 CREATE INDEX `endpoints_removed` ON `endpoints` (`removed_at`) WHERE removed_at is not null;--> statement-breakpoint
 CREATE INDEX `endpoints_taking_all` ON `endpoints` (`application_id`,`id`) WHERE all_event_types_since is not null;--> statement-breakpoint
 CREATE TABLE `event_types` (

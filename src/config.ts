@@ -36,6 +36,10 @@ const flag = z
   .default(false)
   .transform((value) => value === true || value === "true" || value === "1")
 
+// Zod's own words for this one would show what came: "received NaN", "received Infinity".
+const number = () =>
+  z.coerce.number({ error: ({ input }) => (Number.isFinite(input) ? undefined : "must be a number") })
+
 const settings = z.object({
   AUTH_MODE: z.enum(["token", "open"]).default("token"),
   API_TOKEN: list,
@@ -50,18 +54,16 @@ const settings = z.object({
     .optional()
     .transform((text) => (text === undefined ? DEFAULT_RETRY_SCHEDULE_SECONDS : parseRetrySchedule(text)))
     .refine((schedule) => schedule !== null, "must be seconds, comma separated, such as 5,300,1800"),
-  ATTEMPT_TIMEOUT_MS: z.coerce.number().int().min(100).max(60_000).default(15_000),
-  DISABLE_AFTER_SECONDS: z.coerce
-    .number()
+  ATTEMPT_TIMEOUT_MS: number().int().min(100).max(60_000).default(15_000),
+  DISABLE_AFTER_SECONDS: number()
     .min(1)
     .default(5 * 24 * 3600),
-  RETENTION_DAYS: z.coerce.number().int().min(1).max(90).default(7),
-  MAX_UPLOAD_BYTES: z.coerce
-    .number()
+  RETENTION_DAYS: number().int().min(1).max(90).default(7),
+  MAX_UPLOAD_BYTES: number()
     .int()
     .min(1)
     .default(25 * 1024 * 1024),
-  DATABASE_LIMIT_MB: z.coerce.number().min(1).default(10_000),
+  DATABASE_LIMIT_MB: number().min(1).default(10_000),
 })
 
 export class ConfigError extends Error {}

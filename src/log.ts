@@ -1,6 +1,6 @@
 /** One wide line per unit of work; ids and durations, never a secret, a header value or a payload. */
 export interface LogLine {
-  unit: "request" | "dispatch" | "attempt" | "drain" | "ping" | "sweep" | "job" | "fault"
+  unit: "request" | "dispatch" | "attempt" | "drain" | "ping" | "upload" | "sweep" | "job" | "fault"
   [field: string]: unknown
 }
 

@@ -23,11 +23,12 @@ const CASING = "snake_case"
 const BATCH_TRIES = 3
 const FIRST_PAUSE_MS = 50
 
+// The size that the last batch reported, for each database of this isolate: a Db lives as long as an invocation.
+const sizes = new WeakMap<D1Database, number>()
+
 const dialect = new SQLiteAsyncDialect({ casing: CASING })
 
 export function openDatabase(d1: D1Database, clock: Clock, random: () => number): Db {
-  let size = 0
-
   async function batchOnce(statements: readonly Statement[]): Promise<Row[][]> {
     if (statements.length === 0) return []
     const results = await d1.batch<Row>(
@@ -36,7 +37,8 @@ export function openDatabase(d1: D1Database, clock: Clock, random: () => number)
         return d1.prepare(query.sql).bind(...query.params)
       }),
     )
-    size = results.at(-1)?.meta.size_after ?? size
+    const size = results.at(-1)?.meta.size_after
+    if (size) sizes.set(d1, size)
     return results.map((result) => result.results)
   }
 
@@ -51,7 +53,7 @@ export function openDatabase(d1: D1Database, clock: Clock, random: () => number)
     }
   }
 
-  return { orm: drizzle(d1, { casing: CASING }), batch, sizeBytes: () => size }
+  return { orm: drizzle(d1, { casing: CASING }), batch, sizeBytes: () => sizes.get(d1) ?? 0 }
 }
 
 /** True for the faults after which D1's documentation says to try again: resets, lost connections, overload. */

@@ -68,7 +68,7 @@ export const endpoints = sqliteTable(
     failingSince: integer(),
     slow: integer({ mode: "boolean" }).notNull().default(false),
     pausedUntil: integer(),
-    /** When the earliest pending delivery is due; derived, refreshed in every batch that moves one. */
+    /** When the retry lane should next look here; derived, see refreshDueAt. */
     dueAt: integer(),
     leaseToken: text(),
     leasedUntil: integer(),
@@ -78,6 +78,7 @@ export const endpoints = sqliteTable(
     uniqueIndex("endpoints_by_url").on(t.applicationId, t.urlKey), // A and B: one endpoint a URL
     index("endpoints_by_application").on(t.applicationId, t.id), // lists
     index("endpoints_due").on(t.dueAt).where(sql`due_at is not null`), // the retry lane: most overdue first
+    index("endpoints_leased").on(t.leaseToken).where(sql`lease_token is not null`), // what a claim holds
     index("endpoints_removed").on(t.removedAt).where(sql`removed_at is not null`), // retention
     index("endpoints_taking_all").on(t.applicationId, t.id).where(sql`all_event_types_since is not null`), // dispatch: who takes every event type
   ],
@@ -203,6 +204,8 @@ export const attempts = sqliteTable(
     trigger: text({ enum: ["scheduled", "manual", "ping"] }).notNull(),
     url: text().notNull(),
     statusCode: integer(),
+    /** The receiver's own reason phrase; HTTP/2 has none. */
+    statusText: text(),
     error: text({ enum: ["connection", "name-or-tls", "timeout", "refused-target", "internal"] }),
     durationMs: integer().notNull(),
     createdAt: integer().notNull(),

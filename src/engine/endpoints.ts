@@ -5,8 +5,9 @@ import { newId } from "../db/ids.ts"
 import { endpoints } from "../db/schema.ts"
 import type { Deps } from "../deps.ts"
 import { EngineError, notFound } from "./errors.ts"
-import { getEventType } from "./event-types.ts"
+import { ensureEventType, getEventType } from "./event-types.ts"
 import { enqueue } from "./pipeline/jobs.ts"
+import { refreshDueAt } from "./pipeline/record.ts"
 import { checkCustomHeaders } from "./rules/headers.ts"
 import { generateSecret, SECRET_BYTES } from "./rules/secret.ts"
 import { checkTargetUrl } from "./rules/target-url.ts"
@@ -16,6 +17,8 @@ export interface Registration {
   applicationId: string
   /** The event type's name. */
   eventType: string
+  /** Whether an unknown event type becomes one of the application; else it is refused. */
+  newEventTypes?: boolean
   url: string
   /** Whether the URL is shown and called as typed; else in its normal form (`new URL(url).href`). */
   keepSpelling: boolean
@@ -34,19 +37,23 @@ export interface Registered {
 /**
  * Subscribes a URL to an event type: finds or creates the one endpoint that the application has for the URL,
  * enables it if it was disabled, adds the subscription. One batch, so that two calls at once make one of each.
- * Refuses with `refused_target` or `not_found` (event type).
+ * Refuses with `refused_target` or `not_found` (event type), with `newEventTypes` `limit_reached`; then nothing
+ * is written.
  */
 export async function registerUrl(deps: Deps, registration: Registration): Promise<Registered> {
   const { applicationId } = registration
   const { href } = refuseBadTarget(deps, registration.url, registration.ownOrigin)
   const url = registration.keepSpelling ? registration.url : href
-  const eventType = await getEventType(deps, applicationId, registration.eventType)
+  const secret = generateSecret(crypto.getRandomValues(new Uint8Array(SECRET_BYTES)))
+  const sealed = await seal(deps.config, secret)
+  // Last of all that can refuse: a refused registration leaves no event type behind.
+  const findEventType = registration.newEventTypes ? ensureEventType : getEventType
+  const eventType = await findEventType(deps, applicationId, registration.eventType)
   const now = deps.clock.now()
   const endpointId = newId("endpoint", now)
   const subscriptionId = newId("subscription", now)
-  const secret = generateSecret(crypto.getRandomValues(new Uint8Array(SECRET_BYTES)))
-  const sealed = await seal(deps.config, secret)
-  const [, , , , found = []] = await deps.database(applicationId).batch([
+  const [before = [], , , , , , found = []] = await deps.database(applicationId).batch([
+    sql`SELECT disabled_at FROM endpoints WHERE application_id = ${applicationId} AND url_key = ${href}`,
     sql`
       INSERT INTO endpoints (id, application_id, url, url_key, created_at, updated_at, enabled_at)
       VALUES (${endpointId}, ${applicationId}, ${url}, ${href}, ${now}, ${now}, ${now})
@@ -59,22 +66,25 @@ export async function registerUrl(deps: Deps, registration: Registration): Promi
       UPDATE endpoints SET enabled_at = ${now}, updated_at = ${now}, disabled_at = NULL, disabled_reason = NULL,
         failing_since = NULL, slow = 0, paused_until = NULL
       WHERE application_id = ${applicationId} AND url_key = ${href} AND disabled_at IS NOT NULL`,
+    refreshDueAt(sql`SELECT id FROM endpoints WHERE application_id = ${applicationId} AND url_key = ${href}`),
     sql`
       INSERT INTO subscriptions (id, event_type_id, endpoint_id, created_at)
       SELECT ${subscriptionId}, ${eventType.id}, id, ${now} FROM endpoints
       WHERE application_id = ${applicationId} AND url_key = ${href}
       ON CONFLICT DO NOTHING`,
     sql`
-      SELECT e.id, e.enabled_at, s.id AS subscription_id FROM endpoints e
+      SELECT e.id, e.created_at, e.enabled_at, s.id AS subscription_id FROM endpoints e
       JOIN subscriptions s ON s.endpoint_id = e.id AND s.event_type_id = ${eventType.id}
       WHERE e.application_id = ${applicationId} AND e.url_key = ${href}`,
   ])
   const row = found.at(0)
   if (!row) throw new Error("the registered endpoint is gone")
+  // The second half recognises a batch that was repeated because its answer got lost.
+  const enabled =
+    (before.at(0)?.disabled_at ?? null) !== null || (row.enabled_at === now && row.created_at !== now)
   return {
     endpointId: row.id as string,
-    outcome:
-      row.subscription_id === subscriptionId ? "created" : row.enabled_at === now ? "enabled" : "exists",
+    outcome: row.subscription_id === subscriptionId ? "created" : enabled ? "enabled" : "exists",
     secret: row.id === endpointId ? secret : null,
   }
 }
@@ -158,19 +168,20 @@ export async function unregisterUrl(
     )
     .get()
   if (!endpoint) throw notFound("Subscription")
-  const [, , , removed = []] = await db.batch([
+  const [, , , , removed = []] = await db.batch([
     sql`DELETE FROM subscriptions WHERE event_type_id = ${type.id} AND endpoint_id = ${endpoint.id}`,
     sql`
-      UPDATE endpoints SET removed_at = ${now}, updated_at = ${now}, url_key = NULL, uid = NULL,
-        due_at = (SELECT ${now} FROM deliveries d WHERE d.endpoint_id = endpoints.id AND d.status = 'pending' LIMIT 1)
+      UPDATE endpoints SET removed_at = ${now}, updated_at = ${now}, url_key = NULL, uid = NULL
       WHERE id = ${endpoint.id} AND all_event_types_since IS NULL AND removed_at IS NULL
         AND NOT EXISTS (SELECT 1 FROM subscriptions s WHERE s.endpoint_id = endpoints.id)`,
     sql`
       DELETE FROM secrets WHERE endpoint_id = ${endpoint.id}
         AND EXISTS (SELECT 1 FROM endpoints e WHERE e.id = ${endpoint.id} AND e.removed_at IS NOT NULL)`,
+    refreshDueAt(sql`SELECT ${endpoint.id}`),
     sql`SELECT due_at FROM endpoints WHERE id = ${endpoint.id} AND removed_at IS NOT NULL`,
   ])
-  if (removed.at(0)?.due_at) await enqueue(deps, { kind: "drain" })
+  const due = removed.at(0)?.due_at ?? null
+  if (due !== null) await enqueue(deps, { kind: "drain" })
 }
 
 /** The URL, parsed, if it may be a target; refuses with `refused_target` and a sentence that says what to change. */

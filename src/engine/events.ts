@@ -1,12 +1,13 @@
 import { and, asc, desc, eq, gt, isNull, lt, type SQL, sql } from "drizzle-orm"
 
-import type { Row, Statement } from "../db/client.ts"
+import type { Db, Row, Statement } from "../db/client.ts"
 import { newId } from "../db/ids.ts"
 import { events } from "../db/schema.ts"
 import type { Deps } from "../deps.ts"
 import { EngineError, notFound } from "./errors.ts"
 import { candidates, DIRECT_LIMIT, isInterested } from "./pipeline/interest.ts"
 import { enqueue } from "./pipeline/jobs.ts"
+import { readState } from "./system-state.ts"
 
 export const MAX_PAYLOAD_BYTES = 256 * 1024
 /** From this share of the database's limit on, nothing new is accepted; deliveries go on. */
@@ -47,12 +48,7 @@ export async function publish(deps: Deps, publication: Publication): Promise<Pub
   if (new TextEncoder().encode(payload).byteLength > MAX_PAYLOAD_BYTES) {
     throw new EngineError("payload_too_large", `A payload has at most ${MAX_PAYLOAD_BYTES} bytes`)
   }
-  if (db.sizeBytes() > FULL * deps.config.databaseLimitBytes) {
-    throw new EngineError(
-      "storage_full",
-      "The database is full: shorten RETENTION_DAYS or wait until events expire",
-    )
-  }
+  await refuseWhenFull(deps, db)
   const now = deps.clock.now()
   const id = publication.eventId ?? newId("event", now)
   const channels = publication.channels ? JSON.stringify(publication.channels) : null
@@ -81,6 +77,18 @@ export async function publish(deps: Deps, publication: Publication): Promise<Pub
   if (!event) return { eventId: null, rows }
   if (event.dispatched_at === null) await enqueue(deps, { kind: "dispatch", applicationId, eventId: id })
   return { eventId: id, rows }
+}
+
+/** Refuses with `storage_full` while the database takes no more events; for what is published later. */
+export async function refuseWhenFull(deps: Deps, db: Db): Promise<void> {
+  // An isolate that has not asked this database anything yet goes by what the last sweep saw.
+  const bytes = db.sizeBytes() || (await readState(db, "database_bytes"))
+  if (bytes > FULL * deps.config.databaseLimitBytes) {
+    throw new EngineError(
+      "storage_full",
+      "The database is full: shorten RETENTION_DAYS or wait until events expire",
+    )
+  }
 }
 
 /** When the event `v` counts as dispatched from the start: now, if nobody is interested; else null. */

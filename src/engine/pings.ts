@@ -1,4 +1,5 @@
 import { sql } from "drizzle-orm"
+import type { Row } from "../db/client.ts"
 import { newId } from "../db/ids.ts"
 import { inChunks } from "../db/json.ts"
 import type { Deps } from "../deps.ts"
@@ -20,8 +21,8 @@ export interface PingKey {
 }
 
 export interface Ping extends PingKey {
-  /** How many requests it consists of. */
-  requests: number
+  /** What it consists of: a request for each, by event type, then registration, application after application. */
+  subscriptions: readonly Subscription[]
 }
 
 export interface PingResult {
@@ -49,20 +50,15 @@ export async function startPing(
   const now = deps.clock.now()
   const id = newId("ping", now)
   const filter = ping.eventType === undefined ? {} : { eventType: ping.eventType }
-  let bytes = 0
-  let requests = 0
-  const pinged: string[] = []
+  const payload = withinBytes(MAX_PING_BYTES, ping.payload)
+  const parts: PingPart[] = []
   for (const applicationId of applicationIds) {
     const subscriptions = await listSubscriptions(deps, applicationId, filter)
     if (subscriptions.length === 0) continue
-    const { events, deliveries } = rowsOf(subscriptions, ping.payload, now)
-    bytes += events.reduce((sum, event) => sum + event.payload.length, 0)
-    if (bytes > MAX_PING_BYTES) {
-      throw new EngineError(
-        "payload_too_large",
-        "The payload times the event types is too large for one ping: name one event type",
-      )
-    }
+    parts.push({ applicationId, subscriptions, ...rowsOf(subscriptions, payload, now) })
+  }
+  if (parts.length === 0) return null
+  for (const { applicationId, subscriptions, events, deliveries } of parts) {
     await deps
       .database(applicationId)
       .batch([
@@ -71,10 +67,12 @@ export async function startPing(
       ])
     const jobs = Math.min(JOBS_AT_ONCE, Math.ceil(subscriptions.length / REQUESTS_PER_JOB))
     for (let job = 0; job < jobs; job++) await enqueue(deps, { kind: "ping", applicationId, pingId: id })
-    pinged.push(applicationId)
-    requests += deliveries.length
   }
-  return requests === 0 ? null : { id, applicationIds: pinged, requests }
+  return {
+    id,
+    applicationIds: parts.map(({ applicationId }) => applicationId),
+    subscriptions: parts.flatMap(({ subscriptions }) => subscriptions),
+  }
 }
 
 /** How many of a ping's requests are still to be answered; none once it has expired. */
@@ -102,11 +100,11 @@ export async function getPingResults(deps: Deps, ping: PingKey): Promise<PingRes
     const mine = sql`v.ping_id = ${ping.id} AND v.application_id = ${applicationId}`
     const [deliveries = [], attempts = []] = await deps.database(applicationId).batch([
       sql`
-        SELECT d.event_id, d.endpoint_id, d.status, v.event_type, v.created_at, e.url
+        SELECT d.event_id, d.endpoint_id, d.status, d.reason, v.event_type, v.created_at, e.url
         FROM events v JOIN deliveries d ON d.event_id = v.id JOIN endpoints e ON e.id = d.endpoint_id
         WHERE ${mine} ORDER BY v.id, d.rowid`,
       sql`
-        SELECT a.event_id, a.endpoint_id, a.status_code, a.error, a.body, a.body_encoding, a.body_truncated
+        SELECT a.event_id, a.endpoint_id, a.status_code, a.status_text, a.error, a.body, a.body_encoding, a.body_truncated
         FROM events v JOIN attempts a ON a.event_id = v.id WHERE ${mine}`,
     ])
     const attemptOf = new Map(attempts.map((row) => [`${row.event_id} ${row.endpoint_id}`, row]))
@@ -114,7 +112,8 @@ export async function getPingResults(deps: Deps, ping: PingKey): Promise<PingRes
     for (const row of deliveries) {
       const attempt = attemptOf.get(`${row.event_id} ${row.endpoint_id}`)
       const statusCode = (attempt?.status_code as number | null | undefined) ?? null
-      const late = row.status === "pending" && (row.created_at as number) <= expired
+      const late =
+        row.reason === "expired" || (row.status === "pending" && (row.created_at as number) <= expired)
       const state =
         row.status === "delivered" ? "delivered" : row.status === "pending" && !late ? "pending" : "failed"
       results.push({
@@ -122,14 +121,7 @@ export async function getPingResults(deps: Deps, ping: PingKey): Promise<PingRes
         url: row.url as string,
         state,
         statusCode,
-        error:
-          state !== "failed"
-            ? null
-            : statusCode !== null
-              ? `HTTP error: ${describeStatus(statusCode)}`
-              : attempt
-                ? describeError(attempt.error as ErrorClass)
-                : "Expired",
+        error: state === "failed" ? failureOf(attempt, late) : null,
         body: attempt?.body_encoding === "utf8" ? (attempt.body as string) : "",
         truncated: attempt?.body_truncated === 1,
       })
@@ -139,9 +131,37 @@ export async function getPingResults(deps: Deps, ping: PingKey): Promise<PingRes
   return results
 }
 
+function failureOf(attempt: Row | undefined, late: boolean): string {
+  if (late || !attempt) return "Expired"
+  if (attempt.status_code === null) return describeError(attempt.error as ErrorClass)
+  return `HTTP error: ${attempt.status_text ?? describeStatus(attempt.status_code as number)}`
+}
+
+/** What a ping writes for one application. */
+interface PingPart {
+  applicationId: string
+  subscriptions: readonly Subscription[]
+  events: { id: string; eventTypeId: string; eventType: string; payload: string }[]
+  deliveries: { eventId: string; endpointId: string }[]
+}
+
+/** The same payloads, refused as soon as all of them together are more than `limit`: before they fill the memory. */
+function withinBytes(limit: number, payload: (eventType: string) => string): (eventType: string) => string {
+  let left = limit
+  return (eventType) => {
+    const made = payload(eventType)
+    left -= new TextEncoder().encode(made).byteLength
+    if (left >= 0) return made
+    throw new EngineError(
+      "payload_too_large",
+      "The payload times the event types is too large for one ping: name one event type",
+    )
+  }
+}
+
 function rowsOf(subscriptions: readonly Subscription[], payload: (eventType: string) => string, now: number) {
-  const events = new Map<string, { id: string; eventTypeId: string; eventType: string; payload: string }>()
-  const deliveries: { eventId: string; endpointId: string }[] = []
+  const events = new Map<string, PingPart["events"][number]>()
+  const deliveries: PingPart["deliveries"] = []
   for (const { eventTypeId, eventType, endpointId } of subscriptions) {
     let event = events.get(eventTypeId)
     if (!event) {

@@ -25,9 +25,9 @@ export async function seal(config: Config, text: string): Promise<string> {
 
 /** The text that `seal` was given. Throws when its key is no longer among the ENCRYPTION_KEYs. */
 export async function unseal(config: Config, sealed: string): Promise<string> {
-  const colon = sealed.indexOf(":")
-  const keyId = sealed.slice(0, colon)
-  const rest = sealed.slice(colon + 1)
+  // What has no key id was never sealed and may be a secret itself: the fault must not repeat it.
+  const [, keyId, rest = ""] = /^([0-9a-f]{8}|0):(.*)$/s.exec(sealed) ?? []
+  if (keyId === undefined) throw new Error("a stored secret has no key id")
   if (keyId === PLAIN_KEY_ID) return rest
   for (const encoded of config.encryptionKeys) {
     const { id, key } = await importKey(encoded)

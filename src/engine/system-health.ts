@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm"
 
 import { isMissingTable } from "../db/client.ts"
 import type { Deps } from "../deps.ts"
-import { NEARLY_FULL } from "./pipeline/sweep.ts"
+import { NEARLY_FULL } from "./pipeline/retention.ts"
 
 /** The cron runs every minute; after three missed runs something is wrong. */
 const SWEEP_LATE_MS = 3 * 60_000

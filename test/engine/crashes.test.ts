@@ -28,7 +28,7 @@ describe("the queue", () => {
     world.queueRefuses = true
     await registerUser(world, "ada")
     world.queueRefuses = false
-    await world.sweep()
+    await world.cron()
     await world.runDue()
     expect(world.receivers.to(HOOK)).toHaveLength(1)
   })
@@ -39,7 +39,7 @@ describe("the queue", () => {
     world.receivers.at(OTHER, 500, 500, 200)
     const eventId = await registerUser(world, "ada")
     for (let minute = 0; minute < 8; minute++) {
-      await world.sweep()
+      await world.cron()
       world.clock.advance(MINUTE_MS)
     }
     expect(world.receivers.to(HOOK)).toHaveLength(1)
@@ -77,7 +77,7 @@ describe("the queue", () => {
     await world.runDue()
     world.queued.length = 0
     world.clock.advance(MINUTE_MS)
-    await world.sweep()
+    await world.cron()
     await world.runDue()
     expect(world.receivers.to(HOOK)).toHaveLength(2)
   })
@@ -90,7 +90,7 @@ describe("a consumer that dies", () => {
     await world.runUntilDeath(() => true)
     world.receivers.at(HOOK, 200)
     world.clock.advance(LEASE_MS)
-    await world.sweep()
+    await world.cron()
     await world.runDue()
     const [first, second] = world.receivers.to(HOOK)
     expect(second?.headers["webhook-id"]).toBe(first?.headers["webhook-id"])
@@ -106,11 +106,11 @@ describe("a consumer that dies", () => {
     world.clock.advance(10_000)
     await world.runUntilDeath(() => true)
     world.receivers.at(HOOK, 200)
-    await world.sweep()
+    await world.cron()
     await world.runDue()
     expect(world.receivers.to(HOOK)).toHaveLength(2)
     world.clock.advance(LEASE_MS)
-    await world.sweep()
+    await world.cron()
     await world.runDue()
     expect(world.receivers.to(HOOK)).toHaveLength(3)
     expect(await deliveriesOf(world, eventId)).toMatchObject([{ status: "delivered", attempts: 2 }])
@@ -123,7 +123,7 @@ describe("a consumer that dies", () => {
     for (let death = 0; death < 12; death++) {
       await world.runUntilDeath(({ headers }) => headers["webhook-id"] === poison)
       world.clock.advance(LEASE_MS)
-      await world.sweep()
+      await world.cron()
     }
     expect(await deliveriesOf(world, mate)).toMatchObject([{ status: "delivered" }])
     expect(await deliveriesOf(world, poison)).toMatchObject([{ status: "failed", reason: "internal" }])
@@ -140,7 +140,7 @@ describe("a consumer that dies", () => {
     world.receivers.at(HOOK, 200)
     for (let death = 0; death < 12; death++) {
       world.clock.advance(LEASE_MS)
-      await world.sweep()
+      await world.cron()
       await world.runUntilDeath(({ headers }) => headers["webhook-id"] === poison)
     }
     expect(await deliveriesOf(world, mate)).toMatchObject([{ status: "delivered" }])
@@ -158,7 +158,7 @@ describe("recording", () => {
         throw new Error("D1_ERROR: no luck")
     }
     await world.runDue()
-    await world.sweep()
+    await world.cron()
     await world.runDue()
     expect(faults).toBeLessThan(0)
     expect(world.receivers.to(HOOK)).toHaveLength(1)
@@ -194,7 +194,7 @@ describe("recording", () => {
     expect(await deliveriesOf(world, good)).toMatchObject([{ status: "delivered" }])
     expect(await deliveriesOf(world, bad)).toEqual([])
     world.clock.advance(LEASE_MS)
-    await world.sweep()
+    await world.cron()
     await run()
     expect(await deliveriesOf(world, bad)).toMatchObject([{ status: "delivered" }])
   })
@@ -211,7 +211,7 @@ describe("recording", () => {
     })
     await expect.poll(() => world.receivers.to(HOOK).length).toBe(1)
     world.clock.advance(LEASE_MS)
-    await world.sweep()
+    await world.cron()
     await world.runDue()
     expect(await deliveriesOf(world, eventId)).toMatchObject([{ status: "delivered", attempts: 1 }])
     answerSlowly(500)

@@ -52,7 +52,7 @@ describe("the retry lane", () => {
     await world.runDue()
     world.clock.advance(10_000)
     world.queued.length = 0
-    await world.sweep()
+    await world.cron()
     await world.run(world.queued.splice(0))
     expect(world.receivers.to(OTHER)).toHaveLength(2)
   })

@@ -51,7 +51,7 @@ describe("an event with 3,000 endpoints", () => {
     await world.runDue()
     world.queued.length = 0
     world.clock.advance(61_000)
-    await world.sweep()
+    await world.cron()
     await world.runDue()
     expect(await count(world, "true")).toBe(3000)
     const undispatched = await world.env.DB.prepare("SELECT 1 FROM events WHERE dispatched_at IS NULL").all()

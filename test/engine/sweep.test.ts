@@ -15,11 +15,11 @@ describe("retention", () => {
     await registerHook(world, HOOK)
     await registerUser(world, "ada")
     await world.runDue()
-    world.clock.advance(2 * DAY_MS - 1000)
-    await world.sweep()
+    world.clock.advance(2 * DAY_MS - 10_000)
+    await world.cron()
     expect([await rows(world, "events"), await rows(world, "attempts")]).toEqual([1, 1])
-    world.clock.advance(2000)
-    await world.sweep()
+    world.clock.advance(20_000)
+    await world.cron()
     expect([
       await rows(world, "events"),
       await rows(world, "deliveries"),
@@ -34,7 +34,7 @@ describe("retention", () => {
     await registerUser(world, "ada")
     await world.runDue()
     world.clock.advance(3 * DAY_MS)
-    await world.sweep()
+    await world.cron()
     expect(await rows(world, "events")).toBe(1)
   })
 
@@ -44,10 +44,10 @@ describe("retention", () => {
     await registerUser(world, "ada")
     await world.runDue()
     await world.fetch("/webhook", { method: "DELETE", json: { event: "user_registered", url: HOOK } })
-    await world.sweep()
+    await world.cron()
     expect(await rows(world, "endpoints")).toBe(1)
     world.clock.advance(2 * DAY_MS)
-    await world.sweep()
+    await world.cron()
     expect(await rows(world, "endpoints")).toBe(0)
   })
 })
@@ -72,7 +72,7 @@ describe("a sweep", () => {
     await registerHook(world, HOOK)
     await registerUser(world, "ada")
     await world.runDue()
-    await world.sweep()
+    await world.cron()
     expect(world.queued).toEqual([])
   })
 
@@ -81,7 +81,7 @@ describe("a sweep", () => {
     await registerHook(world, HOOK)
     for (let n = 0; n < 130; n++) await registerUser(world, `user${n}`)
     world.queued.length = 0
-    await world.sweep()
+    await world.cron()
     expect(world.queued.length).toBeLessThanOrEqual(4)
     await world.runDue()
     expect(world.receivers.to(HOOK)).toHaveLength(130)
@@ -92,13 +92,13 @@ describe("a sweep", () => {
     await registerHook(world, HOOK)
     await registerUser(world, "ada")
     world.queueRefuses = true
-    await Promise.all([world.sweep(), world.sweep()])
+    await Promise.all([world.cron(), world.cron()])
     expect(world.receivers.to(HOOK)).toHaveLength(1)
   })
 
   it("logs one line with what it found", async () => {
     const world = await createWorld()
-    await world.sweep()
+    await world.cron()
     expect(world.logged.filter(({ unit }) => unit === "sweep")).toHaveLength(1)
   })
 })

@@ -1,3 +1,4 @@
+import { newId } from "../../src/db/ids.ts"
 import type { World } from "./world.ts"
 
 /** Endpoints of application A subscribed to `user_registered`, straight into D1: `count` of them in one go. */
@@ -52,4 +53,28 @@ export async function registerUser(world: World, username: string): Promise<stri
   if (answer.status !== 200) throw new Error(`not registered: ${answer.status} ${await answer.text()}`)
   const row = await world.env.DB.prepare("SELECT max(id) AS id FROM events").first<{ id: string }>()
   return row?.id ?? ""
+}
+
+/** `count` dispatched events, each owed to every one of the endpoints, and due now. */
+export async function makeDue(
+  world: World,
+  count: number,
+  endpoints: readonly ({ id: string } | undefined)[],
+) {
+  const now = world.clock.now()
+  const { DB } = world.env
+  const ids = JSON.stringify(endpoints.map((endpoint) => endpoint?.id))
+  const prefix = newId("event", now)
+  await DB.batch([
+    DB.prepare(
+      `WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < ?1)
+       INSERT INTO events (id, application_id, event_type_id, event_type, created_at, dispatched_at, payload)
+       SELECT ?2 || i, 'app_users', 'ety_user_registered', 'user_registered', ?3, ?3, '{}' FROM c`,
+    ).bind(count, prefix, now),
+    DB.prepare(
+      `INSERT INTO deliveries (event_id, endpoint_id, application_id, status, next_attempt_at, created_at)
+       SELECT v.id, e.value, 'app_users', 'pending', ?1, ?1 FROM events v JOIN json_each(?2) e WHERE v.id LIKE ?3`,
+    ).bind(now, ids, `${prefix}%`),
+    DB.prepare("UPDATE endpoints SET due_at = ? WHERE id IN (SELECT value FROM json_each(?))").bind(now, ids),
+  ])
 }

@@ -13,12 +13,14 @@ export type Trigger = "scheduled" | "manual" | "ping"
 const SUCCESS_BODY_BYTES = 1024
 const FAILURE_BODY_BYTES = 16 * 1024
 const PING_BODY_BYTES = 16 * 1024
+const STATUS_TEXT_CHARS = 128
 
 /** What an attempt needs to know of its event. */
 export interface AttemptedEvent {
   id: string
   applicationId: string
-  payload: string
+  /** Null once expunged: then there is nothing to send. */
+  payload: string | null
 }
 
 /** What an attempt needs to know of its endpoint; headers and secrets are sealed, newest secret first. */
@@ -37,6 +39,8 @@ export interface Attempt {
   trigger: Trigger
   url: string
   statusCode: number | null
+  /** The receiver's own reason phrase, null if it sent none. */
+  statusText: string | null
   error: ErrorClass | null
   outcome: Outcome
   durationMs: number
@@ -86,7 +90,7 @@ export async function attempt(
   return made
 }
 
-type Answer = Pick<Attempt, "statusCode" | "error" | "retryAfterMs" | "body">
+type Answer = Pick<Attempt, "statusCode" | "statusText" | "error" | "retryAfterMs" | "body">
 
 const NO_BODY = { text: "", encoding: "utf8", truncated: false } as const
 
@@ -100,6 +104,7 @@ async function send(
 ): Promise<Answer> {
   const failed = (error: ErrorClass): Answer => ({
     statusCode: null,
+    statusText: null,
     error,
     retryAfterMs: null,
     body: NO_BODY,
@@ -112,6 +117,8 @@ async function send(
 
   let request: Awaited<ReturnType<typeof buildRequest>>
   try {
+    if (event.payload === null) throw new Error("the payload is expunged")
+    if (endpoint.secrets.length === 0) throw new Error("the endpoint has no secret")
     request = await buildRequest({
       id: event.id,
       timestampMs: at,
@@ -143,6 +150,7 @@ async function send(
     const limit = trigger === "ping" ? PING_BODY_BYTES : response.ok ? SUCCESS_BODY_BYTES : FAILURE_BODY_BYTES
     return {
       statusCode: response.status,
+      statusText: response.statusText.slice(0, STATUS_TEXT_CHARS) || null,
       error: null,
       retryAfterMs:
         response.status === 429 || response.status === 503

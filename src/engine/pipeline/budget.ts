@@ -2,8 +2,6 @@ import type { Deps } from "../../deps.ts"
 
 /** Requests that one invocation may make: the Free plan allows 50 subrequests to the outside. */
 export const ATTEMPTS_PER_INVOCATION = 40
-/** The runtime lets six requests wait for response headers; a seventh would queue with its timer running. */
-const ATTEMPTS_AT_ONCE = 6
 const LEASE_RESERVE_MS = 30_000
 const RECORDING_RESERVE_MS = 10_000
 
@@ -17,7 +15,7 @@ export function lastStart(deps: Deps, claimedAt: number): number {
   return claimedAt + leaseMs(deps) - deps.config.attemptTimeoutMs - RECORDING_RESERVE_MS
 }
 
-/** What an invocation has left, shared by everything that it does. */
+/** The attempts that an invocation has left, shared by everything that it does. */
 export class Budget {
   constructor(private attempts = ATTEMPTS_PER_INVOCATION) {}
 
@@ -31,26 +29,17 @@ export class Budget {
     this.attempts--
     return true
   }
-}
 
-/**
- * Runs `work` over the items, six at a time, starting none after `startBy` (epoch ms). Answers the results in
- * the order of the items, undefined for those that were not started.
- */
-export async function runLimited<Item, Result>(
-  deps: Deps,
-  items: readonly Item[],
-  startBy: number,
-  work: (item: Item) => Promise<Result> | undefined,
-): Promise<(Result | undefined)[]> {
-  const results: (Result | undefined)[] = new Array(items.length).fill(undefined)
-  const queue = items.entries()
-  async function lane(): Promise<void> {
-    for (const [index, item] of queue) {
-      if (deps.clock.now() > startBy) return
-      results[index] = await work(item)
-    }
+  /** Puts `attempts` aside in a budget of their own, as far as there are so many. */
+  split(attempts: number): Budget {
+    const part = Math.min(attempts, this.attempts)
+    this.attempts -= part
+    return new Budget(part)
   }
-  await Promise.all(Array.from({ length: Math.min(ATTEMPTS_AT_ONCE, items.length) }, lane))
-  return results
+
+  /** Takes back what is left of a part. */
+  join(part: Budget): void {
+    this.attempts += part.attempts
+    part.attempts = 0
+  }
 }

@@ -4,12 +4,14 @@ import type { Db, Row } from "../../db/client.ts"
 import type { Deps } from "../../deps.ts"
 import { isImpaired } from "../rules/endpoint-health.ts"
 import { attempt } from "./attempt.ts"
-import { type Budget, lastStart, leaseMs, runLimited } from "./budget.ts"
-import { endpointColumns, type Owed, readEndpoint } from "./claimed.ts"
+import { type Budget, lastStart, leaseMs } from "./budget.ts"
+import { endpointColumns, eventColumns, type Owed, readEndpoint, readEvent } from "./claimed.ts"
 import { scheduleDrain } from "./drain.ts"
 import { candidates, DIRECT_LIMIT, FANOUT_STEP, isInterested } from "./interest.ts"
 import { enqueue } from "./jobs.ts"
-import { type Handled, record } from "./record.ts"
+import { attemptAll, fairShare } from "./lanes.ts"
+import { record } from "./record.ts"
+import type { Handled } from "./state.ts"
 
 /** From this many claims without a result on, an event or a delivery is handled alone. */
 export const SUSPECT_CLAIMS = 3
@@ -65,13 +67,16 @@ async function dispatchTogether(
   const claim = await claimEvents(deps, db, eventIds, alone)
   if (claim.events.length > 0) {
     const { direct, later } = plan(claim.owed, budget, claim.at)
-    const attempts = await runLimited(deps, direct, lastStart(deps, claim.at), (owed) =>
-      attempt(deps, owed.event, owed.endpoint, "scheduled"),
+    const attempts = await attemptAll(
+      deps,
+      direct,
+      { startBy: lastStart(deps, claim.at), perEndpoint: fairShare(direct) },
+      (owed) => attempt(deps, owed.event, owed.endpoint, "scheduled"),
     )
-    const handled: Handled[] = [
-      ...direct.map((owed, index) => ({ owed, attempt: attempts[index] ?? null })),
-      ...later.map((owed) => ({ owed, attempt: null })),
-    ]
+    const handled = [...direct, ...later].map((owed): Handled => {
+      if (owed.event.payload === null) return { owed, attempt: null, ended: "expired" }
+      return { owed, attempt: attempts.get(owed) ?? null }
+    })
     const small = claim.events.filter((event) => !event.large)
     const next = await record(deps, db, {
       token: claim.token,
@@ -84,7 +89,7 @@ async function dispatchTogether(
     deps.log({
       unit: "dispatch",
       eventIds: claim.events.map((event) => event.id),
-      attempts: attempts.filter((made) => made !== undefined).length,
+      attempts: attempts.size,
       putOff: handled.filter((one) => one.attempt === null).length,
       fanOuts: large.length,
       suspects: claim.suspects.length,
@@ -124,7 +129,7 @@ async function claimEvents(deps: Deps, db: Db, eventIds: readonly string[], alon
       UPDATE events SET lease_token = ${token}, leased_until = ${at + leaseMs(deps)}, claims = claims + 1
       WHERE ${claimable} AND claims < ${alone ? MAX_CLAIMS : SUSPECT_CLAIMS}`,
     sql`
-      SELECT v.id, v.application_id, v.payload,
+      SELECT ${eventColumns},
         v.fanout_cursor IS NOT NULL OR (SELECT count(*) FROM (${candidates(DIRECT_LIMIT + 1)})) > ${DIRECT_LIMIT} AS large
       FROM json_each(${ids}) ids JOIN events v ON v.id = ids.value WHERE v.lease_token = ${token}`,
     // The 26th candidate is read only to be recognised as too many; deliveries recorded before are left out.
@@ -153,16 +158,7 @@ async function claimEvents(deps: Deps, db: Db, eventIds: readonly string[], alon
 }
 
 function readOwed(event: Row, pair: Row): Owed {
-  return {
-    event: {
-      id: event.id as string,
-      applicationId: event.application_id as string,
-      payload: (event.payload as string | null) ?? "",
-    },
-    endpoint: readEndpoint(pair),
-    attempts: 0,
-    claims: 0,
-  }
+  return { event: readEvent(event), endpoint: readEndpoint(pair), attempts: 0, claims: 0 }
 }
 
 /** Who is attempted at once: healthy endpoints without a rate limit, as far as the budget goes. */
@@ -171,7 +167,8 @@ function plan(owed: readonly Owed[], budget: Budget, now: number): { direct: Owe
   const later: Owed[] = []
   for (const one of owed) {
     const { health, throttleRate } = one.endpoint
-    if (!isImpaired(health, now) && throttleRate === null && budget.take()) direct.push(one)
+    const ready = one.event.payload !== null && !isImpaired(health, now) && throttleRate === null
+    if (ready && budget.take()) direct.push(one)
     else later.push(one)
   }
   return { direct, later }
@@ -182,9 +179,9 @@ function plan(owed: readonly Owed[], budget: Budget, now: number): { direct: Owe
  * batch, and the last step marks the event dispatched. What one invocation does not finish, another job does.
  */
 async function fanOut(deps: Deps, db: Db, event: ClaimedEvent, claim: Claim): Promise<void> {
-  for (let step = 1; deps.clock.now() <= lastStart(deps, claim.at); step++) {
+  const startBy = lastStart(deps, claim.at)
+  for (let step = 1; step <= FANOUT_STEPS_PER_INVOCATION && deps.clock.now() <= startBy; step++) {
     const now = deps.clock.now()
-    const last = step === FANOUT_STEPS_PER_INVOCATION
     const held = sql`v.id = ${event.id} AND v.lease_token = ${claim.token}`
     const [written = [], , moved = []] = await db.batch([
       sql`
@@ -194,7 +191,10 @@ async function fanOut(deps: Deps, db: Db, event: ClaimedEvent, claim: Claim): Pr
         WHERE ${held} AND ${isInterested}
         ON CONFLICT DO NOTHING RETURNING endpoint_id`,
       sql`
-        UPDATE endpoints SET due_at = min(coalesce(due_at, ${now}), ${now}) WHERE id IN (
+        UPDATE endpoints SET due_at = min(
+          coalesce(due_at, ${Number.MAX_SAFE_INTEGER}),
+          max(${now}, coalesce(paused_until, 0), coalesce(leased_until, 0))
+        ) WHERE id IN (
           SELECT d.endpoint_id FROM events v JOIN deliveries d ON d.event_id = v.id
           WHERE ${held} AND d.status = 'pending' AND d.endpoint_id IN (SELECT id FROM (${candidates(FANOUT_STEP)}))
         )`,
@@ -202,7 +202,7 @@ async function fanOut(deps: Deps, db: Db, event: ClaimedEvent, claim: Claim): Pr
         UPDATE events AS v SET
           dispatched_at = CASE WHEN (SELECT count(*) FROM (${candidates(FANOUT_STEP)})) < ${FANOUT_STEP} THEN ${now} END,
           fanout_cursor = coalesce((SELECT max(id) FROM (${candidates(FANOUT_STEP)})), fanout_cursor),
-          claims = 0, leased_until = CASE WHEN ${Number(last)} THEN NULL ELSE leased_until END
+          claims = 0
         WHERE ${held} RETURNING dispatched_at`,
     ])
     deps.log({
@@ -214,7 +214,11 @@ async function fanOut(deps: Deps, db: Db, event: ClaimedEvent, claim: Claim): Pr
     })
     const state = moved.at(0)
     if (state === undefined || state.dispatched_at !== null) return
-    if (last) break
   }
+  // Given back, so that the next job need not wait for the lease to run out.
+  await db.batch([
+    sql`UPDATE events SET lease_token = NULL, leased_until = NULL, claims = 0
+        WHERE id = ${event.id} AND lease_token = ${claim.token}`,
+  ])
   await enqueue(deps, { kind: "dispatch", applicationId: event.applicationId, eventId: event.id })
 }

@@ -24,9 +24,9 @@ export function candidates(limit: number): SQL {
     ORDER BY 1 LIMIT ${limit}`
 }
 
-/** The condition that the candidate `e` gets the event `v`: enabled now, and sharing a channel if it has any. */
+/** The condition that the candidate `e` gets the event `v`: its own, enabled now, sharing a channel if it has any. */
 export const isInterested = sql`
-  e.removed_at IS NULL AND e.disabled_at IS NULL AND (
+  e.application_id = v.application_id AND e.removed_at IS NULL AND e.disabled_at IS NULL AND (
     e.channels IS NULL OR EXISTS (
       SELECT 1 FROM json_each(e.channels) mine JOIN json_each(v.channels) theirs ON mine.value = theirs.value
     )

@@ -3,39 +3,44 @@ import { sql } from "drizzle-orm"
 import type { Db } from "../../db/client.ts"
 import type { Deps } from "../../deps.ts"
 import { attempt } from "./attempt.ts"
-import { type Budget, lastStart, leaseMs, runLimited } from "./budget.ts"
-import { endpointColumns, type Owed, readEndpoint } from "./claimed.ts"
+import { type Budget, lastStart, leaseMs } from "./budget.ts"
+import { endpointColumns, eventColumns, type Owed, readEndpoint, readEvent } from "./claimed.ts"
 import { enqueue } from "./jobs.ts"
+import { attemptAll, fairShare } from "./lanes.ts"
 import { record } from "./record.ts"
 
 export const PING_TIMEOUT_MS = 10_000
 /** A ping that nobody has worked by then ends as expired: its caller is long gone. */
 export const PING_EXPIRES_MS = 60_000
 
-/** Makes the requests of a ping, as many as the budget allows, and leaves the rest to another job. */
+/**
+ * Makes the requests of a ping, as many as the budget allows, and leaves the rest to another job. A request
+ * that a dead process may have made is not repeated. Throws only before the first request has gone out.
+ */
 export async function workPing(
   deps: Deps,
   db: Db,
   job: { applicationId: string; pingId: string },
   budget: Budget,
-) {
+): Promise<void> {
   const at = deps.clock.now()
   const token = crypto.randomUUID()
   const owed = await claimPing(deps, db, job.pingId, token, at, budget.left)
   if (owed.length === 0) return
+  for (const _ of owed) budget.take()
   const timeout = Math.min(PING_TIMEOUT_MS, deps.config.attemptTimeoutMs)
-  const attempts = await runLimited(deps, owed, lastStart(deps, at), (one) =>
-    budget.take() ? attempt(deps, one.event, one.endpoint, "ping", timeout) : undefined,
+  const made = await attemptAll(
+    deps,
+    owed,
+    { startBy: lastStart(deps, at), perEndpoint: fairShare(owed) },
+    ({ event, endpoint }) => attempt(deps, event, endpoint, "ping", timeout),
   )
-  const handled = owed.flatMap((one, index) => {
-    const made = attempts[index]
-    return made ? [{ owed: one, attempt: made }] : []
-  })
-  await record(deps, db, { token, handled })
+  const handled = [...made].map(([one, attempt]) => ({ owed: one, attempt }))
+  const untouched = owed.filter((one) => !made.has(one))
+  await record(deps, db, { token, handled, untouched })
   await closePing(deps, db, job.pingId)
-  const left = owed.length > handled.length || budget.left === 0
-  if (left) await enqueue(deps, { kind: "ping", ...job })
-  deps.log({ unit: "ping", ...job, attempts: handled.length, durationMs: deps.clock.now() - at })
+  if (untouched.length > 0 || budget.left === 0) await enqueue(deps, { kind: "ping", ...job })
+  deps.log({ unit: "ping", ...job, attempts: made.size, durationMs: deps.clock.now() - at })
 }
 
 async function claimPing(
@@ -50,36 +55,34 @@ async function claimPing(
     sql`
       UPDATE deliveries SET lease_token = ${token}, leased_until = ${at + leaseMs(deps)}, claims = claims + 1
       WHERE rowid IN (
-        SELECT d.rowid FROM events v JOIN deliveries d ON d.event_id = v.id
+        SELECT d.rowid FROM events v JOIN deliveries d ON d.event_id = v.id JOIN endpoints e ON e.id = d.endpoint_id
         WHERE v.ping_id = ${pingId} AND v.created_at > ${at - PING_EXPIRES_MS} AND d.status = 'pending'
-          AND d.claims = 0
+          AND d.claims = 0 AND e.removed_at IS NULL
         ORDER BY d.rowid LIMIT ${limit}
+      ) AND NOT EXISTS (
+        SELECT 1 FROM events v JOIN deliveries d ON d.event_id = v.id
+        WHERE v.ping_id = ${pingId} AND d.lease_token = ${token}
       )`,
     sql`
-      SELECT v.id, v.application_id, v.payload, ${endpointColumns(at)}
+      SELECT ${eventColumns}, ${endpointColumns(at)}
       FROM events v JOIN deliveries d ON d.event_id = v.id JOIN endpoints e ON e.id = d.endpoint_id
       WHERE v.ping_id = ${pingId} AND d.lease_token = ${token} AND d.status = 'pending'
       ORDER BY d.rowid`,
   ])
-  return rows.map((row) => ({
-    event: {
-      id: row.id as string,
-      applicationId: row.application_id as string,
-      payload: (row.payload as string | null) ?? "",
-    },
-    endpoint: readEndpoint(row),
-    attempts: 0,
-    claims: 0,
-  }))
+  return rows.map((row) => ({ event: readEvent(row), endpoint: readEndpoint(row), attempts: 0, claims: 0 }))
 }
 
-/** Marks the ping's events dispatched once none of their deliveries is pending. */
+/** Marks the ping's events dispatched once none of their deliveries is pending; if this fails, the sweep does. */
 async function closePing(deps: Deps, db: Db, pingId: string): Promise<void> {
-  await db.batch([
-    sql`
-      UPDATE events SET dispatched_at = ${deps.clock.now()}
-      WHERE ping_id = ${pingId} AND dispatched_at IS NULL AND NOT EXISTS (
-        SELECT 1 FROM deliveries d WHERE d.event_id = events.id AND d.status = 'pending'
-      )`,
-  ])
+  try {
+    await db.batch([
+      sql`
+        UPDATE events SET dispatched_at = ${deps.clock.now()}
+        WHERE ping_id = ${pingId} AND dispatched_at IS NULL AND NOT EXISTS (
+          SELECT 1 FROM deliveries d WHERE d.event_id = events.id AND d.status = 'pending'
+        )`,
+    ])
+  } catch (error) {
+    deps.log({ unit: "fault", during: "closePing", pingId, error: String(error) })
+  }
 }

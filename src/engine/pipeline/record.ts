@@ -1,78 +1,52 @@
 import { type SQL, sql } from "drizzle-orm"
 
-import type { Db } from "../../db/client.ts"
+import type { Db, Row } from "../../db/client.ts"
 import { inChunks } from "../../db/json.ts"
 import type { Deps } from "../../deps.ts"
-import { afterAttempts } from "../rules/endpoint-health.ts"
-import { nextAttemptAt } from "../rules/retry-schedule.ts"
-import type { Attempt } from "./attempt.ts"
-import type { ClaimedEndpoint, Owed } from "./claimed.ts"
+import type { Owed } from "./claimed.ts"
+import { healthChanges, updateHealth } from "./health.ts"
+import { type DeliveryState, type Handled, stateAfter } from "./state.ts"
 
 const RECORD_TRIES = 5
 const FIRST_PAUSE_MS = 50
-
-export type DeliveryStatus = "pending" | "delivered" | "failed" | "canceled"
-export type DeliveryReason =
-  | "disabled"
-  | "gone"
-  | "exhausted"
-  | "refused-target"
-  | "expired"
-  | "internal"
-  | "removed"
-  | "unsubscribed"
-
-/** What happened to one delivery under a claim. Without an attempt it was put off, and is due at once. */
-export interface Handled {
-  owed: Owed
-  attempt: Attempt | null
-}
 
 export interface Recorded {
   /** The token of the claim under which all this happened. */
   token: string
   handled: readonly Handled[]
+  /** Claimed, but not started: as if never claimed. */
+  untouched?: readonly Owed[]
   /** Events whose every delivery is among `handled` or recorded before. */
   dispatched?: readonly string[]
   /** Endpoints whose lease ends with this batch. */
   released?: readonly string[]
 }
 
-interface DeliveryState {
-  status: DeliveryStatus
-  reason: DeliveryReason | null
-  attempts: number
-  nextAttemptAt: number | null
-}
-
 /**
  * Writes everything that happened under a claim in one batch: attempts always, state only while the claim
  * still holds. What was sent must not be forgotten, so the batch is repeated, and then taken apart delivery by
- * delivery: one bad row cannot take its neighbours along. Answers the earliest booked next attempt (epoch ms).
+ * delivery: one bad row cannot take its neighbours along. Never throws: what stays unrecorded is logged, and
+ * found when its lease runs out. Answers when the endpoints concerned are next due (epoch ms), null: never.
  */
 export async function record(deps: Deps, db: Db, recorded: Recorded): Promise<number | null> {
-  const states = new Map(recorded.handled.map((handled) => [handled, stateAfter(deps, handled)]))
+  // Computed once: a repeated batch must book the same times.
+  const states = new Map(recorded.handled.map((one) => [one, stateAfter(deps, one)]))
   try {
-    await repeat(deps, db, recorded, states)
+    return await repeat(deps, db, recorded, states)
   } catch (error) {
     deps.log({ unit: "fault", during: "record", deliveries: recorded.handled.length, error: String(error) })
-    await recordOneByOne(deps, db, recorded, states)
+    return recordOneByOne(deps, db, recorded, states)
   }
-  const booked = [...states.values()].flatMap((state) => state.nextAttemptAt ?? [])
-  return booked.length === 0 ? null : Math.min(...booked)
 }
 
-async function repeat(
-  deps: Deps,
-  db: Db,
-  recorded: Recorded,
-  states: ReadonlyMap<Handled, DeliveryState>,
-): Promise<void> {
+type States = ReadonlyMap<Handled, DeliveryState>
+
+async function repeat(deps: Deps, db: Db, recorded: Recorded, states: States): Promise<number | null> {
   const statements = statementsOf(deps, recorded, states)
   for (let tries = 1; ; tries++) {
     try {
-      await db.batch(statements)
-      return
+      const results = await db.batch(statements)
+      return readDue(results.at(-1))
     } catch (error) {
       if (tries >= RECORD_TRIES) throw error
       await deps.clock.sleep(FIRST_PAUSE_MS * 2 ** tries * (0.5 + deps.random()))
@@ -83,61 +57,45 @@ async function repeat(
 async function recordOneByOne(
   deps: Deps,
   db: Db,
-  { token, handled, dispatched = [], released = [] }: Recorded,
-  states: ReadonlyMap<Handled, DeliveryState>,
-): Promise<void> {
+  recorded: Recorded,
+  states: States,
+): Promise<number | null> {
+  const { token, dispatched = [], released = [] } = recorded
   const lost = new Set<string>()
-  for (const one of handled) {
+  for (const one of recorded.handled) {
+    const { event, endpoint } = one.owed
     try {
       await repeat(deps, db, { token, handled: [one] }, states)
     } catch (error) {
-      lost.add(one.owed.event.id)
+      lost.add(event.id).add(endpoint.id)
       deps.log({
         unit: "fault",
         during: "record",
-        eventId: one.owed.event.id,
-        endpointId: one.owed.endpoint.id,
+        eventId: event.id,
+        endpointId: endpoint.id,
         attemptId: one.attempt?.id,
         error: String(error),
       })
     }
   }
-  // An event with a lost result stays claimed until its lease runs out, and is then handled again.
-  const complete = dispatched.filter((id) => !lost.has(id))
-  await repeat(deps, db, { token, handled: [], dispatched: complete, released }, states)
+  // What has a lost result stays claimed until its lease runs out, and is handled again only then.
+  const rest = {
+    token,
+    handled: [],
+    untouched: recorded.untouched ?? [],
+    dispatched: dispatched.filter((id) => !lost.has(id)),
+    released: released.filter((id) => !lost.has(id)),
+  }
+  try {
+    return await repeat(deps, db, rest, states)
+  } catch (error) {
+    deps.log({ unit: "fault", during: "record", released: rest.released, error: String(error) })
+    return null
+  }
 }
 
-/** What a delivery becomes through what happened to it. */
-function stateAfter(deps: Deps, { owed, attempt }: Handled): DeliveryState {
-  const now = deps.clock.now()
-  if (!attempt) return { status: "pending", reason: null, attempts: owed.attempts, nextAttemptAt: now }
-  const attempts = owed.attempts + 1
-  const ended = (status: DeliveryStatus, reason: DeliveryReason | null): DeliveryState => ({
-    status,
-    reason,
-    attempts,
-    nextAttemptAt: null,
-  })
-  if (attempt.outcome === "delivered") return ended("delivered", null)
-  if (attempt.outcome === "refused") return ended("failed", "refused-target")
-  if (attempt.trigger === "ping") return ended("failed", "exhausted")
-  if (attempt.outcome === "gone") return ended("failed", "gone")
-  const next = nextAttemptAt({
-    schedule: deps.config.retryScheduleSeconds,
-    attempts,
-    now,
-    random: deps.random(),
-    retryAfterMs: attempt.retryAfterMs,
-  })
-  if (next === null) return ended("failed", "exhausted")
-  return { status: "pending", reason: null, attempts, nextAttemptAt: next }
-}
-
-function statementsOf(
-  deps: Deps,
-  { token, handled, dispatched = [], released = [] }: Recorded,
-  states: ReadonlyMap<Handled, DeliveryState>,
-): SQL[] {
+function statementsOf(deps: Deps, recorded: Recorded, states: States): SQL[] {
+  const { token, handled, untouched = [], dispatched = [], released = [] } = recorded
   const now = deps.clock.now()
   const attempts = handled.flatMap(({ attempt }) => attempt ?? [])
   const deliveries = handled.flatMap((one) => {
@@ -146,25 +104,34 @@ function statementsOf(
     const { event, endpoint } = one.owed
     return { eventId: event.id, endpointId: endpoint.id, applicationId: event.applicationId, ...state }
   })
-  const moved = deliveries.filter((delivery) => delivery.status === "pending").map((d) => d.endpointId)
+  const changes = healthChanges(deps, handled, now)
+  const moved = deliveries.filter(({ status }) => status === "pending").map(({ endpointId }) => endpointId)
+  const concerned = [...new Set([...moved, ...released, ...changes.map(({ id }) => id)])]
   return [
     ...inChunks(attempts).map(insertAttempts),
     ...inChunks(deliveries).map((rows) => upsertDeliveries(rows, token, now)),
-    ...inChunks(healthChanges(deps, handled, now)).map((rows) => updateHealth(rows, now)),
+    ...inChunks(pairsOf(untouched)).map((rows) => giveBack(rows, token)),
+    ...inChunks(changes).map((rows) => updateHealth(rows, token, now)),
     ...(dispatched.length > 0 ? [markDispatched(dispatched, token, now)] : []),
-    ...(released.length > 0 ? [releaseEndpoints(token)] : []),
-    ...refreshDueAt([...moved, ...released]),
+    ...(released.length > 0 ? [releaseEndpoints(released, token)] : []),
+    ...(concerned.length > 0 ? [refreshDueAt(idsIn(concerned)), earliestDue(idsIn(concerned))] : []),
   ]
 }
 
+function pairsOf(owed: readonly Owed[]) {
+  return owed.map(({ event, endpoint }) => ({ eventId: event.id, endpointId: endpoint.id }))
+}
+
+/** Kept whatever became of the claim; not for an event that retention has deleted meanwhile. */
 function insertAttempts(rows: string): SQL {
   return sql`
-    INSERT INTO attempts (event_id, id, endpoint_id, application_id, trigger, url, status_code, error,
-      duration_ms, created_at, body_encoding, body_truncated, body)
+    INSERT INTO attempts (event_id, id, endpoint_id, application_id, trigger, url, status_code, status_text,
+      error, duration_ms, created_at, body_encoding, body_truncated, body)
     SELECT value->>'eventId', value->>'id', value->>'endpointId', value->>'applicationId', value->>'trigger',
-      value->>'url', value->>'statusCode', value->>'error', value->>'durationMs', value->>'at',
-      value->>'$.body.encoding', value->>'$.body.truncated', value->>'$.body.text'
-    FROM json_each(${rows}) WHERE true ON CONFLICT DO NOTHING`
+      value->>'url', value->>'statusCode', value->>'statusText', value->>'error', value->>'durationMs',
+      value->>'at', value->>'$.body.encoding', value->>'$.body.truncated', value->>'$.body.text'
+    FROM json_each(${rows}) WHERE EXISTS (SELECT 1 FROM events v WHERE v.id = value->>'eventId')
+    ON CONFLICT DO NOTHING`
 }
 
 /**
@@ -189,78 +156,53 @@ function upsertDeliveries(rows: string, token: string, now: number): SQL {
     WHERE deliveries.lease_token = ${token} AND deliveries.status = 'pending'`
 }
 
-interface HealthChange {
-  id: string
-  enabledAt: number
-  failingSince: number | null
-  slow: number
-  pausedUntil: number | null
-  disable: "gone" | "failing" | null
-}
-
-/** The endpoints whose health the attempts changed. Pings and our own faults say nothing about it. */
-function healthChanges(deps: Deps, handled: readonly Handled[], now: number): HealthChange[] {
-  const byEndpoint = new Map<string, { endpoint: ClaimedEndpoint; attempts: Attempt[] }>()
-  for (const { owed, attempt } of handled) {
-    if (!attempt || attempt.trigger === "ping" || attempt.error === "internal") continue
-    const entry = byEndpoint.get(owed.endpoint.id) ?? { endpoint: owed.endpoint, attempts: [] }
-    entry.attempts.push(attempt)
-    byEndpoint.set(owed.endpoint.id, entry)
-  }
-  return [...byEndpoint.values()].flatMap(({ endpoint, attempts }) => {
-    const { health, disable } = afterAttempts(endpoint.health, attempts, {
-      disableAfterMs: deps.config.disableAfterMs,
-      now,
-    })
-    const throttled =
-      endpoint.throttleRate === null ? 0 : now + Math.ceil((attempts.length * 1000) / endpoint.throttleRate)
-    const pausedUntil = throttled > (health.pausedUntil ?? 0) ? throttled : health.pausedUntil
-    const before = endpoint.health
-    const same =
-      disable === null &&
-      health.failingSince === before.failingSince &&
-      health.slow === before.slow &&
-      pausedUntil === before.pausedUntil
-    if (same) return []
-    const { id, enabledAt } = endpoint
-    return {
-      id,
-      enabledAt,
-      failingSince: health.failingSince,
-      slow: Number(health.slow),
-      pausedUntil,
-      disable,
-    }
-  })
-}
-
-function updateHealth(rows: string, now: number): SQL {
+function giveBack(rows: string, token: string): SQL {
   return sql`
-    UPDATE endpoints SET
-      failing_since = h.value->>'failingSince', slow = h.value->>'slow', paused_until = h.value->>'pausedUntil',
-      disabled_at = coalesce(disabled_at, CASE WHEN h.value->>'disable' IS NULL THEN NULL ELSE ${now} END),
-      disabled_reason = coalesce(disabled_reason, h.value->>'disable')
-    FROM json_each(${rows}) h
-    WHERE endpoints.id = h.value->>'id' AND endpoints.enabled_at = h.value->>'enabledAt'`
+    UPDATE deliveries SET lease_token = NULL, leased_until = NULL, claims = max(claims - 1, 0)
+    FROM json_each(${rows}) r
+    WHERE event_id = r.value->>'eventId' AND endpoint_id = r.value->>'endpointId'
+      AND lease_token = ${token} AND status = 'pending'`
 }
 
 function markDispatched(eventIds: readonly string[], token: string, now: number): SQL {
   return sql`
     UPDATE events SET dispatched_at = ${now}, lease_token = NULL, leased_until = NULL
-    WHERE id IN (SELECT value FROM json_each(${JSON.stringify(eventIds)})) AND lease_token = ${token}`
+    WHERE id IN (${idsIn(eventIds)}) AND lease_token = ${token}`
 }
 
-function releaseEndpoints(token: string): SQL {
-  return sql`UPDATE endpoints SET lease_token = NULL, leased_until = NULL WHERE lease_token = ${token}`
+function releaseEndpoints(endpointIds: readonly string[], token: string): SQL {
+  return sql`
+    UPDATE endpoints SET lease_token = NULL, leased_until = NULL
+    WHERE id IN (${idsIn(endpointIds)}) AND lease_token = ${token}`
 }
 
-/** Statements that derive `due_at` anew; they belong into every batch that moves these endpoints' deliveries. */
-export function refreshDueAt(endpointIds: readonly string[]): SQL[] {
-  if (endpointIds.length === 0) return []
-  return [
-    sql`
-      UPDATE endpoints SET due_at = (
-        SELECT min(d.next_attempt_at) FROM deliveries d WHERE d.endpoint_id = endpoints.id AND d.status = 'pending'
-      ) WHERE id IN (SELECT value FROM json_each(${JSON.stringify([...new Set(endpointIds)])}))`,
-  ]
+/**
+ * Derives anew when the retry lane should next look at the endpoints that `ids` selects: their earliest pending
+ * delivery, but not before their pause and their lease end; a removed one at once, so that what is pending
+ * ends. Belongs behind every change of deliveries, pause or lease.
+ */
+export function refreshDueAt(ids: SQL): SQL {
+  return sql`
+    UPDATE endpoints SET due_at = (
+      SELECT max(
+        CASE WHEN endpoints.removed_at IS NULL THEN d.next_attempt_at ELSE 0 END,
+        CASE WHEN endpoints.removed_at IS NULL THEN coalesce(endpoints.paused_until, 0) ELSE 0 END,
+        coalesce(endpoints.leased_until, 0)
+      )
+      FROM deliveries d
+      WHERE d.endpoint_id = endpoints.id AND d.status = 'pending' AND d.next_attempt_at IS NOT NULL
+      ORDER BY d.next_attempt_at LIMIT 1
+    ) WHERE id IN (${ids})`
+}
+
+function earliestDue(ids: SQL): SQL {
+  return sql`SELECT min(due_at) AS due FROM endpoints WHERE id IN (${ids})`
+}
+
+function idsIn(list: readonly string[]): SQL {
+  return sql`SELECT value FROM json_each(${JSON.stringify(list)})`
+}
+
+function readDue(rows: readonly Row[] | undefined): number | null {
+  return (rows?.at(0)?.due as number | null | undefined) ?? null
 }

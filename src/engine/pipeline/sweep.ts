@@ -1,28 +1,27 @@
-import { type SQL, sql } from "drizzle-orm"
+import { sql } from "drizzle-orm"
 
 import type { Db } from "../../db/client.ts"
 import { idAt } from "../../db/ids.ts"
 import type { Deps } from "../../deps.ts"
+import { setState } from "../system-state.ts"
 import { Budget } from "./budget.ts"
 import { catchUp, MAX_CLAIMS } from "./dispatch.ts"
 import { drain } from "./drain.ts"
 import { candidates, FANOUT_STEP, isInterested } from "./interest.ts"
 import { enqueue, type Job } from "./jobs.ts"
-import { PING_EXPIRES_MS } from "./ping.ts"
+import { PING_EXPIRES_MS, workPing } from "./ping.ts"
+import { applyRetention } from "./retention.ts"
 
 /** Jobs of one kind that one sweep sends; each goes on by itself while it finds a full page. */
 const JOBS_PER_SWEEP = 4
-const ENDPOINTS_PER_JOB = 6
+const ENDPOINTS_PER_JOB = 36
 const EVENTS_PER_JOB = 25
 const POISONED_PER_SWEEP = 10
 const PINGS_PER_SWEEP = 20
-const RETENTION_EVENTS = 200
-const RETENTION_ROWS = 2000
-const RETENTION_STEPS = 5
-const REMOVED_ENDPOINTS = 100
-const DAY_MS = 24 * 3600 * 1000
-/** From this share of the database's limit on, retention shortens. */
-export const NEARLY_FULL = 0.8
+/** Passes of each kind that a sweep works itself when the queue refuses its jobs. */
+const PASSES_WITHOUT_QUEUE = 4
+/** An event younger than this has its own job on the way. */
+const JOB_UNDER_WAY_MS = 2_000
 
 /**
  * Finds what crashes, lost jobs and quotas left behind: events that nobody holds, overdue endpoints, pings
@@ -38,15 +37,18 @@ export async function sweep(deps: Deps): Promise<void> {
 async function sweepDatabase(deps: Deps, db: Db, budget: Budget): Promise<void> {
   const at = deps.clock.now()
   const found = await lookAround(db, at)
-  const refused: Job["kind"][] = []
-  for (const job of jobsFor(found)) {
-    if (!(await enqueue(deps, job)) && !refused.includes(job.kind)) refused.push(job.kind)
-  }
-  if (refused.includes("catch-up")) while (budget.left > 0 && (await catchUp(deps, db, budget)));
-  if (refused.includes("drain")) while (budget.left > 0 && (await drain(deps, db, budget)) > 0);
+  const refused: Job[] = []
+  for (const job of jobsFor(found)) if (!(await enqueue(deps, job))) refused.push(job)
+  if (refused.length > 0) await workWithoutQueue(deps, db, refused, budget)
   const deleted = await applyRetention(deps, db, at)
   await db.batch([setState("last_sweep_at", deps.clock.now()), setState("database_bytes", db.sizeBytes())])
-  deps.log({ unit: "sweep", ...found, refused, deleted, durationMs: deps.clock.now() - at })
+  deps.log({
+    unit: "sweep",
+    ...found,
+    refused: refused.map(({ kind }) => kind),
+    deleted,
+    durationMs: deps.clock.now() - at,
+  })
 }
 
 interface Found {
@@ -65,15 +67,13 @@ async function lookAround(db: Db, at: number): Promise<Found> {
   const [undispatched = [], due = [], pings = [], , poisoned = [], , expired = []] = await db.batch([
     sql`
       SELECT 1 FROM events WHERE ${free} AND ping_id IS NULL AND claims < ${MAX_CLAIMS}
+        AND id < ${idAt("event", at - JOB_UNDER_WAY_MS)}
       LIMIT ${JOBS_PER_SWEEP * EVENTS_PER_JOB}`,
-    sql`
-      SELECT 1 FROM endpoints
-      WHERE due_at <= ${at} AND (leased_until IS NULL OR leased_until <= ${at})
-        AND (paused_until IS NULL OR paused_until <= ${at})
-      LIMIT ${JOBS_PER_SWEEP * ENDPOINTS_PER_JOB}`,
+    sql`SELECT 1 FROM endpoints WHERE due_at <= ${at} LIMIT ${JOBS_PER_SWEEP * ENDPOINTS_PER_JOB}`,
     sql`
       SELECT DISTINCT application_id, ping_id FROM events
       WHERE dispatched_at IS NULL AND ping_id IS NOT NULL AND created_at > ${at - PING_EXPIRES_MS}
+        AND created_at <= ${at - JOB_UNDER_WAY_MS}
       LIMIT ${PINGS_PER_SWEEP}`,
     // Poison ends visibly: every endpoint that would have got the event has a failed delivery.
     sql`
@@ -103,63 +103,24 @@ async function lookAround(db: Db, at: number): Promise<Found> {
 }
 
 function jobsFor(found: Found): Job[] {
-  const catchUps = Math.ceil(found.undispatched / EVENTS_PER_JOB)
-  const drains = Math.ceil(found.dueEndpoints / ENDPOINTS_PER_JOB)
+  const times = (count: number, perJob: number, job: Job) =>
+    Array.from({ length: Math.ceil(count / perJob) }, () => job)
   return [
     ...found.pings.map((ping): Job => ({ kind: "ping", ...ping })),
-    ...Array.from({ length: catchUps }, (): Job => ({ kind: "catch-up" })),
-    ...Array.from({ length: drains }, (): Job => ({ kind: "drain" })),
+    ...times(found.undispatched, EVENTS_PER_JOB, { kind: "catch-up" }),
+    ...times(found.dueEndpoints, ENDPOINTS_PER_JOB, { kind: "drain" }),
   ]
 }
 
-/**
- * Deletes ended events that are past retention, with their attempts and deliveries, in steps of a bounded
- * number of rows. An event that still owes something stays. Answers how many events went.
- */
-async function applyRetention(deps: Deps, db: Db, at: number): Promise<number> {
-  const full = db.sizeBytes() / deps.config.databaseLimitBytes
-  // Between nearly full and full the time kept falls in proportion, to a day at least.
-  const share = full < NEARLY_FULL ? 1 : Math.max(0, (1 - full) / (1 - NEARLY_FULL))
-  const keptMs = Math.max(DAY_MS, deps.config.retentionDays * DAY_MS * share)
-  const ended = sql`
-    SELECT v.id FROM events v WHERE v.id < ${idAt("event", at - keptMs)} AND v.dispatched_at IS NOT NULL
-      AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = v.id AND d.status = 'pending')
-    ORDER BY v.id LIMIT ${RETENTION_EVENTS}`
-  let deleted = 0
-  for (let step = 0; step < RETENTION_STEPS; step++) {
-    const [found = [], , , events = []] = await db.batch([
-      ended,
-      deleteSome("attempts", ended),
-      deleteSome("deliveries", ended),
-      sql`
-        DELETE FROM events WHERE id IN (${ended})
-          AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.event_id = events.id)
-          AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = events.id) RETURNING 1`,
-    ])
-    deleted += events.length
-    if (found.length === 0) break
+/** The refused jobs, here and now: a bounded number of passes, and half of the attempts kept for new events. */
+async function workWithoutQueue(deps: Deps, db: Db, refused: readonly Job[], budget: Budget): Promise<void> {
+  for (const job of refused) if (job.kind === "ping") await workPing(deps, db, job, budget)
+  const retries = budget.split(Math.floor(budget.left / 2))
+  for (let pass = 0; pass < PASSES_WITHOUT_QUEUE && retries.left > 0; pass++) {
+    if ((await drain(deps, db, retries)) === 0) break
   }
-  await db.batch([
-    sql`
-      DELETE FROM endpoints WHERE id IN (
-        SELECT e.id FROM endpoints e WHERE e.removed_at <= ${at - keptMs}
-          AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.endpoint_id = e.id)
-        LIMIT ${REMOVED_ENDPOINTS}
-      )`,
-  ])
-  return deleted
-}
-
-function deleteSome(table: "attempts" | "deliveries", ended: SQL): SQL {
-  const name = sql.raw(table)
-  return sql`
-    DELETE FROM ${name} WHERE rowid IN (
-      SELECT t.rowid FROM ${name} t WHERE t.event_id IN (${ended}) LIMIT ${RETENTION_ROWS}
-    )`
-}
-
-function setState(key: string, value: number): SQL {
-  return sql`
-    INSERT INTO system_state (key, value) VALUES (${key}, ${value})
-    ON CONFLICT (key) DO UPDATE SET value = excluded.value`
+  budget.join(retries)
+  for (let pass = 0; pass < PASSES_WITHOUT_QUEUE && budget.left > 0; pass++) {
+    if (!(await catchUp(deps, db, budget))) break
+  }
 }

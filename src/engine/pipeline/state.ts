@@ -1,0 +1,59 @@
+import type { Deps } from "../../deps.ts"
+import { nextAttemptAt } from "../rules/retry-schedule.ts"
+import type { Attempt } from "./attempt.ts"
+import type { Owed } from "./claimed.ts"
+
+export type DeliveryStatus = "pending" | "delivered" | "failed" | "canceled"
+export type DeliveryReason =
+  | "disabled"
+  | "gone"
+  | "exhausted"
+  | "refused-target"
+  | "expired"
+  | "internal"
+  | "removed"
+  | "unsubscribed"
+
+/**
+ * What happened to one delivery under a claim: an attempt; or it ended without one, for a reason; or, with
+ * neither, it was put off and is due at once.
+ */
+export interface Handled {
+  owed: Owed
+  attempt: Attempt | null
+  ended?: "expired" | "internal" | "unsubscribed"
+}
+
+export interface DeliveryState {
+  status: DeliveryStatus
+  reason: DeliveryReason | null
+  attempts: number
+  nextAttemptAt: number | null
+}
+
+/** What a delivery becomes through what happened to it. */
+export function stateAfter(deps: Deps, { owed, attempt, ended }: Handled): DeliveryState {
+  const now = deps.clock.now()
+  const attempts = owed.attempts + (attempt ? 1 : 0)
+  const end = (status: DeliveryStatus, reason: DeliveryReason | null): DeliveryState => ({
+    status,
+    reason,
+    attempts,
+    nextAttemptAt: null,
+  })
+  if (ended) return end(ended === "unsubscribed" ? "canceled" : "failed", ended)
+  if (!attempt) return { status: "pending", reason: null, attempts, nextAttemptAt: now }
+  if (attempt.outcome === "delivered") return end("delivered", null)
+  if (attempt.outcome === "refused") return end("failed", "refused-target")
+  if (attempt.trigger === "ping") return end("failed", "exhausted")
+  if (attempt.outcome === "gone") return end("failed", "gone")
+  const next = nextAttemptAt({
+    schedule: deps.config.retryScheduleSeconds,
+    attempts,
+    now,
+    random: deps.random(),
+    retryAfterMs: attempt.retryAfterMs,
+  })
+  if (next === null) return end("failed", "exhausted")
+  return { status: "pending", reason: null, attempts, nextAttemptAt: next }
+}
