@@ -2,9 +2,12 @@ import { createRoute, z } from "@hono/zod-openapi"
 
 import { getSystemHealth, type SystemHealth } from "./engine/system-health.ts"
 import { MIGRATE } from "./http/problem.ts"
-import { createRouter } from "./http/router.ts"
+import { createRouter, problems } from "./http/router.ts"
 
 const CACHED_MS = 5_000
+
+// Open to everybody: of what the doors in front of it can answer, all but the 401.
+const { 401: _, ...atTheDoor } = problems()
 
 const Condition = z.enum(["ok", "degraded", "failing"])
 
@@ -44,6 +47,7 @@ health.openapi(
     path: "/health",
     security: [],
     responses: {
+      ...atTheDoor,
       200: {
         description: "Up; `degraded` works with delays",
         content: { "application/json": { schema: Health } },

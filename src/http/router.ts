@@ -60,6 +60,7 @@ const DESCRIPTIONS = {
   401: "The token is missing or wrong",
   403: "Open mode: the request comes from a page of another origin",
   404: "No such thing",
+  409: "In conflict with what there is",
   413: "The body is larger than 256 KiB",
   421: "Open mode: the Host is not loopback",
   500: "An unexpected fault; quote the request id",

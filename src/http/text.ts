@@ -1,0 +1,75 @@
+import { z } from "@hono/zod-openapi"
+import { type Accept, parseAccept } from "hono/utils/accept"
+
+import type { InputIssue } from "./problem.ts"
+import type { Dialect } from "./router.ts"
+
+/** Refusals as plain sentences. */
+export const textDialect: Dialect = (c, problem) => {
+  const { issues, headers = {} } = problem.extra
+  for (const [name, value] of Object.entries(headers)) c.header(name, value)
+  c.header("x-content-type-options", "nosniff")
+  return c.text(issues ? issues.map(toSentence).join(" ") : problem.detail, problem.status)
+}
+
+const PART: Record<string, string> = { body: "field", header: "header" }
+
+/** Names the place, and shows nothing of what was sent. */
+function toSentence({ loc: [part, ...path], msg, type }: InputIssue): string {
+  if (path.length === 0) return `${msg}.`
+  const place = `The ${PART[String(part)] ?? "parameter"} "${path.join(".")}"`
+  return type === "missing" ? `${place} is missing.` : `${place}: ${msg}.`
+}
+
+const SENTENCE = {
+  "text/plain": {
+    schema: z.string().openapi("Sentence", { example: 'The field "url" is missing.' }),
+  },
+} as const
+
+interface Entry<Content extends object = object> {
+  description: string
+  content: Content
+}
+type Responses = Record<number, Entry>
+
+/** The same entries for `responses`, in plain sentences. */
+export function inText<R extends Responses>(responses: R) {
+  const entries = Object.entries(responses).map(([status, { description }]) => [
+    status,
+    { description, content: SENTENCE },
+  ])
+  return Object.fromEntries(entries) as {
+    [S in keyof R]: { description: string; content: typeof SENTENCE }
+  }
+}
+
+/** The same entries for `responses`, in plain sentences too, for who asks for text. */
+export function orInText<R extends Responses>(responses: R) {
+  const entries = Object.entries(responses).map(([status, { description, content }]) => [
+    status,
+    { description, content: { ...content, ...SENTENCE } },
+  ])
+  return Object.fromEntries(entries) as {
+    [S in keyof R]: {
+      description: string
+      content: R[S] extends Entry<infer C> ? C & typeof SENTENCE : never
+    }
+  }
+}
+
+/** Whether the client would rather have `type` than `usual`; whoever takes both alike gets the usual. */
+export function prefers(accept: string | undefined, type: string, usual: string): boolean {
+  const accepted = parseAccept(accept ?? "*/*")
+  return quality(accepted, type) > quality(accepted, usual)
+}
+
+/** How much a type is wanted, by the most specific range that holds it (RFC 9110, section 12.5.1). */
+function quality(accepted: readonly Accept[], type: string): number {
+  const ranges = [type, type.replace(/\/.*/, "/*"), "*/*"]
+  for (const range of ranges) {
+    const found = accepted.find((accept) => accept.type.toLowerCase() === range)
+    if (found) return found.q
+  }
+  return 0
+}
