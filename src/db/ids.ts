@@ -12,6 +12,8 @@ const PREFIXES = {
   message: "mail",
   invoice: "inv",
   upload: "upl",
+  backgroundTask: "qtask",
+  token: "tok",
 } as const
 
 export type Noun = keyof typeof PREFIXES

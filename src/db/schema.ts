@@ -14,6 +14,7 @@ export const applications = sqliteTable(
     metadata: text({ mode: "json" }).$type<Record<string, string>>().notNull().default({}),
     createdAt: integer().notNull(),
     updatedAt: integer().notNull(),
+    removedAt: integer(),
   },
   (t) => [uniqueIndex("applications_by_uid").on(t.uid)], // paths name an application by id or uid
 )
@@ -30,6 +31,8 @@ export const eventTypes = sqliteTable(
     label: text(),
     description: text().notNull().default(""),
     schemas: text({ mode: "json" }).$type<Record<string, unknown>>(),
+    /** Whether messages that do not fit the newest of `schemas` are refused. */
+    enforceSchema: integer({ mode: "boolean" }).notNull().default(false),
     featureFlag: text(),
     archived: integer({ mode: "boolean" }).notNull().default(false),
     deprecated: integer({ mode: "boolean" }).notNull().default(false),
@@ -185,8 +188,11 @@ export const deliveries = sqliteTable(
     leasedUntil: integer(),
     createdAt: integer().notNull(),
     endedAt: integer(),
+    /** Since when somebody has asked for one more attempt, by hand; null once it is made. */
+    resendRequestedAt: integer(),
   },
   (t) => [
+    index("deliveries_to_resend").on(t.resendRequestedAt).where(sql`resend_requested_at is not null`), // sweep: lost jobs
     primaryKey({ columns: [t.eventId, t.endpointId] }),
     index("deliveries_by_endpoint").on(t.endpointId, t.eventId), // lists
     index("deliveries_pending").on(t.endpointId, t.nextAttemptAt).where(sql`status = 'pending'`), // drain
@@ -218,6 +224,52 @@ export const attempts = sqliteTable(
     index("attempts_by_endpoint").on(t.endpointId, t.id), // an endpoint's attempts, in order
   ],
 )
+
+/** Long work on many rows, done in steps: `cursor` is how far it is. */
+export const backgroundTasks = sqliteTable(
+  "background_tasks",
+  {
+    id: text().primaryKey(),
+    applicationId: text().notNull(),
+    endpointId: text().notNull(),
+    task: text({ enum: ["endpoint.recover"] }).notNull(),
+    status: text({ enum: ["running", "finished", "failed"] }).notNull(),
+    since: integer().notNull(),
+    until: integer().notNull(),
+    cursor: text(),
+    processed: integer().notNull().default(0),
+    createdAt: integer().notNull(),
+    updatedAt: integer().notNull(),
+    claims: integer().notNull().default(0),
+    leaseToken: text(),
+    leasedUntil: integer(),
+  },
+  (t) => [index("background_tasks_running").on(t.id).where(sql`status = 'running'`)], // sweep: lost jobs
+)
+
+/** Finished answers to requests with an Idempotency-Key, sealed, kept for a day. */
+export const idempotencyKeys = sqliteTable(
+  "idempotency_keys",
+  {
+    /** Whose key it is, and for which method and path. */
+    scope: text().notNull(),
+    key: text().notNull(),
+    requestHash: text().notNull(),
+    status: integer().notNull(),
+    sealed: text().notNull(),
+    createdAt: integer().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.scope, t.key] }),
+    index("idempotency_keys_by_age").on(t.createdAt), // sweep: forget them after a day
+  ],
+)
+
+/** Application tokens that were logged out before their time. */
+export const revokedTokens = sqliteTable("revoked_tokens", {
+  id: text().primaryKey(),
+  expiresAt: integer().notNull(),
+})
 
 /** What the system knows of itself: when the sweep last ran, how large the database is. One row a key. */
 export const systemState = sqliteTable("system_state", {

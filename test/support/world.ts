@@ -257,6 +257,9 @@ async function emptyDatabase(): Promise<void> {
     "users",
     "messages",
     "invoices",
+    "background_tasks",
+    "idempotency_keys",
+    "revoked_tokens",
     "system_state",
   ]
   await env.DB.batch([
