@@ -31,12 +31,21 @@ export const guardOpenMode = createMiddleware<AppEnv>(async (c, next) => {
         "Open mode answers on localhost alone; set AUTH_MODE=token and API_TOKEN to be reached by others",
       )
     }
-    if (c.req.header("sec-fetch-site") === "cross-site" || !isLoopbackOrigin(c.req.header("origin"))) {
+    const { origin, "user-agent": agent = "", "sec-fetch-site": site } = c.req.header()
+    if (site === "cross-site" || !isLoopbackOrigin(origin) || comesFromUnnamedPage(agent, site)) {
       throw new Problem(403, "cross_site", "Open mode takes no requests from pages of other origins")
     }
   }
   await next()
 })
+
+/**
+ * A browser tells a loopback host which site a request comes from; to a rebound name over plain HTTP it does
+ * not. wrangler dev lets a client choose the Host that we see, so this is what gives such a page away.
+ */
+function comesFromUnnamedPage(agent: string, site: string | undefined): boolean {
+  return site === undefined && agent.startsWith("Mozilla/") && !agent.includes("PowerShell")
+}
 
 /** True for no Origin at all, and for one on this machine. */
 export function isLoopbackOrigin(origin: string | undefined): boolean {

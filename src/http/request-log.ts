@@ -1,3 +1,4 @@
+import type { Context } from "hono"
 import { createMiddleware } from "hono/factory"
 
 import type { AppEnv } from "./router.ts"
@@ -11,6 +12,7 @@ export const requestLog = createMiddleware<AppEnv>(async (c, next) => {
   const started = clock.now()
   await next()
   const url = new URL(c.req.url)
+  const bytes = await bytesOf(c)
   log({
     unit: "request",
     requestId: c.var.requestId,
@@ -18,13 +20,22 @@ export const requestLog = createMiddleware<AppEnv>(async (c, next) => {
     method: c.req.method,
     path: url.pathname + searchOf(url),
     status: c.res.status,
-    bytes: Number(c.res.headers.get("content-length")) || null,
+    bytes,
     referer: refererOf(c.req.header("referer")),
     agent: c.req.header("user-agent") ?? null,
     durationMs: clock.now() - started,
     ...(c.error && c.res.status >= 500 ? faultOf(c.error) : {}),
   })
 })
+
+/** How long the answer is. Only what says so itself, files for one, is left to stream. */
+async function bytesOf(c: Context<AppEnv>): Promise<number> {
+  const declared = c.res.headers.get("content-length")
+  if (declared !== null || c.res.body === null) return Number(declared)
+  const body = await c.res.arrayBuffer()
+  c.res = new Response(body, c.res)
+  return body.byteLength
+}
 
 /** The query as it came, but for the values of credentials. */
 function searchOf(url: URL): string {

@@ -502,6 +502,8 @@ describe("open mode", () => {
     { "sec-fetch-site": "cross-site" },
     { "sec-fetch-site": "cross-site", origin: "http://localhost:3000" },
     { "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" },
+    // A browser that does not say where it comes from speaks to a rebound name.
+    { "user-agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36" },
   ] as Record<string, string>[])(
     "answers 403 to a page elsewhere, its preflight included: %o",
     async (headers) => {
@@ -535,7 +537,8 @@ describe("open mode", () => {
 
   it.each([
     {},
-    { "sec-fetch-site": "none" },
+    { "sec-fetch-site": "none", "user-agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36" },
+    { "user-agent": "Mozilla/5.0 (Windows NT 10.0) WindowsPowerShell/5.1" },
     { "sec-fetch-site": "same-origin", origin: ORIGIN },
     { "sec-fetch-site": "same-site", origin: "http://127.0.0.1:3000" },
   ] as Record<string, string>[])("takes a request of this machine: %o", async (headers) => {

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 
 import { createApp } from "../../src/app.ts"
 import { openDatabase } from "../../src/db/client.ts"
@@ -7,9 +7,6 @@ import { createWorld, ORIGIN, type World } from "../support/world.ts"
 
 const CACHED_MS = 5_000
 const MINUTE_MS = 60_000
-/** Later than any other file's clock: /health remembers its last look per isolate, and so across worlds. */
-const LATER_MS = 100 * 365 * 24 * 60 * MINUTE_MS
-
 interface Health {
   status: string
   database: { status: string; detail: string | null; bytes: number | null; limitBytes: number }
@@ -25,28 +22,6 @@ async function healthOf(
   return { status: response.status, body: await response.json<Health>() }
 }
 
-let last: World | null = null
-
-/** A world in which nothing is remembered from a test before. */
-async function freshWorld(settings: Record<string, string> = {}): Promise<World> {
-  const world = await createWorld(settings)
-  world.clock.advance(LATER_MS)
-  await forget(world)
-  last = world
-  return world
-}
-
-/** A failing look is not remembered, and neither is what came before it. */
-async function forget(world: World): Promise<void> {
-  world.clock.advance(CACHED_MS)
-  world.probe.before = () => {
-    throw new Error("forget")
-  }
-  expect((await healthOf(world)).status).toBe(503)
-  world.probe.before = null
-  world.logged.length = 0
-}
-
 /** The app on a database whose every statement fails like this. */
 function brokenApp(world: World, message: string): World["app"] {
   const fail = async () => {
@@ -59,12 +34,9 @@ function brokenApp(world: World, message: string): World["app"] {
   return createApp(() => deps)
 }
 
-// What this file looked at must not be remembered in the next one.
-afterEach(() => last && forget(last))
-
 describe("GET /health", () => {
   it("says that D1, the queues and the sweep are well, and how full they are", async () => {
-    const world = await freshWorld({ DATABASE_LIMIT_MB: "500" })
+    const world = await createWorld({ DATABASE_LIMIT_MB: "500" })
     await world.sweep()
     const sweptAt = new Date(world.clock.now()).toISOString()
     world.queued.length = 0
@@ -80,13 +52,13 @@ describe("GET /health", () => {
   })
 
   it("is open in token mode, even before the first secret is set", async () => {
-    const world = await freshWorld({ AUTH_MODE: "token" })
+    const world = await createWorld({ AUTH_MODE: "token" })
     expect((await healthOf(world)).status).toBe(200)
     expect((await world.fetch("/users")).status).toBe(503)
   })
 
   it("shows no setting, no id and no name", async () => {
-    const world = await freshWorld({ PUBLIC_URL: "https://posthorn.example" })
+    const world = await createWorld({ PUBLIC_URL: "https://posthorn.example" })
     await world.fetch("/webhook", {
       json: { event: "user_registered", url: "https://receiver.example/hook" },
     })
@@ -95,7 +67,7 @@ describe("GET /health", () => {
   })
 
   it("sends no message and writes nothing", async () => {
-    const world = await freshWorld()
+    const world = await createWorld()
     const statements: string[] = []
     world.probe.before = (sql) => statements.push(...sql)
     await healthOf(world)
@@ -105,7 +77,7 @@ describe("GET /health", () => {
   })
 
   it("looks once in five seconds, however often it is asked one after the other", async () => {
-    const world = await freshWorld()
+    const world = await createWorld()
     let looks = 0
     world.probe.before = () => looks++
     const first = await healthOf(world)
@@ -119,14 +91,29 @@ describe("GET /health", () => {
     expect(looks).toBe(2)
   })
 
-  it("does not remember a failure: a repair shows at once", async () => {
-    const world = await freshWorld()
-    expect((await healthOf(world, brokenApp(world, "D1_ERROR: boom"))).status).toBe(503)
+  it("remembers a failure for a second alone: a repair shows soon", async () => {
+    const world = await createWorld()
+    world.probe.before = () => {
+      throw new Error("D1_ERROR: boom")
+    }
+    expect((await healthOf(world)).status).toBe(503)
+    world.probe.before = null
+    expect((await healthOf(world)).status).toBe(503)
+    world.clock.advance(1_000)
     expect((await healthOf(world)).status).toBe(200)
   })
 
+  it("is looked at once, however many ask at once after that", async () => {
+    const world = await createWorld()
+    await healthOf(world)
+    world.clock.advance(CACHED_MS)
+    const before = world.probe.batches
+    await Promise.all(Array.from({ length: 20 }, () => healthOf(world)))
+    expect(world.probe.batches - before).toBe(1)
+  })
+
   it("cannot be made to remember what one caller sent", async () => {
-    const world = await freshWorld()
+    const world = await createWorld()
     const path = `${ORIGIN}/health?status=failing&__proto__=x`
     const headers = { "x-forwarded-host": "evil.example", "user-agent": "evil", "accept-language": "evil" }
     await world.app.request(path, { headers }, world.env)
@@ -134,7 +121,7 @@ describe("GET /health", () => {
   })
 
   it("answers 503 and names no inside when D1 does not answer", async () => {
-    const world = await freshWorld()
+    const world = await createWorld()
     const { status, body } = await healthOf(world, brokenApp(world, "D1_ERROR: secret inside"))
     expect(status).toBe(503)
     expect(body).toMatchObject({
@@ -153,7 +140,7 @@ describe("GET /health", () => {
   })
 
   it("is degraded, and says what that means, while a queue does not answer", async () => {
-    const world = await freshWorld()
+    const world = await createWorld()
     const retries = { ...world.deps.queues.retries, metrics: () => Promise.reject(new Error("queue inside")) }
     const deps = { ...world.deps, queues: { ...world.deps.queues, retries } } as Deps
     const { status, body } = await healthOf(
@@ -171,7 +158,7 @@ describe("GET /health", () => {
   })
 
   it("tells the backlog of the queues", async () => {
-    const world = await freshWorld()
+    const world = await createWorld()
     await world.fetch("/webhook", {
       json: { event: "user_registered", url: "https://receiver.example/hook" },
     })
@@ -180,7 +167,7 @@ describe("GET /health", () => {
   })
 
   it("is degraded once the sweep is more than three minutes late", async () => {
-    const world = await freshWorld()
+    const world = await createWorld()
     await world.sweep()
     world.clock.advance(3 * MINUTE_MS)
     expect((await healthOf(world)).body.sweep).toMatchObject({ status: "ok", detail: null })
@@ -194,13 +181,13 @@ describe("GET /health", () => {
   })
 
   it("says of a new system that the sweep has not run yet", async () => {
-    const world = await freshWorld()
+    const world = await createWorld()
     const { body } = await healthOf(world)
     expect(body.sweep).toEqual({ status: "ok", detail: expect.stringMatching(/every minute/), lastAt: null })
   })
 
   it("is degraded from 80 % of the database's limit on", async () => {
-    const world = await freshWorld({ DATABASE_LIMIT_MB: "10" })
+    const world = await createWorld({ DATABASE_LIMIT_MB: "10" })
     await world.sweep()
     const setSize = (bytes: number) =>
       world.env.DB.prepare("UPDATE system_state SET value = ? WHERE key = 'database_bytes'").bind(bytes).run()
@@ -221,7 +208,7 @@ describe("a database without tables", () => {
   const MISSING = "D1_ERROR: no such table: system_state: SQLITE_ERROR"
 
   it("makes /health answer 503 with the commands that migrate it", async () => {
-    const world = await freshWorld()
+    const world = await createWorld()
     const { status, body } = await healthOf(world, brokenApp(world, MISSING))
     expect(status).toBe(503)
     expect(body.status).toBe("failing")
@@ -242,7 +229,7 @@ describe("a database without tables", () => {
     ["POST", "/ping?event_filter=user_registered", undefined],
     ["GET", "/ping/ping_1", undefined],
   ])("makes %s %s answer 503 with the same commands", async (method, path, json) => {
-    const world = await freshWorld()
+    const world = await createWorld()
     const response = await brokenApp(world, MISSING).request(
       ORIGIN + path,
       json === undefined
@@ -258,7 +245,7 @@ describe("a database without tables", () => {
   })
 
   it("leaves the pages that need none as they are", async () => {
-    const world = await freshWorld()
+    const world = await createWorld()
     for (const path of ["/", "/docs", "/openapi.json"]) {
       expect((await brokenApp(world, MISSING).request(ORIGIN + path, {}, world.env)).status).toBe(200)
     }

@@ -124,7 +124,7 @@ async function send(
       timestampMs: at,
       body: event.payload,
       secrets: await Promise.all(endpoint.secrets.map((sealed) => unseal(deps.config, sealed))),
-      headers: endpoint.headers === null ? {} : JSON.parse(await unseal(deps.config, endpoint.headers)),
+      headers: endpoint.headers === null ? {} : parseHeaders(await unseal(deps.config, endpoint.headers)),
       userAgent: USER_AGENT,
     })
   } catch (error) {
@@ -162,6 +162,15 @@ async function send(
     return failed(classifyFetchError(error))
   } finally {
     cancelTimer()
+  }
+}
+
+/** A parser's own message would quote a header's value. */
+function parseHeaders(text: string): Record<string, string> {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new Error("the stored headers are not JSON")
   }
 }
 
