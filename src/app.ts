@@ -1,19 +1,26 @@
 import { swaggerUI } from "@hono/swagger-ui"
 import { cors } from "hono/cors"
 
+import { invoices } from "./apps/invoices/index.ts"
+import { ping } from "./apps/ping.ts"
 import { users } from "./apps/users/index.ts"
 import { VERSION } from "./config.ts"
 import { createDeps, type Deps } from "./deps.ts"
-import { health } from "./health.ts"
+import { createHealth } from "./health.ts"
 import { home } from "./home.ts"
 import { guardOpenMode, isLoopbackOrigin, refuseLoops, requireToken } from "./http/access.ts"
 import { Problem, toProblem } from "./http/problem.ts"
 import { requestLog } from "./http/request-log.ts"
 import { createRouter, type Dialect, plainDialect } from "./http/router.ts"
 import { allowedMethods } from "./http/routes.ts"
+import { consoleLog } from "./log.ts"
 
 /** The families: each brings its routes, and the dialect in which its paths say that something went wrong. */
-const families: { router: ReturnType<typeof createRouter>; paths?: RegExp; dialect?: Dialect }[] = [users]
+const families: { router: ReturnType<typeof createRouter>; paths?: RegExp; dialect?: Dialect }[] = [
+  users,
+  ping,
+  invoices,
+]
 
 export function createApp(makeDeps: (env: Env) => Deps = createDeps) {
   const app = createRouter()
@@ -34,8 +41,15 @@ export function createApp(makeDeps: (env: Env) => Deps = createDeps) {
   })
 
   app.use(async (c, next) => {
-    c.set("requestId", c.req.header("cf-ray") ?? crypto.randomUUID())
-    c.set("deps", makeDeps(c.env))
+    const ray = c.req.header("cf-ray") ?? ""
+    c.set("requestId", /^[\w-]{1,64}$/.test(ray) ? ray : crypto.randomUUID())
+    try {
+      c.set("deps", makeDeps(c.env))
+    } catch (error) {
+      // Without settings there is no request line either.
+      consoleLog({ unit: "fault", during: "settings", requestId: c.var.requestId, error: String(error) })
+      throw error
+    }
     await next()
   })
   app.use(requestLog, guardOpenMode)
@@ -50,7 +64,7 @@ export function createApp(makeDeps: (env: Env) => Deps = createDeps) {
   app.use(refuseLoops, requireToken)
 
   app.route("/", home)
-  app.route("/", health)
+  app.route("/", createHealth())
   for (const { router } of families) app.route("/", router)
 
   app.get("/docs", swaggerUI({ url: "/openapi.json", baseUrl: "/assets", title: "Posthorn API" }))

@@ -1,11 +1,10 @@
 import { createRouter } from "../../http/router.ts"
 import { messages } from "./messages.ts"
-import { ping } from "./ping.ts"
 import { users as registry } from "./users.ts"
 import { webhooks } from "./webhooks.ts"
 
 const router = createRouter()
-for (const part of [registry, messages, webhooks, ping]) router.route("/", part)
+for (const part of [registry, messages, webhooks]) router.route("/", part)
 
 /** A, the user notification service. */
 export const users = { router }

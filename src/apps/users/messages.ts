@@ -1,10 +1,11 @@
 import { createRoute, z } from "@hono/zod-openapi"
 
 import { jsonBody } from "../../http/json-body.ts"
+import { Cursor, paged, ROWS_TO_READ } from "../../http/page.ts"
 import { Problem } from "../../http/problem.ts"
 import { createRouter, invalid, problems } from "../../http/router.ts"
 import { createMessage, listMessages, type Message as MessageRow, type Unsendable } from "./store.ts"
-import { Cursor, paged, Text, toPayload, toTime, Username } from "./wire.ts"
+import { Text, toPayload, toTime, Username } from "./wire.ts"
 
 const MAX_SUBJECT = 256
 const MAX_MESSAGE_BYTES = 16 * 1024
@@ -86,7 +87,7 @@ messages.openapi(
   }),
   async (c) => {
     const { recipient, cursor } = c.req.valid("query")
-    const rows = await listMessages(c.var.deps, recipient.toLowerCase(), cursor)
+    const rows = await listMessages(c.var.deps, recipient.toLowerCase(), cursor, ROWS_TO_READ)
     if (rows === null) throw new Problem(400, null, REFUSALS["no recipient"])
     return c.json(paged(c, rows).map(toWire), 200)
   },

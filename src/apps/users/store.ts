@@ -7,7 +7,6 @@ import { publish } from "../../engine/events.ts"
 
 /** The id of application A, the user notification service. */
 export const APPLICATION = "app_users"
-export const PAGE_ROWS = 1000
 
 export interface User {
   id: string
@@ -44,15 +43,15 @@ export async function createUser(
   return eventId === null ? null : user
 }
 
-/** Users in order of registration, one more than a page at most. */
-export function listUsers(deps: Deps, after: string | undefined): Promise<User[]> {
+/** At most `limit` users in order of registration. */
+export function listUsers(deps: Deps, after: string | undefined, limit: number): Promise<User[]> {
   return deps
     .database(APPLICATION)
     .orm.select()
     .from(users)
     .where(after === undefined ? undefined : gt(users.id, after))
     .orderBy(asc(users.id))
-    .limit(PAGE_ROWS + 1)
+    .limit(limit)
 }
 
 export type Unsendable = "no sender" | "no recipient" | "to oneself"
@@ -90,11 +89,12 @@ export async function createMessage(
   return "to oneself"
 }
 
-/** A user's messages, oldest first, one more than a page at most; null when there is no such user. */
+/** At most `limit` of a user's messages, oldest first; null when there is no such user. */
 export async function listMessages(
   deps: Deps,
   recipient: string,
   after: string | undefined,
+  limit: number,
 ): Promise<Message[] | null> {
   const { orm } = deps.database(APPLICATION)
   const [known, found] = await orm.batch([
@@ -104,7 +104,7 @@ export async function listMessages(
       .from(messages)
       .where(and(eq(messages.recipient, recipient), after === undefined ? undefined : gt(messages.id, after)))
       .orderBy(asc(messages.id))
-      .limit(PAGE_ROWS + 1),
+      .limit(limit),
   ])
   return known.length === 0 ? null : found
 }

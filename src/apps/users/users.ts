@@ -1,10 +1,11 @@
 import { createRoute, z } from "@hono/zod-openapi"
 
 import { jsonBody } from "../../http/json-body.ts"
+import { Cursor, paged, ROWS_TO_READ } from "../../http/page.ts"
 import { Problem } from "../../http/problem.ts"
 import { createRouter, invalid, problems } from "../../http/router.ts"
 import { createUser, listUsers, type User as UserRow } from "./store.ts"
-import { Cursor, paged, toPayload, toTime, Username } from "./wire.ts"
+import { toPayload, toTime, Username } from "./wire.ts"
 
 const NewUser = z.object({ username: Username }).openapi("NewUser", { example: { username: "Alice" } })
 
@@ -56,7 +57,7 @@ users.openapi(
     },
   }),
   async (c) => {
-    const rows = await listUsers(c.var.deps, c.req.valid("query").cursor)
+    const rows = await listUsers(c.var.deps, c.req.valid("query").cursor, ROWS_TO_READ)
     return c.json(paged(c, rows).map(toWire), 200)
   },
 )

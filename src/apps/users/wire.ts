@@ -1,11 +1,8 @@
 import { z } from "@hono/zod-openapi"
-import type { Context } from "hono"
 
 import type { Deps } from "../../deps.ts"
 import { listEventTypes } from "../../engine/event-types.ts"
 import { Problem } from "../../http/problem.ts"
-import type { AppEnv } from "../../http/router.ts"
-import { PAGE_ROWS } from "./store.ts"
 
 const MAX_NAME = 64
 // C0 and C1 controls and DEL; text may have line breaks and tabs.
@@ -42,23 +39,6 @@ export function toTime(epochMs: number): string {
 /** What A's receivers get, for events and pings alike. */
 export function toPayload(event: string, data: unknown): string {
   return JSON.stringify({ event, data })
-}
-
-export const Cursor = z
-  .string()
-  .regex(/^[a-z]+_[0-9a-f]{32}$/, "must be the cursor of a Link header")
-  .optional()
-
-/** Cuts a list that was read one row too far, and links to the next page if there is one. */
-export function paged<Row extends { id: string }>(c: Context<AppEnv>, rows: readonly Row[]): readonly Row[] {
-  const page = rows.slice(0, PAGE_ROWS)
-  const last = page.at(-1)
-  if (rows.length > PAGE_ROWS && last) {
-    const next = new URL(c.req.url)
-    next.searchParams.set("cursor", last.id)
-    c.header("Link", `<${next.href}>; rel="next"`)
-  }
-  return page
 }
 
 /** The event type of one of the applications that the filter names exactly; 404 in A's words. */

@@ -1,0 +1,56 @@
+import { createRoute, z } from "@hono/zod-openapi"
+
+import { newId } from "../../db/ids.ts"
+import { publish } from "../../engine/events.ts"
+import { jsonBody } from "../../http/json-body.ts"
+import { createRouter, invalid, problems } from "../../http/router.ts"
+import { APPLICATION } from "./store.ts"
+import { toPayload } from "./wire.ts"
+
+// As it came: an object that zod rebuilds would lose a `__proto__` key.
+const Data = z
+  .custom<object>(
+    (data) => typeof data === "object" && data !== null && !Array.isArray(data),
+    "must be an object",
+  )
+  .openapi({ type: "object", additionalProperties: {} })
+
+const NewEvent = z
+  .object({ event: z.string(), data: Data })
+  .openapi("NewEvent", { example: { event: "myEvent", data: { arbitrary_key: "test" } } })
+
+const Accepted = z
+  .object({ id: z.string(), event: z.string() })
+  .openapi("AcceptedEvent", { example: { id: "evt_019a8f0c5d1b7c3e9a4f2b6d8e0c1a3f", event: "myEvent" } })
+
+export const events = createRouter()
+
+events.openapi(
+  createRoute({
+    operationId: "publishEvent",
+    tags: ["Webhooks"],
+    summary: "Publish an event of a type that somebody registered for",
+    description: 'Receivers get `{"event": …, "data": …}`, exactly as sent.',
+    method: "post",
+    path: "/events",
+    middleware: [jsonBody()] as const,
+    request: { body: { required: true, content: { "application/json": { schema: NewEvent } } } },
+    responses: {
+      202: { description: "On its way", content: { "application/json": { schema: Accepted } } },
+      ...problems(404, 413, 507),
+      ...invalid,
+    },
+  }),
+  async (c) => {
+    const { deps } = c.var
+    const { event, data } = c.req.valid("json")
+    const id = newId("event", deps.clock.now())
+    await publish(deps, {
+      applicationId: APPLICATION,
+      eventId: id,
+      eventType: event,
+      payload: toPayload(event, data),
+    })
+    return c.json({ id, event }, 202)
+  },
+)
