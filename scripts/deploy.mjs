@@ -33,8 +33,9 @@ async function run() {
   // Before the code that needs them: every migration also works with the code before it.
   await step("Applying the migrations …", ["d1", "migrations", "apply", "DB", "--remote", ...account])
   const secrets = await missingSecrets()
+  const config = (await hasR2()) ? [] : ["--config", configWithoutR2()]
   showToken(secrets.API_TOKEN)
-  const url = await deploy(secrets)
+  const url = await deploy(secrets, config)
   console.log(url === undefined ? "\nPosthorn is deployed." : nextSteps(url))
 }
 
@@ -72,6 +73,26 @@ async function missingSecrets() {
   return secrets
 }
 
+/** R2 wants to be enabled once, by hand. Whatever else is wrong with it, the deploy itself says better. */
+async function hasR2() {
+  if (options.config !== undefined) return true
+  const { code, stdout, stderr } = await runWrangler(["r2", "bucket", "list", ...account])
+  return code === 0 || !/10042|enable R2/i.test(stdout + stderr)
+}
+
+/** The configuration less the bucket, in a file that is gone when this script is: paths in it start from its place. */
+function configWithoutR2() {
+  console.log(
+    "R2 is not enabled on this account: deploying without file uploads, which will answer 503.\n" +
+      "To have them, enable R2 in the dashboard and run npm run deploy again.",
+  )
+  const toml = readFileSync(join(root, "wrangler.toml"), "utf8")
+  const file = join(root, "wrangler.without-r2.toml")
+  writeFileSync(file, toml.replace(/^\[\[r2_buckets\]\]\n(?:\w.*\n)+/m, ""))
+  process.once("exit", () => rmSync(file, { force: true }))
+  return file
+}
+
 /**
  * Shows a new token before the upload, not after: if this run dies in between, the token may be set, the next
  * run would leave it alone, and nobody would ever have seen it.
@@ -87,14 +108,14 @@ function showToken(token) {
 }
 
 /** Uploads code and secrets in one step, so that no version is ever up without them. Answers its URL, if it has one. */
-async function deploy(secrets) {
+async function deploy(secrets, config) {
   const directory = mkdtempSync(join(tmpdir(), "posthorn-deploy-"))
   // Also when interrupted: secrets do not stay on the disk.
   process.once("exit", () => rmSync(directory, { recursive: true, force: true }))
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1))
 
   const report = join(directory, "report.ndjson")
-  const command = ["deploy", ...args]
+  const command = ["deploy", ...config, ...args]
   if (Object.keys(secrets).length > 0) {
     const file = join(directory, "secrets.json")
     writeFileSync(file, JSON.stringify(secrets), { mode: 0o600 })

@@ -19,6 +19,8 @@ interface Account {
   calls: string[]
   secretListFails?: boolean
   deployFails?: boolean
+  withoutR2?: boolean
+  deployedBuckets?: boolean
   dies?: { at: string; when: "before" | "after" }
 }
 
@@ -56,8 +58,28 @@ describe("npm run deploy", () => {
       "d1 create posthorn",
       "d1 migrations apply DB --remote",
       "secret list",
+      "r2 bucket list",
       "deploy",
     ])
+  })
+
+  it("deploys without uploads, and says so, on an account that has not enabled R2", () => {
+    change({ withoutR2: true })
+    const { status, output } = deploy()
+
+    expect(status).toBe(0)
+    expect(output).toContain("enable R2 in the dashboard")
+    expect(account().deployedBuckets).toBe(false)
+    expect(existsSync(join(root, "wrangler.without-r2.toml"))).toBe(false)
+  })
+
+  it("deploys with uploads once R2 is enabled", () => {
+    change({ withoutR2: true })
+    deploy()
+    change({ withoutR2: false })
+    deploy()
+
+    expect(account().deployedBuckets).toBe(true)
   })
 
   it("leaves no secret on the disk", () => {
@@ -81,6 +103,7 @@ describe("npm run deploy", () => {
       "d1 list --json",
       "d1 migrations apply DB --remote",
       "secret list",
+      "r2 bucket list",
       "deploy",
     ])
   })

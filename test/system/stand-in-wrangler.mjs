@@ -16,6 +16,7 @@ const { values, positionals } = parseArgs({
     "dry-run": { type: "boolean" },
     name: { type: "string", default: "posthorn" },
     "secrets-file": { type: "string" },
+    config: { type: "string", default: "wrangler.toml" },
   },
 })
 
@@ -41,8 +42,13 @@ const commands = {
     const names = Object.keys(account.workers[values.name].secrets)
     console.log(JSON.stringify(names.map((name) => ({ name, type: "secret_text" }))))
   },
+  "r2 bucket list"() {
+    if (account.withoutR2) fail("Please enable R2 through the Cloudflare Dashboard. [code: 10042]")
+  },
   deploy() {
     if (values["dry-run"]) return
+    account.deployedBuckets = readFileSync(values.config, "utf8").includes("[[r2_buckets]]")
+    if (account.withoutR2 && account.deployedBuckets) fail("Please enable R2 [code: 10042]")
     if (account.deployFails) fail("You need a workers.dev subdomain in order to proceed")
     const given = values["secrets-file"] ? JSON.parse(readFileSync(values["secrets-file"], "utf8")) : {}
     const { secrets } = account.workers[values.name] ?? { secrets: {} }
