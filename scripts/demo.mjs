@@ -4,12 +4,14 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
+import { invoices } from "./demo/invoices.mjs"
+import { uploads } from "./demo/uploads.mjs"
 import { users } from "./demo/users.mjs"
 import { findFreePort, startServer } from "./dev-server.mjs"
 import { startReceiver } from "./receiver.mjs"
 
 /** Each family's steps, in order: `[what it shows, async (world) => lines to print]`; a step that throws ends the demo. */
-const families = [users]
+const families = [users, invoices, uploads]
 
 const stopping = new AbortController()
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => stopping.abort())
@@ -25,7 +27,12 @@ try {
   server = await startServer({ args, quiet: true, signal: stopping.signal })
   console.log(`Posthorn is at ${server.url}, a receiver at ${receiver.url}`)
 
-  const world = { receiver, secrets: new Map(), call: (...request) => call(server.url, ...request) }
+  const world = {
+    receiver,
+    secrets: new Map(),
+    call: (...request) => call(server.url, ...request),
+    fetch: (path) => fetch(server.url + path),
+  }
   for (const { title, steps } of families) {
     console.log(`\n${title}`)
     for (const [shows, run] of steps) {
@@ -44,12 +51,13 @@ try {
   await rm(directory, { recursive: true, force: true })
 }
 
-/** Calls the API as any client would, and answers the body of a success. */
-async function call(url, method, path, body) {
+/** Calls the API as any client would, with JSON or a form, and answers the body of a success. */
+async function call(url, method, path, body, headers = {}) {
+  const isForm = body instanceof FormData
   const response = await fetch(url + path, {
     method,
-    headers: { "content-type": "application/json" },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
+    headers: { ...(!isForm && { "content-type": "application/json" }), ...headers },
+    ...(body !== undefined && { body: isForm ? body : JSON.stringify(body) }),
   })
   const text = await response.text()
   if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`)

@@ -20,6 +20,9 @@ interface Schema {
   oneOf?: Schema[]
   allOf?: Schema[]
   example?: unknown
+  minItems?: number
+  maxItems?: number
+  uniqueItems?: boolean
 }
 
 interface Content {
@@ -144,11 +147,15 @@ describe("the document", () => {
     })
   })
 
-  it("asks for the bearer token everywhere but for /health", () => {
+  it("asks for the bearer token everywhere but for the health of the system and the API", () => {
     const open = operations().filter(
       ([, { security = document.security }]) => !security.some((scheme) => "bearer" in scheme),
     )
-    expect(open.map(([name]) => name)).toEqual(["GET /health"])
+    expect(open.map(([name]) => name)).toEqual([
+      "GET /health",
+      "GET /api/v1/health",
+      "GET /api/v1/health/ping",
+    ])
   })
 
   it("has nothing but examples that fit their schemas", () => {
@@ -337,6 +344,9 @@ const KNOWN = new Set([
   "required",
   "additionalProperties",
   "items",
+  "minItems",
+  "maxItems",
+  "uniqueItems",
   "anyOf",
   "oneOf",
   "allOf",
@@ -377,7 +387,10 @@ function misfits(schema: Schema, value: unknown, at: string, closed = false): st
   }
   faults.push(...(schema.allOf ?? []).flatMap((other) => misfits(other, value, at)))
   if (Array.isArray(value)) {
-    const { items = {} } = schema
+    const { items = {}, minItems, maxItems } = schema
+    if (!isWithin(value.length, minItems, maxItems)) faults.push(`${at}: has too few or too many items`)
+    const different = new Set(value.map((item) => JSON.stringify(item))).size
+    if (schema.uniqueItems && different < value.length) faults.push(`${at}: has an item twice`)
     faults.push(...value.flatMap((item, n) => misfits(items, item, `${at}[${n}]`, closed)))
   } else if (typeof value === "object" && value !== null) {
     faults.push(...misfitsInObject(schema, value as Record<string, unknown>, at, closed))

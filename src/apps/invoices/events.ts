@@ -1,10 +1,9 @@
 import { createRoute, z } from "@hono/zod-openapi"
 
-import { newId } from "../../db/ids.ts"
-import { publish } from "../../engine/events.ts"
+import { IdempotencyKey, idempotent } from "../../http/idempotency.ts"
 import { jsonBody } from "../../http/json-body.ts"
 import { createRouter, invalid, problems } from "../../http/router.ts"
-import { APPLICATION } from "./store.ts"
+import { APPLICATION, publishEvent } from "./store.ts"
 import { toPayload } from "./wire.ts"
 
 // As it came: an object that zod rebuilds would lose a `__proto__` key.
@@ -34,7 +33,10 @@ events.openapi(
     method: "post",
     path: "/events",
     middleware: [jsonBody()] as const,
-    request: { body: { required: true, content: { "application/json": { schema: NewEvent } } } },
+    request: {
+      headers: IdempotencyKey,
+      body: { required: true, content: { "application/json": { schema: NewEvent } } },
+    },
     responses: {
       202: { description: "On its way", content: { "application/json": { schema: Accepted } } },
       ...problems(404, 413, 507),
@@ -42,15 +44,13 @@ events.openapi(
     },
   }),
   async (c) => {
-    const { deps } = c.var
     const { event, data } = c.req.valid("json")
-    const id = newId("event", deps.clock.now())
-    await publish(deps, {
-      applicationId: APPLICATION,
-      eventId: id,
-      eventType: event,
-      payload: toPayload(event, data),
-    })
-    return c.json({ id, event }, 202)
+    const { status, body } = await idempotent(
+      c,
+      APPLICATION,
+      (remember) => publishEvent(c.var.deps, event, toPayload(event, data), remember),
+      (id: string) => ({ status: 202, body: { id, event } }),
+    )
+    return c.json(body, status)
   },
 )

@@ -1,9 +1,18 @@
 import { createRoute, z } from "@hono/zod-openapi"
 
+import { IdempotencyKey, idempotent } from "../../http/idempotency.ts"
 import { jsonBody } from "../../http/json-body.ts"
 import { Cursor, paged, ROWS_TO_READ } from "../../http/page.ts"
 import { createRouter, invalid, problems } from "../../http/router.ts"
-import { changeInvoice, createInvoice, getInvoice, listInvoices, payInvoice } from "./store.ts"
+import {
+  APPLICATION,
+  changeInvoice,
+  createInvoice,
+  getInvoice,
+  type Invoice as InvoiceRow,
+  listInvoices,
+  payInvoice,
+} from "./store.ts"
 import {
   Amount,
   Currency,
@@ -58,13 +67,21 @@ invoices.openapi(
     method: "post",
     path: "/invoices",
     middleware: [jsonBody()] as const,
-    request: { body: { required: true, content: { "application/json": { schema: NewInvoice } } } },
+    request: {
+      headers: IdempotencyKey,
+      body: { required: true, content: { "application/json": { schema: NewInvoice } } },
+    },
     responses: { 201: one("Created"), ...problems(413, 507), ...invalid },
   }),
   async (c) => {
     const { amount, currency = DEFAULT_CURRENCY, due_date: dueDate = null } = c.req.valid("json")
-    const invoice = await createInvoice(c.var.deps, { amount, currency, dueDate }, createdPayload)
-    return c.json(toWire(invoice), 201)
+    const { status, body } = await idempotent(
+      c,
+      APPLICATION,
+      (remember) => createInvoice(c.var.deps, { amount, currency, dueDate }, createdPayload, remember),
+      (invoice: InvoiceRow) => ({ status: 201, body: toWire(invoice) }),
+    )
+    return c.json(body, status)
   },
 )
 
@@ -141,6 +158,7 @@ invoices.openapi(
     middleware: [jsonBody({ emptyIs: "{}" })] as const,
     request: {
       params: InvoiceId,
+      headers: IdempotencyKey,
       body: { required: false, content: { "application/json": { schema: Payment } } },
     },
     responses: { 200: one("Paid"), ...problems(404, 409, 413, 507), ...invalid },
@@ -148,7 +166,12 @@ invoices.openapi(
   async (c) => {
     const { amount_received: amount, currency } = c.req.valid("json")
     const { invoice_id: id } = c.req.valid("param")
-    const invoice = await payInvoice(c.var.deps, id, { amount, currency }, paidPayload)
-    return c.json(toWire(invoice), 200)
+    const { status, body } = await idempotent(
+      c,
+      APPLICATION,
+      (remember) => payInvoice(c.var.deps, id, { amount, currency }, paidPayload, remember),
+      (invoice: InvoiceRow) => ({ status: 200, body: toWire(invoice) }),
+    )
+    return c.json(body, status)
   },
 )

@@ -1,8 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi"
 import type { Context } from "hono"
-
-import { registerUrl, unregisterUrl } from "../../engine/endpoints.ts"
 import { EngineError } from "../../engine/errors.ts"
+import { registerUrl, unregisterUrl } from "../../engine/registrations.ts"
 import { jsonBody } from "../../http/json-body.ts"
 import { Problem } from "../../http/problem.ts"
 import { createRouter, problems } from "../../http/router.ts"

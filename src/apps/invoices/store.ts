@@ -5,6 +5,7 @@ import { invoices } from "../../db/schema.ts"
 import type { Deps } from "../../deps.ts"
 import { EngineError, notFound } from "../../engine/errors.ts"
 import { publish } from "../../engine/events.ts"
+import type { Remember } from "../../engine/idempotency.ts"
 
 /** The id of application B, the invoice webhooks. */
 export const APPLICATION = "app_invoices"
@@ -25,6 +26,7 @@ export async function createInvoice(
   deps: Deps,
   draft: Pick<Invoice, "amount" | "currency" | "dueDate">,
   payloadOf: (invoice: Invoice) => string,
+  remember?: Remember<Invoice>,
 ): Promise<Invoice> {
   const now = deps.clock.now()
   const invoice: Invoice = {
@@ -51,6 +53,7 @@ export async function createInvoice(
         ON CONFLICT DO NOTHING`,
     ],
     onlyIf: isAsOf(invoice),
+    closing: remember ? [await remember(invoice, isAsOf(invoice))] : [],
   })
   return invoice
 }
@@ -116,6 +119,7 @@ export async function payInvoice(
   id: string,
   received: { amount?: number | undefined; currency?: string | undefined },
   payloadOf: (invoice: Invoice) => string,
+  remember?: Remember<Invoice>,
 ): Promise<Invoice> {
   for (let tries = 0; tries < PAY_TRIES; tries++) {
     const before = await getInvoice(deps, id)
@@ -130,7 +134,7 @@ export async function payInvoice(
       paidAt: now,
       lastEvent: newId("event", now),
     }
-    if (await replace(deps, before, after, "invoice_paid", payloadOf(after))) return after
+    if (await replace(deps, before, after, "invoice_paid", payloadOf(after), remember)) return after
   }
   throw changedMeanwhile()
 }
@@ -142,6 +146,7 @@ async function replace(
   after: Invoice,
   eventType: string,
   payload: string,
+  remember?: Remember<Invoice>,
 ): Promise<boolean> {
   const { eventId } = await publish(deps, {
     applicationId: APPLICATION,
@@ -157,6 +162,7 @@ async function replace(
         WHERE id = ${before.id} AND last_event = ${before.lastEvent} AND status <> 'paid'`,
     ],
     onlyIf: isAsOf(after),
+    closing: remember ? [await remember(after, isAsOf(after))] : [],
   })
   return eventId !== null
 }
@@ -184,4 +190,23 @@ function changedMeanwhile(): EngineError {
     "conflict",
     "The invoice was changed meanwhile: read it again and repeat the request",
   )
+}
+
+/** Publishes an event of a type that there is; answers its id. Refuses with `not_found`. */
+export async function publishEvent(
+  deps: Deps,
+  eventType: string,
+  payload: string,
+  remember?: Remember<string>,
+): Promise<string> {
+  const eventId = newId("event", deps.clock.now())
+  const isThere = sql`EXISTS (SELECT 1 FROM events WHERE id = ${eventId})`
+  await publish(deps, {
+    applicationId: APPLICATION,
+    eventId,
+    eventType,
+    payload,
+    closing: remember ? [await remember(eventId, isThere)] : [],
+  })
+  return eventId
 }

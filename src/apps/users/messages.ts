@@ -1,10 +1,17 @@
 import { createRoute, z } from "@hono/zod-openapi"
 
+import { IdempotencyKey, idempotent } from "../../http/idempotency.ts"
 import { jsonBody } from "../../http/json-body.ts"
 import { Cursor, paged, ROWS_TO_READ } from "../../http/page.ts"
 import { Problem } from "../../http/problem.ts"
 import { createRouter, invalid, problems } from "../../http/router.ts"
-import { createMessage, listMessages, type Message as MessageRow, type Unsendable } from "./store.ts"
+import {
+  APPLICATION,
+  createMessage,
+  listMessages,
+  type Message as MessageRow,
+  type Unsendable,
+} from "./store.ts"
 import { Text, toPayload, toTime, Username } from "./wire.ts"
 
 const MAX_SUBJECT = 256
@@ -48,7 +55,10 @@ messages.openapi(
     method: "post",
     path: "/users/messages",
     middleware: [jsonBody()] as const,
-    request: { body: { required: true, content: { "application/json": { schema: NewMessage } } } },
+    request: {
+      headers: IdempotencyKey,
+      body: { required: true, content: { "application/json": { schema: NewMessage } } },
+    },
     responses: {
       200: { description: "Sent", content: { "application/json": { schema: Message } } },
       ...problems(400, 413, 507),
@@ -56,11 +66,18 @@ messages.openapi(
     },
   }),
   async (c) => {
-    const message = await createMessage(c.var.deps, c.req.valid("json"), (created) =>
-      toPayload("user_send_message", toWire(created)),
+    const { status, body } = await idempotent(
+      c,
+      APPLICATION,
+      async (remember) => {
+        const payloadOf = (created: MessageRow) => toPayload("user_send_message", toWire(created))
+        const message = await createMessage(c.var.deps, c.req.valid("json"), payloadOf, remember)
+        if (typeof message === "string") throw new Problem(400, null, REFUSALS[message])
+        return message
+      },
+      (message: MessageRow) => ({ status: 200, body: toWire(message) }),
     )
-    if (typeof message === "string") throw new Problem(400, null, REFUSALS[message])
-    return c.json(toWire(message), 200)
+    return c.json(body, status)
   },
 )
 

@@ -4,6 +4,7 @@ import { newId } from "../../db/ids.ts"
 import { messages, users } from "../../db/schema.ts"
 import type { Deps } from "../../deps.ts"
 import { publish } from "../../engine/events.ts"
+import type { Remember } from "../../engine/idempotency.ts"
 
 /** The id of application A, the user notification service. */
 export const APPLICATION = "app_users"
@@ -28,9 +29,11 @@ export async function createUser(
   deps: Deps,
   username: string,
   payloadOf: (user: User) => string,
+  remember?: Remember<User>,
 ): Promise<User | null> {
   const registeredAt = deps.clock.now()
   const user = { id: newId("user", registeredAt), username, registeredAt }
+  const isRegistered = sql`EXISTS (SELECT 1 FROM users WHERE id = ${user.id})`
   const { eventId } = await publish(deps, {
     applicationId: APPLICATION,
     eventType: "user_registered",
@@ -38,7 +41,8 @@ export async function createUser(
     statements: [
       sql`INSERT INTO users (id, username, registered_at) VALUES (${user.id}, ${username}, ${registeredAt}) ON CONFLICT DO NOTHING`,
     ],
-    onlyIf: sql`EXISTS (SELECT 1 FROM users WHERE id = ${user.id})`,
+    onlyIf: isRegistered,
+    closing: remember ? [await remember(user, isRegistered)] : [],
   })
   return eventId === null ? null : user
 }
@@ -61,10 +65,12 @@ export async function createMessage(
   deps: Deps,
   draft: Omit<Message, "id" | "receivedAt">,
   payloadOf: (message: Message) => string,
+  remember?: Remember<Message>,
 ): Promise<Message | Unsendable> {
   const receivedAt = deps.clock.now()
   const message = { id: newId("message", receivedAt), ...draft, receivedAt }
   const { sender, recipient, subject } = message
+  const isStored = sql`EXISTS (SELECT 1 FROM messages WHERE id = ${message.id})`
   const { eventId, rows } = await publish(deps, {
     applicationId: APPLICATION,
     eventType: "user_send_message",
@@ -80,7 +86,8 @@ export async function createMessage(
         SELECT EXISTS (SELECT 1 FROM users WHERE username = ${sender}) AS sender,
           EXISTS (SELECT 1 FROM users WHERE username = ${recipient}) AS recipient`,
     ],
-    onlyIf: sql`EXISTS (SELECT 1 FROM messages WHERE id = ${message.id})`,
+    onlyIf: isStored,
+    closing: remember ? [await remember(message, isStored)] : [],
   })
   if (eventId !== null) return message
   const known = rows[1]?.at(0)

@@ -1,10 +1,11 @@
 import { createRoute, z } from "@hono/zod-openapi"
 
+import { IdempotencyKey, idempotent } from "../../http/idempotency.ts"
 import { jsonBody } from "../../http/json-body.ts"
 import { Cursor, paged, ROWS_TO_READ } from "../../http/page.ts"
 import { Problem } from "../../http/problem.ts"
 import { createRouter, invalid, problems } from "../../http/router.ts"
-import { createUser, listUsers, type User as UserRow } from "./store.ts"
+import { APPLICATION, createUser, listUsers, type User as UserRow } from "./store.ts"
 import { toPayload, toTime, Username } from "./wire.ts"
 
 const NewUser = z.object({ username: Username }).openapi("NewUser", { example: { username: "Alice" } })
@@ -24,7 +25,10 @@ users.openapi(
     method: "post",
     path: "/users",
     middleware: [jsonBody()] as const,
-    request: { body: { required: true, content: { "application/json": { schema: NewUser } } } },
+    request: {
+      headers: IdempotencyKey,
+      body: { required: true, content: { "application/json": { schema: NewUser } } },
+    },
     responses: {
       200: { description: "Registered", content: { "application/json": { schema: User } } },
       ...problems(400, 413, 507),
@@ -33,11 +37,18 @@ users.openapi(
   }),
   async (c) => {
     const { username } = c.req.valid("json")
-    const user = await createUser(c.var.deps, username, (created) =>
-      toPayload("user_registered", toWire(created)),
+    const { status, body } = await idempotent(
+      c,
+      APPLICATION,
+      async (remember) => {
+        const payloadOf = (created: UserRow) => toPayload("user_registered", toWire(created))
+        const user = await createUser(c.var.deps, username, payloadOf, remember)
+        if (user === null) throw new Problem(400, null, "Username already exists")
+        return user
+      },
+      (user: UserRow) => ({ status: 200, body: toWire(user) }),
     )
-    if (user === null) throw new Problem(400, null, "Username already exists")
-    return c.json(toWire(user), 200)
+    return c.json(body, status)
   },
 )
 

@@ -1,8 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi"
-
-import { registerUrl, unregisterUrl } from "../../engine/endpoints.ts"
 import { EngineError } from "../../engine/errors.ts"
 import { getEventType, listEventTypes } from "../../engine/event-types.ts"
+import { registerUrl, unregisterUrl } from "../../engine/registrations.ts"
 import { MAX_TARGET_URL_CHARS } from "../../engine/rules/target-url.ts"
 import { listSubscriptions } from "../../engine/subscriptions.ts"
 import { jsonBody } from "../../http/json-body.ts"

@@ -1,0 +1,72 @@
+import type { Deps } from "../../deps.ts"
+import { processUpload, requestProcessing } from "./process.ts"
+import { discard } from "./storage.ts"
+import { deleteUploads, listExpiredUploads, lookForUploads } from "./store.ts"
+
+/** A request that is still bringing its file after this long has died. */
+const RECEIVING_EXPIRES_MS = 3600 * 1000
+const UPLOADS_PER_SWEEP = 50
+/** Files that a sweep reads back itself when the queue refuses its jobs. */
+const INLINE_UPLOADS = 3
+const RETENTION_UPLOADS = 100
+const DAY_MS = 24 * 3600 * 1000
+
+/**
+ * Finds uploads that crashes, lost jobs and quotas left behind, and files past retention. Sends jobs for those
+ * that wait, or processes a few itself when the queue refuses. Safe to run at any time, or twice at once.
+ * The bucket is never listed, which every minute would use up the Free plan: an object has a row from before
+ * its first byte, and R2 by itself drops an unfinished upload whose id was lost after seven days.
+ */
+export async function sweepUploads(deps: Deps): Promise<void> {
+  const { files } = deps
+  if (!files) return
+  const at = deps.clock.now()
+  const found = await lookForUploads(deps, {
+    receivedBefore: at - RECEIVING_EXPIRES_MS,
+    limit: UPLOADS_PER_SWEEP,
+  })
+  for (const { id, multipartId } of found.abandoned) await tryDiscard(deps, files, id, multipartId)
+  const refused = await sendJobs(deps, found.waiting)
+  for (const id of refused.slice(0, INLINE_UPLOADS)) await processUpload(deps, id)
+  const deleted = await applyRetention(deps, files, at)
+  deps.log({
+    unit: "sweep",
+    of: "uploads",
+    waiting: found.waiting.length,
+    abandoned: found.abandoned.length,
+    poisoned: found.poisoned,
+    refused: refused.length,
+    deleted,
+    durationMs: deps.clock.now() - at,
+  })
+}
+
+/** Answers those for which no job could be sent. A queue that refused one would refuse the others. */
+async function sendJobs(deps: Deps, ids: readonly string[]): Promise<readonly string[]> {
+  for (const [index, id] of ids.entries()) {
+    if (!(await requestProcessing(deps, id))) return ids.slice(index)
+  }
+  return []
+}
+
+/** The objects go first: a row without an object is found again, an object without a row never. */
+async function applyRetention(deps: Deps, files: R2Bucket, at: number): Promise<number> {
+  const before = at - deps.config.retentionDays * DAY_MS
+  const expired = await listExpiredUploads(deps, before, RETENTION_UPLOADS)
+  if (expired.length === 0) return 0
+  const unfinished = expired.filter(({ multipartId }) => multipartId !== null)
+  for (const { id, multipartId } of unfinished) await tryDiscard(deps, files, id, multipartId)
+  const ids = expired.map(({ id }) => id)
+  await files.delete(ids)
+  await deleteUploads(deps, ids)
+  return ids.length
+}
+
+/** Takes back what was stored. What cannot be taken back now goes at retention, with its row. */
+async function tryDiscard(deps: Deps, files: R2Bucket, id: string, multipartId: string | null) {
+  try {
+    await discard(files, id, multipartId)
+  } catch (error) {
+    deps.log({ unit: "fault", during: "discard-upload", uploadId: id, error: String(error) })
+  }
+}
