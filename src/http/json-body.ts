@@ -8,11 +8,12 @@ const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json$/i
 
 /**
  * Reads the body as JSON before the route's schema sees it: bounded, clean UTF-8, without unpaired surrogates,
- * no content type needed. With `emptyIs` an empty body, of any content type, stands for that JSON text.
+ * no content type needed. With `emptyIs` an empty body, of any content type, stands for that JSON text. A body
+ * has at most `maxBytes`.
  */
-export function jsonBody(options: { emptyIs?: string } = {}) {
+export function jsonBody(options: { emptyIs?: string; maxBytes?: number } = {}) {
   return createMiddleware<AppEnv>(async (c, next) => {
-    const bytes = await readBounded(c.req.raw)
+    const bytes = await readBounded(c.req.raw, options.maxBytes ?? MAX_BODY_BYTES)
     const text = bytes.byteLength === 0 ? options.emptyIs : decode(bytes)
     if (text === undefined) {
       throw invalidInput([{ loc: ["body"], msg: "Field required: send a JSON body", type: "missing" }])
@@ -28,9 +29,9 @@ export function jsonBody(options: { emptyIs?: string } = {}) {
   })
 }
 
-async function readBounded(request: Request): Promise<Uint8Array> {
-  const tooLarge = new Problem(413, "payload_too_large", `The body has at most ${MAX_BODY_BYTES} bytes`)
-  if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) throw tooLarge
+async function readBounded(request: Request, maxBytes: number): Promise<Uint8Array> {
+  const tooLarge = new Problem(413, "payload_too_large", `The body has at most ${maxBytes} bytes`)
+  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge
   if (!request.body) return new Uint8Array()
   const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader()
   const chunks: Uint8Array[] = []
@@ -39,8 +40,8 @@ async function readBounded(request: Request): Promise<Uint8Array> {
     const { done, value } = await reader.read()
     if (done) break
     length += value.byteLength
-    if (length > MAX_BODY_BYTES) {
-      await reader.cancel()
+    if (length > maxBytes) {
+      reader.releaseLock()
       throw tooLarge
     }
     chunks.push(value)

@@ -137,19 +137,6 @@ async function* piecesOf(body: ReadableStream<Uint8Array>, limit: number): Async
   }
 }
 
-/**
- * Reads on after a refusal, as far as a good request may go: few clients look for an answer before they have
- * sent everything, and wrangler dev 4.125 ends when a body is left unread (workers-sdk#15203).
- */
-export async function drain(deps: Deps, { body }: Request): Promise<void> {
-  if (body === null || body.locked) return
-  try {
-    for await (const _ of piecesOf(body, deps.config.maxUploadBytes));
-  } catch {
-    await body.cancel().catch(() => {})
-  }
-}
-
 function tooLarge(limit: number): Problem {
   return new Problem(413, null, `The file has at most ${limit} bytes`)
 }

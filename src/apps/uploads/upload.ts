@@ -6,7 +6,7 @@ import { Problem } from "../../http/problem.ts"
 import { createRouter } from "../../http/router.ts"
 import { Enveloped, enveloped, refusals } from "./envelope.ts"
 import { requestProcessing } from "./process.ts"
-import { drain, receiveFile } from "./receive.ts"
+import { receiveFile } from "./receive.ts"
 import { APPLICATION, findEndpoint } from "./store.ts"
 
 const UPLOAD_ID = "upl_019a8f0c5d1b7c3e9a4f2b6d8e0c1a3f"
@@ -58,19 +58,14 @@ upload.openapi(
   }),
   async (c) => {
     const { deps } = c.var
-    try {
-      const files = requireFiles(deps)
-      const endpointId = await findEndpoint(deps, c.req.valid("param").webhook_id)
-      if (endpointId === null) throw new Problem(404, null, "Webhook not found")
-      await refuseWhenFull(deps, deps.database(APPLICATION))
-      const id = await receiveFile(deps, files, endpointId, c.req.raw)
-      await requestProcessing(deps, id)
-      const statusUrl = new URL(`/uploads/${id}`, c.req.url).href
-      return c.json(enveloped("ok", { upload_id: id, status_url: statusUrl }), 200)
-    } catch (error) {
-      await drain(deps, c.req.raw)
-      throw error
-    }
+    const files = requireFiles(deps)
+    const endpointId = await findEndpoint(deps, c.req.valid("param").webhook_id)
+    if (endpointId === null) throw new Problem(404, null, "Webhook not found")
+    await refuseWhenFull(deps, deps.database(APPLICATION))
+    const id = await receiveFile(deps, files, endpointId, c.req.raw)
+    await requestProcessing(deps, id)
+    const statusUrl = new URL(`/uploads/${id}`, c.req.url).href
+    return c.json(enveloped("ok", { upload_id: id, status_url: statusUrl }), 200)
   },
 )
 
