@@ -47,6 +47,17 @@ describe("npm start", () => {
     const sent = new Webhook(secret).verify(request.body, request.headers)
     expect(sent).toEqual({ event: "user_registered", data: user.body })
 
+    // A body refused half read, its length unknown, must not end the server.
+    const zeros = { pull: (body: ReadableStreamDefaultController) => body.enqueue(new Uint8Array(64 * 1024)) }
+    const large = new ReadableStream(zeros).pipeThrough(firstBytes(2 * 1024 * 1024))
+    const refused = await fetch(`${url}/users`, {
+      method: "POST",
+      body: large,
+      duplex: "half",
+    } as RequestInit)
+    expect(refused.status).toBe(413)
+    expect((await fetch(`${url}/health`)).status).toBe(200)
+
     program.child.kill("SIGTERM")
     await program.ended
     await program.isGone()
@@ -217,4 +228,16 @@ async function request(path: string, init?: RequestInit): Promise<{ status: numb
     status: response.status,
     body: response.headers.get("content-type")?.includes("json") ? JSON.parse(text) : text,
   }
+}
+
+/** Lets so many bytes through, and then ends. */
+function firstBytes(limit: number): TransformStream<Uint8Array, Uint8Array> {
+  let left = limit
+  return new TransformStream({
+    transform(chunk, controller) {
+      left -= chunk.byteLength
+      controller.enqueue(chunk)
+      if (left <= 0) controller.terminate()
+    },
+  })
 }

@@ -86,6 +86,7 @@ it("/docs executes the examples of every family as they stand", async () => {
 it("/docs uploads a file", async () => {
   const registered = await fetch(`${server.url}/webhook/register`, {
     method: "POST",
+    headers: { "content-type": "application/json" },
     body: JSON.stringify({
       event_type_id: "21f8e1f7-4142-42f9-ac30-74961702b2eb",
       user_id: 1,
