@@ -13,6 +13,8 @@ export interface Config {
   encryptionKeys: readonly string[]
   allowPrivateTargets: boolean
   publicUrl: string | null
+  /** Whether deliveries carry `svix-*` copies of their `webhook-*` headers. */
+  svixHeaders: boolean
   retryScheduleSeconds: readonly number[]
   attemptTimeoutMs: number
   disableAfterMs: number
@@ -49,6 +51,7 @@ const settings = z.object({
   ),
   ALLOW_PRIVATE_TARGETS: flag,
   PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+  SVIX_HEADERS: flag,
   RETRY_SCHEDULE: z
     .string()
     .optional()
@@ -83,6 +86,7 @@ export function parseConfig(env: object): Config {
     encryptionKeys: s.ENCRYPTION_KEY,
     allowPrivateTargets: s.ALLOW_PRIVATE_TARGETS,
     publicUrl: s.PUBLIC_URL ?? null,
+    svixHeaders: s.SVIX_HEADERS,
     retryScheduleSeconds: s.RETRY_SCHEDULE ?? DEFAULT_RETRY_SCHEDULE_SECONDS,
     attemptTimeoutMs: s.ATTEMPT_TIMEOUT_MS,
     disableAfterMs: s.DISABLE_AFTER_SECONDS * 1000,

@@ -1,6 +1,16 @@
 /** One wide line per unit of work; ids and durations, never a secret, a header value or a payload. */
 export interface LogLine {
-  unit: "request" | "dispatch" | "attempt" | "drain" | "ping" | "upload" | "sweep" | "job" | "fault"
+  unit:
+    | "request"
+    | "dispatch"
+    | "attempt"
+    | "drain"
+    | "ping"
+    | "recover"
+    | "upload"
+    | "sweep"
+    | "job"
+    | "fault"
   [field: string]: unknown
 }
 

@@ -5,6 +5,8 @@ import { catchUp, dispatch } from "./engine/pipeline/dispatch.ts"
 import { drain } from "./engine/pipeline/drain.ts"
 import { enqueue, type Job } from "./engine/pipeline/jobs.ts"
 import { workPing } from "./engine/pipeline/ping.ts"
+import { workRecover } from "./engine/pipeline/recover.ts"
+import { workResend } from "./engine/pipeline/resend.ts"
 
 const RETRY_DELAY_SECONDS = 5
 
@@ -27,6 +29,10 @@ async function work(deps: Deps, job: Job, budget: Budget): Promise<void> {
       return dispatch(deps, deps.database(job.applicationId), [job.eventId], budget)
     case "ping":
       return workPing(deps, deps.database(job.applicationId), job, budget)
+    case "resend":
+      return workResend(deps, deps.database(job.applicationId), job, budget)
+    case "recover":
+      return workRecover(deps, deps.database(job.applicationId), job)
     case "drain":
       for (const db of deps.databases) await drain(deps, db, budget)
       return

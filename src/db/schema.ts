@@ -30,7 +30,7 @@ export const eventTypes = sqliteTable(
     name: text().notNull(),
     label: text(),
     description: text().notNull().default(""),
-    schemas: text({ mode: "json" }).$type<Record<string, unknown>>(),
+    schemas: text({ mode: "json" }).$type<Record<string, Record<string, unknown>>>(),
     /** Whether messages that do not fit the newest of `schemas` are refused. */
     enforceSchema: integer({ mode: "boolean" }).notNull().default(false),
     featureFlag: text(),
@@ -157,6 +157,7 @@ export const events = sqliteTable(
     uniqueIndex("events_by_uid").on(t.applicationId, t.uid).where(sql`uid is not null`), // one event per publisher's id
     index("events_undispatched").on(t.id).where(sql`dispatched_at is null`), // sweep: what a crash left
     index("events_by_ping").on(t.pingId).where(sql`ping_id is not null`), // a ping's results
+    index("events_by_payload_expiry").on(t.payloadExpiresAt).where(sql`payload_expires_at is not null`), // sweep: payloads to forget
   ],
 )
 
@@ -190,6 +191,8 @@ export const deliveries = sqliteTable(
     endedAt: integer(),
     /** Since when somebody has asked for one more attempt, by hand; null once it is made. */
     resendRequestedAt: integer(),
+    /** Until when somebody is making that attempt. */
+    resendLeasedUntil: integer(),
   },
   (t) => [
     index("deliveries_to_resend").on(t.resendRequestedAt).where(sql`resend_requested_at is not null`), // sweep: lost jobs

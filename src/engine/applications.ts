@@ -1,20 +1,33 @@
-import { and, eq, isNull, or } from "drizzle-orm"
+import { and, asc, desc, eq, gt, isNull, lt, ne, or, type SQL, sql } from "drizzle-orm"
 
+import { newId } from "../db/ids.ts"
 import { applications } from "../db/schema.ts"
 import type { Deps } from "../deps.ts"
-import { notFound } from "./errors.ts"
+import type { Change } from "./change.ts"
+import { EngineError, notFound, orConflict } from "./errors.ts"
+import type { Remember } from "./idempotency.ts"
+import { type Page, type PageRequest, toPage, walksUp } from "./page.ts"
+import { enqueue } from "./pipeline/jobs.ts"
+import { removeAll } from "./removal.ts"
 
 /** Owns the event types that applications made through the management API share; never listed itself. */
 export const CATALOG = "app_catalog"
 /** Its messages tell what happens to endpoints and messages. */
 export const OPERATIONS = "app_operations"
+/** The applications that come with the system: they keep their uid, and they stay. */
+const BUILT_IN: readonly string[] = ["app_users", "app_invoices", "app_uploads", OPERATIONS, CATALOG]
 
-export interface Application {
-  id: string
+const TAKEN = "Another application has this uid already"
+
+export interface ApplicationSettings {
   uid: string | null
   name: string
   throttleRate: number | null
   metadata: Record<string, string>
+}
+
+export interface Application extends ApplicationSettings {
+  id: string
   createdAt: number
   updatedAt: number
 }
@@ -31,14 +44,134 @@ const columns = {
 
 /** The application with this id or uid; refuses with `not_found`. */
 export async function getApplication(deps: Deps, idOrUid: string): Promise<Application> {
-  const [found] = await deps
+  const found = await findApplication(deps, idOrUid)
+  if (!found) throw notFound("Application")
+  return found
+}
+
+async function findApplication(deps: Deps, idOrUid: string): Promise<Application | undefined> {
+  const [found] = await select(deps, or(eq(applications.id, idOrUid), eq(applications.uid, idOrUid))).limit(1)
+  return found
+}
+
+/** The applications in the order of their ids, a page at a time. */
+export async function listApplications(deps: Deps, request: PageRequest): Promise<Page<Application>> {
+  const up = walksUp(request)
+  const { cursor } = request
+  const behind = cursor === undefined ? undefined : (up ? gt : lt)(applications.id, cursor)
+  const rows = await select(deps, behind)
+    .orderBy((up ? asc : desc)(applications.id))
+    .limit(request.limit + 1)
+  return toPage(request, rows)
+}
+
+function select(deps: Deps, condition: SQL | undefined) {
+  return deps
     .database(CATALOG)
     .orm.select(columns)
     .from(applications)
-    .where(
-      and(or(eq(applications.id, idOrUid), eq(applications.uid, idOrUid)), isNull(applications.removedAt)),
-    )
-    .limit(1)
-  if (!found || found.id === CATALOG) throw notFound("Application")
-  return found
+    .where(and(condition, ne(applications.id, CATALOG), isNull(applications.removedAt)))
+}
+
+export interface CreatedApplication {
+  application: Application
+  created: boolean
+}
+
+/**
+ * Makes an application. If another one has its uid: answers that one with `getIfExists`, else refuses with
+ * `conflict`.
+ */
+export async function createApplication(
+  deps: Deps,
+  settings: ApplicationSettings,
+  options: { getIfExists?: boolean; remember?: Remember<CreatedApplication> | undefined } = {},
+): Promise<CreatedApplication> {
+  const { uid, name, throttleRate, metadata } = settings
+  const { remember } = options
+  const db = deps.database(CATALOG)
+  const now = deps.clock.now()
+  const application = { ...settings, id: newId("application", now), createdAt: now, updatedAt: now }
+  const made = sql`EXISTS (SELECT 1 FROM applications WHERE id = ${application.id})`
+  const [, exists = []] = await db.batch([
+    sql`
+      INSERT INTO applications (id, uid, name, throttle_rate, metadata, created_at, updated_at)
+      VALUES (${application.id}, ${uid}, ${name}, ${throttleRate}, ${JSON.stringify(metadata)}, ${now}, ${now})
+      ON CONFLICT DO NOTHING`,
+    sql`SELECT 1 WHERE ${made}`,
+    ...(remember ? [await remember({ application, created: true }, made)] : []),
+  ])
+  if (exists.length > 0) return { application, created: true }
+  const other = uid !== null && options.getIfExists ? await findApplication(deps, uid) : undefined
+  if (!other) throw new EngineError("conflict", TAKEN)
+  if (remember) await db.batch([await remember({ application: other, created: false }, sql`true`)])
+  return { application: other, created: false }
+}
+
+/** Changes what is named of an application. Refuses with `not_found` or `conflict` (uid). */
+export async function changeApplication(
+  deps: Deps,
+  idOrUid: string,
+  change: Change<ApplicationSettings>,
+): Promise<Application> {
+  const { id, uid } = await getApplication(deps, idOrUid)
+  if (BUILT_IN.includes(id) && change.uid !== undefined && change.uid !== uid) {
+    throw new EngineError("conflict", `The uid of this application is '${uid}' and stays so`)
+  }
+  const db = deps.database(CATALOG)
+  const { name, throttleRate, metadata } = change
+  await orConflict(
+    db.batch([
+      db.orm
+        .update(applications)
+        .set({ uid: change.uid, name, throttleRate, metadata, updatedAt: deps.clock.now() })
+        .where(and(eq(applications.id, id), isNull(applications.removedAt))),
+    ]),
+    { "applications.uid": TAKEN },
+  )
+  return getApplication(deps, id)
+}
+
+/**
+ * Gives the application these settings, or makes it if there is none of this id or uid. Without a uid it keeps
+ * the one by which it is named here. Refuses with `conflict` (uid).
+ */
+export async function replaceApplication(
+  deps: Deps,
+  idOrUid: string,
+  settings: Omit<ApplicationSettings, "uid"> & { uid?: string | null | undefined },
+): Promise<CreatedApplication> {
+  const current = await findApplication(deps, idOrUid)
+  if (!current) {
+    const { uid = isApplicationUid(idOrUid) ? idOrUid : null } = settings
+    return createApplication(deps, { ...settings, uid })
+  }
+  const keeps = current.uid === idOrUid || BUILT_IN.includes(current.id)
+  const { uid = keeps ? current.uid : null } = settings
+  return { application: await changeApplication(deps, current.id, { ...settings, uid }), created: false }
+}
+
+/** Whether a text may be the uid of an application: no id may ever be mistaken for one. */
+export function isApplicationUid(text: string): boolean {
+  return !text.startsWith("app_")
+}
+
+/**
+ * Removes an application with its endpoints, in one batch: nothing of it is delivered from then on, its uid is
+ * free again. Refuses with `not_found`, and with `conflict` for those that come with the system.
+ */
+export async function removeApplication(deps: Deps, idOrUid: string): Promise<void> {
+  const { id } = await getApplication(deps, idOrUid)
+  if (BUILT_IN.includes(id)) {
+    throw new EngineError("conflict", "This application is part of the system and cannot be deleted")
+  }
+  const now = deps.clock.now()
+  const results = await deps.database(id).batch([
+    sql`
+      UPDATE applications SET removed_at = ${now}, updated_at = ${now}, uid = NULL
+      WHERE id = ${id} AND removed_at IS NULL`,
+    ...removeAll(sql`SELECT id FROM endpoints WHERE application_id = ${id}`, now),
+    sql`SELECT 1 FROM endpoints WHERE application_id = ${id} AND due_at IS NOT NULL LIMIT 1`,
+  ])
+  if (results.at(-1)?.length) await enqueue(deps, { kind: "drain" })
 }

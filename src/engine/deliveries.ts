@@ -1,8 +1,14 @@
-import { and, asc, eq, gt } from "drizzle-orm"
+import { and, asc, eq, gt, type SQL, sql } from "drizzle-orm"
 
+import type { Row } from "../db/client.ts"
+import { idAt } from "../db/ids.ts"
 import { deliveries } from "../db/schema.ts"
 import type { Deps } from "../deps.ts"
+import { type Endpoint, endpointFields, getEndpoint, toEndpoint } from "./endpoints.ts"
 import { notFound } from "./errors.ts"
+import { type EventFilter, type EventWithPayload, eventColumns, getEvent, readEvent } from "./event-log.ts"
+import type { PageRequest } from "./page.ts"
+import { allOf, hasChannel, isAmong, type ScannedPage, scanPage } from "./scan.ts"
 
 const columns = {
   eventId: deliveries.eventId,
@@ -59,4 +65,77 @@ export function listDeliveries(
     )
     .orderBy(asc(deliveries.endpointId))
     .limit(page.limit)
+}
+
+/** How far a delivery is; `sending` is a pending one that somebody is working on right now. */
+export type DeliveryProgress = "delivered" | "pending" | "sending" | "failed" | "canceled"
+
+export interface Progress {
+  progress: DeliveryProgress
+  nextAttemptAt: number | null
+}
+
+/** The events owed to an endpoint, newest first, and how far each is; a page may be short of its limit. */
+export async function listEndpointEvents(
+  deps: Deps,
+  applicationId: string,
+  endpointIdOrUid: string,
+  request: PageRequest,
+  filter: EventFilter & { progress?: readonly DeliveryProgress[] | undefined },
+): Promise<ScannedPage<EventWithPayload & Progress>> {
+  const { id } = await getEndpoint(deps, applicationId, endpointIdOrUid)
+  const page = await scanPage(deps.database(applicationId), request, {
+    table: sql`deliveries d`,
+    place: sql`d.rowid`,
+    owner: sql`d.endpoint_id = ${id}`,
+    key: sql`d.event_id`,
+    from: filter.since === undefined ? undefined : idAt("event", filter.since),
+    below: filter.before === undefined ? undefined : idAt("event", filter.before),
+    joins: sql`CROSS JOIN events t ON t.id = d.event_id`,
+    filter: allOf(
+      sql`t.ping_id IS NULL`,
+      isAmong(sql`t.event_type`, filter.eventTypes),
+      hasChannel(sql`t.channels`, filter.channel),
+      isAmong(progressOf(deps), filter.progress),
+    ),
+    columns: sql`${eventColumns}, ${filter.withPayload ? sql`t.payload` : sql`NULL AS payload`},
+      ${progressColumns(deps)}`,
+    bytes: filter.withPayload ? sql`octet_length(t.payload)` : sql`0`,
+  })
+  return { ...page, rows: page.rows.map((row) => ({ ...readEvent(row), ...readProgress(row) })) }
+}
+
+/** The endpoints that an event is owed to, removed ones too, newest first, and how far each delivery is. */
+export async function listEventEndpoints(
+  deps: Deps,
+  applicationId: string,
+  eventIdOrUid: string,
+  request: PageRequest,
+): Promise<ScannedPage<Endpoint & Progress>> {
+  const { id } = await getEvent(deps, applicationId, eventIdOrUid)
+  const page = await scanPage(deps.database(applicationId), request, {
+    table: sql`deliveries d`,
+    place: sql`d.rowid`,
+    owner: sql`d.event_id = ${id}`,
+    key: sql`d.endpoint_id`,
+    joins: sql`CROSS JOIN endpoints e ON e.id = d.endpoint_id`,
+    columns: sql`${endpointFields}, ${progressColumns(deps)}`,
+  })
+  return { ...page, rows: page.rows.map((row) => ({ ...toEndpoint(row), ...readProgress(row) })) }
+}
+
+/** The progress of the delivery `d`, as SQL. */
+export function progressOf(deps: Deps): SQL {
+  return sql`CASE WHEN d.status = 'pending' AND d.leased_until > ${deps.clock.now()} THEN 'sending' ELSE d.status END`
+}
+
+function progressColumns(deps: Deps): SQL {
+  return sql`${progressOf(deps)} AS progress, CASE d.status WHEN 'pending' THEN d.next_attempt_at END AS next_attempt_at`
+}
+
+function readProgress(row: Row): Progress {
+  return {
+    progress: row.progress as DeliveryProgress,
+    nextAttemptAt: row.next_attempt_at as number | null,
+  }
 }

@@ -14,6 +14,8 @@ export class EngineError extends Error {
   constructor(
     readonly code: Refusal,
     message: string,
+    /** The part of the verb's input that was refused, where it is one. */
+    readonly field: string | null = null,
   ) {
     super(message)
   }
@@ -21,4 +23,19 @@ export class EngineError extends Error {
 
 export function notFound(what: string): EngineError {
   return new EngineError("not_found", `${what} not found`)
+}
+
+/**
+ * What the batch answers. If it breaks a unique index, that is a `conflict`, in the words given for one of the
+ * index's columns.
+ */
+export async function orConflict<T>(work: Promise<T>, sentences: Record<string, string>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    const broken = /UNIQUE constraint failed: ([\w., ]+)/.exec(String(error))?.[1]?.split(", ") ?? []
+    const sentence = broken.map((column) => sentences[column]).find((found) => found !== undefined)
+    if (sentence === undefined) throw error
+    throw new EngineError("conflict", sentence)
+  }
 }

@@ -3,6 +3,7 @@ import { and, asc, eq, sql } from "drizzle-orm"
 import { newId } from "../db/ids.ts"
 import { eventTypes } from "../db/schema.ts"
 import type { Deps } from "../deps.ts"
+import { CATALOG } from "./applications.ts"
 import { EngineError, notFound } from "./errors.ts"
 
 /** Event types that one application may have. */
@@ -42,6 +43,38 @@ export async function getEventType(deps: Deps, applicationId: string, name: stri
     .get()
   if (!found) throw notFound(`Event type '${name}'`)
   return found
+}
+
+/**
+ * The event types of these names that an endpoint of the application may subscribe to: the application's own
+ * first, then the catalog's. Archived ones are left to the endpoint that has them. Refuses with `invalid` and
+ * the names that are unknown or archived.
+ */
+export async function resolveEventTypes(
+  deps: Deps,
+  applicationId: string,
+  names: readonly string[],
+  endpointId: string | null = null,
+): Promise<{ id: string; name: string }[]> {
+  const [rows = []] = await deps.database(applicationId).batch([
+    sql`
+      SELECT t.id, t.name FROM json_each(${JSON.stringify(names)}) wanted
+      JOIN event_types t ON t.name = wanted.value AND t.application_id IN (${applicationId}, ${CATALOG})
+      WHERE NOT t.archived
+        OR EXISTS (SELECT 1 FROM subscriptions s WHERE s.event_type_id = t.id AND s.endpoint_id = ${endpointId})
+      ORDER BY t.application_id = ${CATALOG} DESC`,
+  ])
+  // The application's own come last and stay.
+  const byName = new Map(rows.map((row) => [row.name as string, row.id as string]))
+  const missing = names.filter((name) => !byName.has(name))
+  if (missing.length > 0) {
+    throw new EngineError(
+      "invalid",
+      `These event types do not exist, or are archived: ${missing.join(", ")}`,
+      "eventTypes",
+    )
+  }
+  return [...byName].map(([name, id]) => ({ id, name }))
 }
 
 /**

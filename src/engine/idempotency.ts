@@ -20,20 +20,28 @@ export interface KeptAnswer {
   body: string
 }
 
-/** The answer kept for a key of this scope, if it is not older than a day. */
+/** The answer kept for a key of this scope; one older than a day is forgotten, so that the key is free again. */
 export async function findAnswer(
   deps: Deps,
   applicationId: string,
   scope: string,
   key: string,
 ): Promise<KeptAnswer | null> {
-  const [rows = []] = await deps.database(applicationId).batch([
+  const db = deps.database(applicationId)
+  const [rows = []] = await db.batch([
     sql`
-      SELECT request_hash, status, sealed FROM idempotency_keys
-      WHERE scope = ${scope} AND key = ${key} AND created_at > ${deps.clock.now() - IDEMPOTENCY_MS}`,
+      SELECT request_hash, status, sealed, created_at FROM idempotency_keys
+      WHERE scope = ${scope} AND key = ${key}`,
   ])
   const row = rows.at(0)
   if (!row) return null
+  const forgetAt = deps.clock.now() - IDEMPOTENCY_MS
+  if ((row.created_at as number) <= forgetAt) {
+    await db.batch([
+      sql`DELETE FROM idempotency_keys WHERE scope = ${scope} AND key = ${key} AND created_at <= ${forgetAt}`,
+    ])
+    return null
+  }
   return {
     requestHash: row.request_hash as string,
     status: row.status as number,
@@ -53,6 +61,24 @@ export async function keepAnswer(
     INSERT INTO idempotency_keys (scope, key, request_hash, status, sealed, created_at)
     SELECT ${key.scope}, ${key.key}, ${answer.requestHash}, ${answer.status}, ${sealed}, ${deps.clock.now()}
     WHERE ${onlyIf}`
+}
+
+/** Keeps an answer that belongs to no write; fails for a used key. */
+export async function rememberAnswer(
+  deps: Deps,
+  applicationId: string,
+  key: { scope: string; key: string },
+  answer: KeptAnswer,
+): Promise<void> {
+  await deps.database(applicationId).batch([await keepAnswer(deps, key, answer, sql`true`)])
+}
+
+/** Forgets a bounded number of answers older than a day; returns a row for each. */
+export function forgetAnswers(now: number, limit: number): SQL {
+  return sql`
+    DELETE FROM idempotency_keys WHERE rowid IN (
+      SELECT rowid FROM idempotency_keys WHERE created_at <= ${now - IDEMPOTENCY_MS} LIMIT ${limit}
+    ) RETURNING 1`
 }
 
 /** True when a batch broke because its key was used already. */

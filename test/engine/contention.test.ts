@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest"
 
 import { createApp } from "../../src/app.ts"
 import { openDatabase } from "../../src/db/client.ts"
-import { registerUrl } from "../../src/engine/endpoints.ts"
+import { registerUrl } from "../../src/engine/registrations.ts"
 import { getPingResults, type Ping, startPing } from "../../src/engine/pings.ts"
 import { Budget } from "../../src/engine/pipeline/budget.ts"
 import { drain } from "../../src/engine/pipeline/drain.ts"

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { listAttempts } from "../../src/engine/attempts.ts"
 import { listDeliveries } from "../../src/engine/deliveries.ts"
-import { getEvent } from "../../src/engine/events.ts"
+import { getEvent } from "../../src/engine/event-log.ts"
 import { consume } from "../../src/queue.ts"
 import { registerHook, registerUser } from "../support/make.ts"
 import { batchOf, createWorld, type World } from "../support/world.ts"

@@ -126,6 +126,7 @@ async function send(
       secrets: await Promise.all(endpoint.secrets.map((sealed) => unseal(deps.config, sealed))),
       headers: endpoint.headers === null ? {} : parseHeaders(await unseal(deps.config, endpoint.headers)),
       userAgent: USER_AGENT,
+      svixHeaders: deps.config.svixHeaders,
     })
   } catch (error) {
     deps.log({

@@ -24,10 +24,13 @@ export function candidates(limit: number): SQL {
     ORDER BY 1 LIMIT ${limit}`
 }
 
-/** The condition that the candidate `e` gets the event `v`: its own, enabled now, sharing a channel if it has any. */
+/**
+ * The condition that the candidate `e` gets the event `v`: its own, enabled now, and either the one that the event
+ * is directed at, or without channels, or sharing one.
+ */
 export const isInterested = sql`
   e.application_id = v.application_id AND e.removed_at IS NULL AND e.disabled_at IS NULL AND (
-    e.channels IS NULL OR EXISTS (
+    v.endpoint_id IS NOT NULL OR e.channels IS NULL OR EXISTS (
       SELECT 1 FROM json_each(e.channels) mine JOIN json_each(v.channels) theirs ON mine.value = theirs.value
     )
   )`

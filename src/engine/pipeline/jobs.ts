@@ -4,6 +4,10 @@ import type { Deps } from "../../deps.ts"
 export type Job =
   | { kind: "dispatch"; applicationId: string; eventId: string }
   | { kind: "ping"; applicationId: string; pingId: string }
+  /** Make the one attempt that somebody has asked for by hand. */
+  | { kind: "resend"; applicationId: string; eventId: string; endpointId: string }
+  /** Go on with making what an endpoint has missed due again. */
+  | { kind: "recover"; applicationId: string; taskId: string }
   /** Work the most overdue endpoints of the retry lane. */
   | { kind: "drain" }
   /** Dispatch the oldest events that nobody holds. */
@@ -15,6 +19,8 @@ export type Job =
 const QUEUE = {
   dispatch: "events",
   ping: "tasks",
+  resend: "tasks",
+  recover: "tasks",
   drain: "retries",
   "catch-up": "retries",
   "process-upload": "tasks",

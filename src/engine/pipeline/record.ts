@@ -3,8 +3,10 @@ import { type SQL, sql } from "drizzle-orm"
 import type { Db, Row } from "../../db/client.ts"
 import { inChunks } from "../../db/json.ts"
 import type { Deps } from "../../deps.ts"
+import { nudgeOperations } from "../operational-events.ts"
 import type { Owed } from "./claimed.ts"
-import { healthChanges, updateHealth } from "./health.ts"
+import { type HealthChange, healthChanges, updateHealth } from "./health.ts"
+import { tellNews } from "./news.ts"
 import { type DeliveryState, type Handled, stateAfter } from "./state.ts"
 
 const RECORD_TRIES = 5
@@ -42,11 +44,19 @@ export async function record(deps: Deps, db: Db, recorded: Recorded): Promise<nu
 type States = ReadonlyMap<Handled, DeliveryState>
 
 async function repeat(deps: Deps, db: Db, recorded: Recorded, states: States): Promise<number | null> {
-  const statements = statementsOf(deps, recorded, states)
+  const now = deps.clock.now()
+  const changes = healthChanges(deps, recorded.handled, now)
+  const told = tellNews(recorded.handled, states, changes, now)
+  const results = await batchStubbornly(deps, db, [...statementsOf(recorded, states, changes, now), ...told])
+  await nudgeOperations(deps, results.splice(results.length - told.length).flat())
+  return readDue(results.at(-1))
+}
+
+/** A batch that tells what was sent: tried several times more than others, since it cannot be asked for again. */
+export async function batchStubbornly(deps: Deps, db: Db, statements: readonly SQL[]): Promise<Row[][]> {
   for (let tries = 1; ; tries++) {
     try {
-      const results = await db.batch(statements)
-      return readDue(results.at(-1))
+      return await db.batch(statements)
     } catch (error) {
       if (tries >= RECORD_TRIES) throw error
       await deps.clock.sleep(FIRST_PAUSE_MS * 2 ** tries * (0.5 + deps.random()))
@@ -94,9 +104,13 @@ async function recordOneByOne(
   }
 }
 
-function statementsOf(deps: Deps, recorded: Recorded, states: States): SQL[] {
+function statementsOf(
+  recorded: Recorded,
+  states: States,
+  changes: readonly HealthChange[],
+  now: number,
+): SQL[] {
   const { token, handled, untouched = [], dispatched = [], released = [] } = recorded
-  const now = deps.clock.now()
   const attempts = handled.flatMap(({ attempt }) => attempt ?? [])
   const deliveries = handled.flatMap((one) => {
     const state = states.get(one)
@@ -104,7 +118,6 @@ function statementsOf(deps: Deps, recorded: Recorded, states: States): SQL[] {
     const { event, endpoint } = one.owed
     return { eventId: event.id, endpointId: endpoint.id, applicationId: event.applicationId, ...state }
   })
-  const changes = healthChanges(deps, handled, now)
   const moved = deliveries.filter(({ status }) => status === "pending").map(({ endpointId }) => endpointId)
   const concerned = [...new Set([...moved, ...released, ...changes.map(({ id }) => id)])]
   return [
@@ -123,7 +136,7 @@ function pairsOf(owed: readonly Owed[]) {
 }
 
 /** Kept whatever became of the claim; not for an event that retention has deleted meanwhile. */
-function insertAttempts(rows: string): SQL {
+export function insertAttempts(rows: string): SQL {
   return sql`
     INSERT INTO attempts (event_id, id, endpoint_id, application_id, trigger, url, status_code, status_text,
       error, duration_ms, created_at, body_encoding, body_truncated, body)

@@ -3,7 +3,9 @@ import { sql } from "drizzle-orm"
 import type { Db } from "../../db/client.ts"
 import { idAt } from "../../db/ids.ts"
 import type { Deps } from "../../deps.ts"
+import { forgetAnswers } from "../idempotency.ts"
 import { readState, setState } from "../system-state.ts"
+import { forgetTokens } from "../tokens.ts"
 
 /** From this share of the database's limit on, retention shortens. */
 export const NEARLY_FULL = 0.8
@@ -12,12 +14,14 @@ const EVENTS_PER_STEP = 500
 const ROWS_PER_STEP = 2000
 const STEPS_PER_SWEEP = 10
 const REMOVED_ENDPOINTS = 100
+const PAYLOADS_PER_SWEEP = 2000
 const CURSOR = "retention_cursor"
 
 /**
  * Deletes ended events that are past retention, with their attempts and deliveries, along the time-ordered ids
  * and in steps of a bounded number of rows. An event that still owes something stays; a cursor passes over it,
- * so that the next sweeps need not look at it again until they come round. Answers how many events went.
+ * so that the next sweeps need not look at it again until they come round. Forgets kept answers and revoked
+ * tokens whose time is over, too. Answers how many events went.
  */
 export async function applyRetention(deps: Deps, db: Db, at: number): Promise<number> {
   const cutoff = at - keptMs(deps, db)
@@ -39,7 +43,12 @@ export async function applyRetention(deps: Deps, db: Db, at: number): Promise<nu
           AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.endpoint_id = e.id)
         LIMIT ${REMOVED_ENDPOINTS}
       )`,
+    forgetTokens(at, ROWS_PER_STEP),
   ])
+  for (let step = 0; step < STEPS_PER_SWEEP; step++) {
+    const [forgotten = []] = await db.batch([forgetAnswers(at, ROWS_PER_STEP)])
+    if (forgotten.length < ROWS_PER_STEP) break
+  }
   return deleted
 }
 
@@ -83,4 +92,15 @@ async function deletePage(db: Db, cursor: number, cutoff: number): Promise<Delet
         AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = events.id) RETURNING 1`,
   ])
   return { deleted: gone.length, unfinished: gone.length < ended.length, last: reached }
+}
+
+/** Forgets payloads whose time is over, a bounded number: their events stay, what is still owed of them ends. */
+export async function expirePayloads(db: Db, at: number): Promise<void> {
+  await db.batch([
+    sql`
+      UPDATE events SET payload = NULL, payload_expires_at = NULL WHERE rowid IN (
+        SELECT rowid FROM events WHERE payload_expires_at <= ${at} ORDER BY payload_expires_at
+        LIMIT ${PAYLOADS_PER_SWEEP}
+      )`,
+  ])
 }

@@ -10,7 +10,9 @@ import { drain } from "./drain.ts"
 import { candidates, FANOUT_STEP, isInterested } from "./interest.ts"
 import { enqueue, type Job } from "./jobs.ts"
 import { PING_EXPIRES_MS, workPing } from "./ping.ts"
-import { applyRetention } from "./retention.ts"
+import { findLostRecoveries, workRecover } from "./recover.ts"
+import { findLostResends, workResend } from "./resend.ts"
+import { applyRetention, expirePayloads } from "./retention.ts"
 
 /** Jobs of one kind that one sweep sends; each goes on by itself while it finds a full page. */
 const JOBS_PER_SWEEP = 4
@@ -24,10 +26,10 @@ const PASSES_WITHOUT_QUEUE = 4
 const JOB_UNDER_WAY_MS = 2_000
 
 /**
- * Finds what crashes, lost jobs and quotas left behind: events that nobody holds, overdue endpoints, pings
- * without a consumer, poison. Sends a few jobs, or, when the queue refuses them, works within this
- * invocation's own budget. Then deletes what is past retention, in bounded steps. Runs every minute; running
- * it more often, or twice at once, does no harm.
+ * Finds what crashes, lost jobs and quotas left behind: events that nobody holds, overdue endpoints, pings,
+ * resends and recoveries without a consumer, poison. Sends a few jobs, or, when the queue refuses them, works
+ * within this invocation's own budget. Then deletes what is past retention, in bounded steps. Runs every
+ * minute; running it more often, or twice at once, does no harm.
  */
 export async function sweep(deps: Deps): Promise<void> {
   const budget = new Budget()
@@ -37,14 +39,20 @@ export async function sweep(deps: Deps): Promise<void> {
 async function sweepDatabase(deps: Deps, db: Db, budget: Budget): Promise<void> {
   const at = deps.clock.now()
   const found = await lookAround(db, at)
+  const asked = [
+    ...(await findLostResends(db, at, JOB_UNDER_WAY_MS)),
+    ...(await findLostRecoveries(db, at, JOB_UNDER_WAY_MS)),
+  ]
   const refused: Job[] = []
-  for (const job of jobsFor(found)) if (!(await enqueue(deps, job))) refused.push(job)
+  for (const job of [...asked, ...jobsFor(found)]) if (!(await enqueue(deps, job))) refused.push(job)
   if (refused.length > 0) await workWithoutQueue(deps, db, refused, budget)
   const deleted = await applyRetention(deps, db, at)
+  await expirePayloads(db, at)
   await db.batch([setState("last_sweep_at", deps.clock.now()), setState("database_bytes", db.sizeBytes())])
   deps.log({
     unit: "sweep",
     ...found,
+    asked: asked.length,
     refused: refused.map(({ kind }) => kind),
     deleted,
     durationMs: deps.clock.now() - at,
@@ -70,8 +78,9 @@ async function lookAround(db: Db, at: number): Promise<Found> {
         AND id < ${idAt("event", at - JOB_UNDER_WAY_MS)}
       LIMIT ${JOBS_PER_SWEEP * EVENTS_PER_JOB}`,
     sql`SELECT 1 FROM endpoints WHERE due_at <= ${at} LIMIT ${JOBS_PER_SWEEP * ENDPOINTS_PER_JOB}`,
+    // Left to itself the planner walks all events, for their order.
     sql`
-      SELECT DISTINCT application_id, ping_id FROM events
+      SELECT DISTINCT application_id, ping_id FROM events INDEXED BY events_undispatched
       WHERE dispatched_at IS NULL AND ping_id IS NOT NULL AND created_at > ${at - PING_EXPIRES_MS}
         AND created_at <= ${at - JOB_UNDER_WAY_MS}
       LIMIT ${PINGS_PER_SWEEP}`,
@@ -114,7 +123,11 @@ function jobsFor(found: Found): Job[] {
 
 /** The refused jobs, here and now: a bounded number of passes, and half of the attempts kept for new events. */
 async function workWithoutQueue(deps: Deps, db: Db, refused: readonly Job[], budget: Budget): Promise<void> {
-  for (const job of refused) if (job.kind === "ping") await workPing(deps, db, job, budget)
+  for (const job of refused) {
+    if (job.kind === "ping") await workPing(deps, db, job, budget)
+    if (job.kind === "resend" && budget.left > 0) await workResend(deps, db, job, budget)
+    if (job.kind === "recover") await workRecover(deps, db, job)
+  }
   const retries = budget.split(Math.floor(budget.left / 2))
   for (let pass = 0; pass < PASSES_WITHOUT_QUEUE && retries.left > 0; pass++) {
     if ((await drain(deps, db, retries)) === 0) break

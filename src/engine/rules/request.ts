@@ -13,6 +13,8 @@ export async function buildRequest(input: {
   secrets: readonly string[]
   headers: Readonly<Record<string, string>>
   userAgent: string
+  /** Whether `svix-*` copies of the signed headers go along, for receivers with an older library of Svix. */
+  svixHeaders?: boolean
 }): Promise<{ headers: Headers; body: Uint8Array<ArrayBuffer> }> {
   const body = new Uint8Array(new TextEncoder().encode(input.body))
   const timestamp = Math.floor(input.timestampMs / 1_000)
@@ -23,6 +25,11 @@ export async function buildRequest(input: {
     "user-agent": input.userAgent,
     "content-type": "application/json",
   })
+  if (input.svixHeaders) {
+    for (const name of ["id", "timestamp", "signature"]) {
+      headers.set(`svix-${name}`, headers.get(`webhook-${name}`) ?? "")
+    }
+  }
   for (const [name, value] of Object.entries(input.headers)) {
     // Checked when the endpoint was saved; a row from before a rule must neither forge a header nor stop the
     // delivery.

@@ -58,7 +58,11 @@ async function ed25519(
   seed: Uint8Array<ArrayBuffer>,
   content: Uint8Array<ArrayBuffer>,
 ): Promise<ArrayBuffer> {
+  return crypto.subtle.sign({ name: "Ed25519" }, await importEd25519(seed), content)
+}
+
+/** The private key that a seed stands for. */
+export function importEd25519(seed: Uint8Array<ArrayBuffer>, extractable = false): Promise<CryptoKey> {
   const pkcs8 = Uint8Array.from([...ED25519_PKCS8_HEADER, ...seed])
-  const imported = await crypto.subtle.importKey("pkcs8", pkcs8, { name: "Ed25519" }, false, ["sign"])
-  return crypto.subtle.sign({ name: "Ed25519" }, imported, content)
+  return crypto.subtle.importKey("pkcs8", pkcs8, { name: "Ed25519" }, extractable, ["sign"])
 }

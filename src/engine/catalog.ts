@@ -1,0 +1,216 @@
+import { and, asc, desc, eq, gt, lt, type SQL, sql } from "drizzle-orm"
+
+import { newId } from "../db/ids.ts"
+import { eventTypes } from "../db/schema.ts"
+import type { Deps } from "../deps.ts"
+import { CATALOG } from "./applications.ts"
+import type { Change } from "./change.ts"
+import { EngineError, notFound } from "./errors.ts"
+import { MAX_EVENT_TYPES } from "./event-types.ts"
+import type { Remember } from "./idempotency.ts"
+import { type Page, type PageRequest, toPage, walksUp } from "./page.ts"
+
+export interface CatalogSettings {
+  description: string
+  /** JSON schemas of the payload, one a version. */
+  schemas: Record<string, Record<string, unknown>> | null
+  /** Whether events that do not fit the newest schema are refused. */
+  enforceSchema: boolean
+  featureFlag: string | null
+  archived: boolean
+  deprecated: boolean
+}
+
+/** An event type that every application made through the management API shares. */
+export interface CatalogType extends CatalogSettings {
+  id: string
+  name: string
+  createdAt: number
+  updatedAt: number
+}
+
+const columns = {
+  id: eventTypes.id,
+  name: eventTypes.name,
+  description: eventTypes.description,
+  schemas: eventTypes.schemas,
+  enforceSchema: eventTypes.enforceSchema,
+  featureFlag: eventTypes.featureFlag,
+  archived: eventTypes.archived,
+  deprecated: eventTypes.deprecated,
+  createdAt: eventTypes.createdAt,
+  updatedAt: eventTypes.updatedAt,
+}
+
+const TAKEN = "There is an event type of this name already"
+
+/** Whose eyes a type behind a feature flag is for: those who have the flag; without `flags`, everybody's. */
+export interface Sight {
+  flags?: readonly string[]
+}
+
+/** The catalog by name, a page at a time; the page's cursor is a name. */
+export async function listCatalog(
+  deps: Deps,
+  request: PageRequest,
+  { archived, ...sight }: Sight & { archived: boolean },
+): Promise<Page<CatalogType>> {
+  const up = walksUp(request)
+  const { cursor } = request
+  const rows = await deps
+    .database(CATALOG)
+    .orm.select(columns)
+    .from(eventTypes)
+    .where(
+      and(
+        eq(eventTypes.applicationId, CATALOG),
+        isVisible(sight),
+        archived ? undefined : eq(eventTypes.archived, false),
+        cursor === undefined ? undefined : (up ? gt : lt)(eventTypes.name, cursor),
+      ),
+    )
+    .orderBy((up ? asc : desc)(eventTypes.name))
+    .limit(request.limit + 1)
+  return toPage(request, rows)
+}
+
+/** An event type of the catalog, archived ones included; refuses with `not_found`. */
+export async function getCatalogType(deps: Deps, name: string, sight: Sight = {}): Promise<CatalogType> {
+  const found = await findCatalogType(deps, name, sight)
+  if (!found) throw notFound(`Event type '${name}'`)
+  return found
+}
+
+async function findCatalogType(
+  deps: Deps,
+  name: string,
+  sight: Sight = {},
+): Promise<CatalogType | undefined> {
+  const [found] = await deps
+    .database(CATALOG)
+    .orm.select(columns)
+    .from(eventTypes)
+    .where(and(isNamed(name), isVisible(sight)))
+  return found
+}
+
+function isVisible({ flags }: Sight): SQL | undefined {
+  if (flags === undefined) return undefined
+  return sql`(event_types.feature_flag IS NULL
+    OR event_types.feature_flag IN (SELECT value FROM json_each(${JSON.stringify(flags)})))`
+}
+
+/**
+ * Adds an event type to the catalog, or takes an archived one out of the archive with new settings: who
+ * subscribed to it before still does. Refuses with `conflict` or `limit_reached`.
+ */
+export async function createCatalogType(
+  deps: Deps,
+  name: string,
+  settings: CatalogSettings,
+  remember?: Remember<CatalogType>,
+): Promise<CatalogType> {
+  const now = deps.clock.now()
+  const before = await findCatalogType(deps, name)
+  if (before && !before.archived) throw new EngineError("conflict", TAKEN)
+  const { id = newId("eventType", now), createdAt = now } = before ?? {}
+  const type: CatalogType = { ...settings, id, name, createdAt, updatedAt: now }
+  const written = isAs(type)
+  const [, found = [], known = []] = await deps
+    .database(CATALOG)
+    .batch([
+      put(type, sql`event_types.id = ${id} AND event_types.archived`),
+      sql`SELECT 1 FROM event_types WHERE ${written}`,
+      sql`SELECT 1 FROM event_types WHERE ${isNamed(name)}`,
+      ...(remember ? [await remember(type, sql`EXISTS (SELECT 1 FROM event_types WHERE ${written})`)] : []),
+    ])
+  if (found.length > 0) return type
+  if (known.length > 0) throw new EngineError("conflict", TAKEN)
+  throw tooMany()
+}
+
+/** Gives an event type of the catalog these settings, or adds it. Refuses with `limit_reached`. */
+export async function replaceCatalogType(
+  deps: Deps,
+  name: string,
+  settings: CatalogSettings,
+): Promise<{ type: CatalogType; created: boolean }> {
+  const now = deps.clock.now()
+  const id = newId("eventType", now)
+  await deps
+    .database(CATALOG)
+    .batch([put({ ...settings, id, name, createdAt: now, updatedAt: now }, sql`true`)])
+  const type = await findCatalogType(deps, name)
+  if (!type) throw tooMany()
+  return { type, created: type.id === id }
+}
+
+/** Changes what is named of an event type of the catalog; refuses with `not_found`. */
+export async function changeCatalogType(
+  deps: Deps,
+  name: string,
+  change: Change<CatalogSettings>,
+): Promise<CatalogType> {
+  const db = deps.database(CATALOG)
+  await db.batch([
+    db.orm
+      .update(eventTypes)
+      .set({ ...change, updatedAt: deps.clock.now() })
+      .where(isNamed(name)),
+  ])
+  return getCatalogType(deps, name)
+}
+
+/**
+ * Deletes an event type of the catalog for good; events that were published with it stay. Refuses with
+ * `not_found`, and with `conflict` while endpoints subscribe to it: they would silently get less, or nothing.
+ */
+export async function expungeCatalogType(deps: Deps, name: string): Promise<void> {
+  const { id } = await getCatalogType(deps, name)
+  const subscribers = sql`SELECT endpoint_id FROM subscriptions WHERE event_type_id = ${id}`
+  const [, left = []] = await deps
+    .database(CATALOG)
+    .batch([
+      sql`DELETE FROM event_types WHERE id = ${id} AND NOT EXISTS (${subscribers})`,
+      sql`SELECT count(*) AS count FROM (${subscribers})`,
+    ])
+  const count = left.at(0)?.count as number
+  if (count === 0) return
+  throw new EngineError(
+    "conflict",
+    `${count} endpoint${count === 1 ? " subscribes" : "s subscribe"} to this event type: take it from them first, or archive it`,
+  )
+}
+
+/** Writes a type that is new while there is room, and over one of the same name where the condition holds. */
+function put(type: CatalogType, overwrites: SQL): SQL {
+  const schemas = type.schemas && JSON.stringify(type.schemas)
+  return sql`
+    INSERT INTO event_types (id, application_id, name, description, schemas, enforce_schema, feature_flag, archived,
+      deprecated, created_at, updated_at)
+    SELECT ${type.id}, ${CATALOG}, ${type.name}, ${type.description}, ${schemas}, ${Number(type.enforceSchema)},
+      ${type.featureFlag}, ${Number(type.archived)}, ${Number(type.deprecated)}, ${type.createdAt}, ${type.updatedAt}
+    WHERE EXISTS (SELECT 1 FROM event_types WHERE ${isNamed(type.name)})
+      OR (SELECT count(*) FROM event_types WHERE application_id = ${CATALOG}) < ${MAX_EVENT_TYPES}
+    ON CONFLICT (application_id, name) DO UPDATE SET description = excluded.description,
+      schemas = excluded.schemas, enforce_schema = excluded.enforce_schema, feature_flag = excluded.feature_flag,
+      archived = excluded.archived, deprecated = excluded.deprecated, updated_at = excluded.updated_at
+    WHERE ${overwrites}`
+}
+
+function isNamed(name: string): SQL {
+  return sql`event_types.application_id = ${CATALOG} AND event_types.name = ${name}`
+}
+
+/** True of a row with this very content: what a batch that was repeated recognises as its own. */
+function isAs(type: CatalogType): SQL {
+  const schemas = type.schemas && JSON.stringify(type.schemas)
+  return sql`
+    id = ${type.id} AND updated_at = ${type.updatedAt} AND description = ${type.description}
+    AND schemas IS ${schemas} AND feature_flag IS ${type.featureFlag} AND archived = ${Number(type.archived)}
+    AND deprecated = ${Number(type.deprecated)} AND enforce_schema = ${Number(type.enforceSchema)}`
+}
+
+function tooMany(): EngineError {
+  return new EngineError("limit_reached", `There are ${MAX_EVENT_TYPES} event types already: use one of them`)
+}

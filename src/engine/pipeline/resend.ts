@@ -1,0 +1,166 @@
+import { type SQL, sql } from "drizzle-orm"
+
+import type { Db, Row } from "../../db/client.ts"
+import { inChunks } from "../../db/json.ts"
+import type { Deps } from "../../deps.ts"
+import { nudgeOperations, tellDisabled, tellResent } from "../operational-events.ts"
+import { attempt } from "./attempt.ts"
+import { type Budget, leaseMs } from "./budget.ts"
+import { endpointColumns, eventColumns, readEndpoint, readEvent } from "./claimed.ts"
+import { enqueue, type Job } from "./jobs.ts"
+import { FAILING_ATTEMPTS } from "./news.ts"
+import { batchStubbornly, insertAttempts, refreshDueAt } from "./record.ts"
+import type { DeliveryReason } from "./state.ts"
+
+/** An attempt that was asked for so long ago, and killed whoever tried to make it, is given up. */
+const GIVEN_UP_MS = 3600 * 1000
+const FOUND_PER_SWEEP = 100
+
+type ResendJob = Extract<Job, { kind: "resend" }>
+
+/**
+ * Makes the one attempt that somebody has asked for. A success delivers, whatever the delivery was before; a
+ * failure ends only a delivery that has nothing but this attempt, and leaves the schedule of any other alone.
+ * Throws only before the request has gone out.
+ */
+export async function workResend(deps: Deps, db: Db, job: ResendJob, budget: Budget): Promise<void> {
+  if (!budget.take()) {
+    await enqueue(deps, job)
+    return
+  }
+  const claimed = await claim(deps, db, job)
+  if (claimed === null) return
+  const event = readEvent(claimed)
+  const endpoint = readEndpoint(claimed)
+  const askedAt = claimed.asked_at as number
+  const impossible: DeliveryReason | null =
+    event.payload === null
+      ? "expired"
+      : claimed.removed_at !== null
+        ? "removed"
+        : claimed.disabled_at !== null
+          ? "disabled"
+          : null
+  if (impossible) {
+    await db.batch([endResend(job, impossible, askedAt, deps.clock.now())])
+    return
+  }
+  const made = await attempt(deps, event, endpoint, "manual")
+  try {
+    const now = deps.clock.now()
+    const { outcome } = made
+    // What is told goes ahead of the state that it tells of, or behind the disabling: in either case second.
+    const results = await batchStubbornly(deps, db, [
+      ...(outcome === "gone" ? disableGone(job.endpointId, endpoint.enabledAt, now) : []),
+      ...inChunks([made]).map(insertAttempts),
+      ...(outcome === "delivered"
+        ? [tellResent(made, FAILING_ATTEMPTS, now), ...delivered(job, askedAt, endpoint.enabledAt, now)]
+        : [endResend(job, REASONS[outcome], askedAt, now)]),
+      sql`
+        SELECT 1 FROM deliveries WHERE event_id = ${job.eventId} AND endpoint_id = ${job.endpointId}
+          AND resend_requested_at IS NOT NULL`,
+    ])
+    if (outcome === "delivered" || outcome === "gone") await nudgeOperations(deps, results.at(1))
+    // Somebody has asked again meanwhile, and that job found this one at work.
+    if (results.at(-1)?.length) await enqueue(deps, job)
+  } catch (error) {
+    // Still asked for: it is found again when its lease has run out.
+    deps.log({ unit: "fault", during: "record", ...job, attemptId: made.id, error: String(error) })
+  }
+}
+
+/** Takes the request, unless it is made, given up or in somebody's hands; reads what it needs. */
+async function claim(deps: Deps, db: Db, { eventId, endpointId }: ResendJob): Promise<Row | null> {
+  const at = deps.clock.now()
+  // If the answer gets lost, the second try claims nothing: the sweep sends another job when the lease is over.
+  const [taken = [], rows = []] = await db.batch([
+    sql`
+      UPDATE deliveries SET resend_leased_until = ${at + leaseMs(deps)}
+      WHERE event_id = ${eventId} AND endpoint_id = ${endpointId} AND resend_requested_at IS NOT NULL
+        AND (resend_leased_until IS NULL OR resend_leased_until <= ${at}) RETURNING resend_requested_at`,
+    sql`
+      SELECT ${eventColumns}, ${endpointColumns(at)}, e.removed_at, e.disabled_at
+      FROM events v, endpoints e WHERE v.id = ${eventId} AND e.id = ${endpointId}`,
+  ])
+  const asked = taken.at(0)
+  const row = rows.at(0)
+  return asked && row ? { ...row, asked_at: asked.resend_requested_at } : null
+}
+
+/** What a failed attempt by hand ends a delivery with, if it waits for nothing else. */
+const REASONS = { retry: "exhausted", gone: "gone", refused: "refused-target" } as const
+
+function delivered(job: ResendJob, askedAt: number, enabledAt: number, now: number): SQL[] {
+  return [
+    sql`
+      UPDATE deliveries SET status = 'delivered', reason = NULL, next_attempt_at = NULL, ended_at = ${now},
+        claims = 0, lease_token = NULL, leased_until = NULL, ${requestDone(askedAt)}
+      WHERE event_id = ${job.eventId} AND endpoint_id = ${job.endpointId} AND status <> 'delivered'`,
+    // One that was delivered before stays as it ended then.
+    sql`
+      UPDATE deliveries SET ${requestDone(askedAt)}
+      WHERE event_id = ${job.eventId} AND endpoint_id = ${job.endpointId} AND resend_requested_at <= ${askedAt}`,
+    // Whoever takes one by hand is not failing any more.
+    sql`
+      UPDATE endpoints SET failing_since = NULL, paused_until = NULL
+      WHERE id = ${job.endpointId} AND enabled_at = ${enabledAt} AND failing_since IS NOT NULL`,
+    refreshDueAt(sql`SELECT ${job.endpointId}`),
+  ]
+}
+
+/** A receiver that says 410 is gone, whoever asked it. */
+function disableGone(endpointId: string, enabledAt: number, now: number): SQL[] {
+  return [
+    sql`
+      UPDATE endpoints SET disabled_at = ${now}, disabled_reason = 'gone'
+      WHERE id = ${endpointId} AND enabled_at = ${enabledAt} AND disabled_at IS NULL AND removed_at IS NULL`,
+    tellDisabled([{ endpointId, reason: "gone" }], now),
+  ]
+}
+
+/** The request is done. A delivery that waits for nothing else has ended, for this reason. */
+function endResend(job: ResendJob, reason: DeliveryReason, askedAt: number, now: number): SQL {
+  return sql`
+    UPDATE deliveries SET ${endedFor(reason, now)}, ${requestDone(askedAt)}
+    WHERE event_id = ${job.eventId} AND endpoint_id = ${job.endpointId}`
+}
+
+function endedFor(reason: DeliveryReason, now: number): SQL {
+  const waitsForNothing = sql`status = 'pending' AND next_attempt_at IS NULL`
+  const status = reason === "removed" ? "canceled" : "failed"
+  return sql`
+    status = CASE WHEN ${waitsForNothing} THEN ${status} ELSE status END,
+    reason = CASE WHEN ${waitsForNothing} THEN ${reason} ELSE reason END,
+    ended_at = CASE WHEN ${waitsForNothing} THEN ${now} ELSE ended_at END`
+}
+
+/** The request made at `askedAt` is done; a later one stays. */
+function requestDone(askedAt: number): SQL {
+  return sql`
+    resend_requested_at = CASE WHEN resend_requested_at > ${askedAt} THEN resend_requested_at END,
+    resend_leased_until = NULL`
+}
+
+/** Gives up what has been asked for too long; answers the jobs of what nobody works on, a bounded number. */
+export async function findLostResends(db: Db, at: number, jobUnderWayMs: number): Promise<ResendJob[]> {
+  const [, lost = []] = await db.batch([
+    sql`
+      UPDATE deliveries SET ${endedFor("internal", at)}, ${requestDone(at)}
+      WHERE rowid IN (
+        SELECT rowid FROM deliveries
+        WHERE resend_requested_at <= ${at - GIVEN_UP_MS} AND (resend_leased_until IS NULL OR resend_leased_until <= ${at})
+        LIMIT ${FOUND_PER_SWEEP}
+      )`,
+    sql`
+      SELECT application_id, event_id, endpoint_id FROM deliveries
+      WHERE resend_requested_at <= ${at - jobUnderWayMs}
+        AND (resend_leased_until IS NULL OR resend_leased_until <= ${at})
+      ORDER BY resend_requested_at LIMIT ${FOUND_PER_SWEEP}`,
+  ])
+  return lost.map((row) => ({
+    kind: "resend",
+    applicationId: row.application_id as string,
+    eventId: row.event_id as string,
+    endpointId: row.endpoint_id as string,
+  }))
+}

@@ -1,0 +1,149 @@
+import { sql } from "drizzle-orm"
+
+import { newId } from "../db/ids.ts"
+import type { Deps } from "../deps.ts"
+import { CATALOG } from "./applications.ts"
+import { getEndpoint } from "./endpoints.ts"
+import { EngineError, notFound } from "./errors.ts"
+import type { EventWithPayload } from "./event-log.ts"
+import { ensureEventType } from "./event-types.ts"
+import { PING_TYPE, publish } from "./events.ts"
+import { exampleOf } from "./examples.ts"
+import type { Remember } from "./idempotency.ts"
+import { misfit, newestSchema, type Schema } from "./schemas.ts"
+
+const DAY_MS = 24 * 3600 * 1000
+/** No event is kept for longer, so a payload that may be kept as long never expires by itself. */
+const MAX_RETENTION_DAYS = 90
+
+export interface NewEvent {
+  applicationId: string
+  eventType: string
+  /** The exact bytes that receivers get: a JSON object. */
+  payload: string
+  uid?: string | null
+  channels?: string[] | null
+  /** After this many days the payload is forgotten, if the event is still there. */
+  payloadDays?: number
+  remember?: Remember<EventWithPayload> | undefined
+}
+
+/**
+ * Publishes an event of one of the application's own types or of the catalog's; a type that nobody has made yet
+ * becomes one of the catalog. Refuses with `invalid` (archived type, payload that does not fit a schema to be
+ * enforced), `conflict` (uid), `limit_reached`, `payload_too_large` or `storage_full`.
+ */
+export async function publishEvent(deps: Deps, input: NewEvent): Promise<EventWithPayload> {
+  const type = await findType(deps, input.applicationId, input.eventType)
+  if (type?.archived) throw archived(input.eventType)
+  if (type?.enforceSchema && type.schema) {
+    const problem = misfit(type.schema, JSON.parse(input.payload))
+    if (problem)
+      throw new EngineError(
+        "invalid",
+        `The payload does not fit the schema of '${input.eventType}': ${problem}`,
+        "payload",
+      )
+  }
+  if (!type && input.eventType !== PING_TYPE) await ensureEventType(deps, CATALOG, input.eventType)
+  return publishNow(deps, input)
+}
+
+/**
+ * Sends one endpoint an example of an event type, made from the type's newest schema, whatever the endpoint
+ * subscribes to. Refuses with `not_found`, `conflict` (endpoint disabled) or `invalid` (nothing to make it from).
+ */
+export async function sendExample(
+  deps: Deps,
+  input: {
+    applicationId: string
+    endpoint: string
+    eventType: string
+    remember?: Remember<EventWithPayload> | undefined
+  },
+): Promise<EventWithPayload> {
+  const { applicationId, eventType } = input
+  const endpoint = await getEndpoint(deps, applicationId, input.endpoint)
+  if (endpoint.disabledAt !== null)
+    throw new EngineError("conflict", "The endpoint is disabled: enable it before sending it an example")
+  const payload = await examplePayload(deps, applicationId, eventType)
+  return publishNow(deps, { ...input, payload }, endpoint.id)
+}
+
+async function examplePayload(deps: Deps, applicationId: string, eventType: string): Promise<string> {
+  if (eventType === PING_TYPE) return JSON.stringify({ success: true })
+  const type = await findType(deps, applicationId, eventType)
+  if (!type) throw notFound(`Event type '${eventType}'`)
+  if (type.archived) throw archived(eventType)
+  const example = type.schema && exampleOf(type.schema)
+  if (typeof example !== "object" || example === null)
+    throw new EngineError(
+      "invalid",
+      `Event type '${eventType}' has no schema of an object to make an example from`,
+      "eventType",
+    )
+  return JSON.stringify(example)
+}
+
+async function publishNow(deps: Deps, input: NewEvent, endpointId?: string): Promise<EventWithPayload> {
+  const { applicationId, eventType, payload, uid = null, channels = null, payloadDays, remember } = input
+  const now = deps.clock.now()
+  const event: EventWithPayload = {
+    id: newId("event", now),
+    uid,
+    eventType,
+    endpointId: endpointId ?? null,
+    channels,
+    createdAt: now,
+    dispatchedAt: null,
+    failure: null,
+    payload,
+  }
+  const isThere = sql`EXISTS (SELECT 1 FROM events WHERE id = ${event.id})`
+  await publish(deps, {
+    applicationId,
+    eventId: event.id,
+    at: now,
+    eventType,
+    catalog: true,
+    payload,
+    uid,
+    channels,
+    ...(endpointId === undefined ? {} : { endpointId }),
+    payloadExpiresAt:
+      payloadDays === undefined || payloadDays >= MAX_RETENTION_DAYS ? null : now + payloadDays * DAY_MS,
+    closing: remember ? [await remember(event, isThere)] : [],
+  })
+  return event
+}
+
+interface FoundType {
+  archived: boolean
+  enforceSchema: boolean
+  schema: Schema | null
+}
+
+/** The application's own type of this name, else the catalog's; null if neither has one. */
+async function findType(deps: Deps, applicationId: string, name: string): Promise<FoundType | null> {
+  const [rows = []] = await deps.database(applicationId).batch([
+    sql`
+      SELECT archived, enforce_schema, schemas FROM event_types
+      WHERE application_id IN (${applicationId}, ${CATALOG}) AND name = ${name}
+      ORDER BY application_id = ${CATALOG} LIMIT 1`,
+  ])
+  const row = rows.at(0)
+  if (!row) return null
+  return {
+    archived: row.archived === 1,
+    enforceSchema: row.enforce_schema === 1,
+    schema: newestSchema(row.schemas === null ? null : JSON.parse(row.schemas as string)),
+  }
+}
+
+function archived(eventType: string): EngineError {
+  return new EngineError(
+    "invalid",
+    `Event type '${eventType}' is archived: create it anew to use it again`,
+    "eventType",
+  )
+}

@@ -1,0 +1,136 @@
+import { and, eq, isNull, sql } from "drizzle-orm"
+
+import { newId } from "../db/ids.ts"
+import { endpoints } from "../db/schema.ts"
+import type { Deps } from "../deps.ts"
+import { refuseBadTarget } from "./endpoints.ts"
+import { notFound } from "./errors.ts"
+import { ensureEventType, getEventType } from "./event-types.ts"
+import { nudgeOperations, operationalEvent } from "./operational-events.ts"
+import { enqueue } from "./pipeline/jobs.ts"
+import { refreshDueAt } from "./pipeline/record.ts"
+import { removeAll } from "./removal.ts"
+import { generateSecret, SECRET_BYTES } from "./rules/secret.ts"
+import { seal } from "./seal.ts"
+
+export interface Registration {
+  applicationId: string
+  /** The event type's name. */
+  eventType: string
+  /** Whether an unknown event type becomes one of the application; else it is refused. */
+  newEventTypes?: boolean
+  url: string
+  /** Whether the URL is shown and called as typed; else in its normal form (`new URL(url).href`). */
+  keepSpelling: boolean
+  /** The origin this request came in on: never a target. */
+  ownOrigin: string
+}
+
+export interface Registered {
+  endpointId: string
+  /** What this call did: made the subscription, enabled a disabled endpoint afresh, or found all in place. */
+  outcome: "created" | "enabled" | "exists"
+  /** The signing secret, when this call created the endpoint. */
+  secret: string | null
+}
+
+/**
+ * Subscribes a URL to an event type: finds or creates the one endpoint that the application has for the URL,
+ * enables it if it was disabled, adds the subscription. One batch, so that two calls at once make one of each.
+ * Refuses with `refused_target` or `not_found` (event type), with `newEventTypes` `limit_reached`; then nothing
+ * is written.
+ */
+export async function registerUrl(deps: Deps, registration: Registration): Promise<Registered> {
+  const { applicationId } = registration
+  const { href } = refuseBadTarget(deps, registration.url, registration.ownOrigin)
+  const url = registration.keepSpelling ? registration.url : href
+  const secret = generateSecret(crypto.getRandomValues(new Uint8Array(SECRET_BYTES)))
+  const sealed = await seal(deps.config, secret)
+  // Last of all that can refuse: a refused registration leaves no event type behind.
+  const findEventType = registration.newEventTypes ? ensureEventType : getEventType
+  const eventType = await findEventType(deps, applicationId, registration.eventType)
+  const now = deps.clock.now()
+  const endpointId = newId("endpoint", now)
+  const subscriptionId = newId("subscription", now)
+  const [before = [], , , , , , found = [], told] = await deps.database(applicationId).batch([
+    sql`SELECT disabled_at FROM endpoints WHERE application_id = ${applicationId} AND url_key = ${href}`,
+    sql`
+      INSERT INTO endpoints (id, application_id, url, url_key, created_at, updated_at, enabled_at)
+      VALUES (${endpointId}, ${applicationId}, ${url}, ${href}, ${now}, ${now}, ${now})
+      ON CONFLICT DO NOTHING`,
+    sql`
+      INSERT INTO secrets (id, endpoint_id, sealed, created_at)
+      SELECT ${newId("secret", now)}, id, ${sealed}, ${now} FROM endpoints WHERE id = ${endpointId}
+      ON CONFLICT DO NOTHING`,
+    sql`
+      UPDATE endpoints SET enabled_at = ${now}, updated_at = ${now}, disabled_at = NULL, disabled_reason = NULL,
+        failing_since = NULL, slow = 0, paused_until = NULL
+      WHERE application_id = ${applicationId} AND url_key = ${href} AND disabled_at IS NOT NULL`,
+    refreshDueAt(sql`SELECT id FROM endpoints WHERE application_id = ${applicationId} AND url_key = ${href}`),
+    sql`
+      INSERT INTO subscriptions (id, event_type_id, endpoint_id, created_at)
+      SELECT ${subscriptionId}, ${eventType.id}, id, ${now} FROM endpoints
+      WHERE application_id = ${applicationId} AND url_key = ${href}
+      ON CONFLICT DO NOTHING`,
+    sql`
+      SELECT e.id, e.created_at, e.enabled_at, s.id AS subscription_id FROM endpoints e
+      JOIN subscriptions s ON s.endpoint_id = e.id AND s.event_type_id = ${eventType.id}
+      WHERE e.application_id = ${applicationId} AND e.url_key = ${href}`,
+    operationalEvent(deps, "endpoint.created", endpointId, sql`true`),
+  ])
+  await nudgeOperations(deps, told)
+  const row = found.at(0)
+  if (!row) throw new Error("the registered endpoint is gone")
+  // The second half recognises a batch that was repeated because its answer got lost.
+  const enabled =
+    (before.at(0)?.disabled_at ?? null) !== null || (row.enabled_at === now && row.created_at !== now)
+  return {
+    endpointId: row.id as string,
+    outcome: row.subscription_id === subscriptionId ? "created" : enabled ? "enabled" : "exists",
+    secret: row.id === endpointId ? secret : null,
+  }
+}
+
+/**
+ * Ends a URL's subscription to an event type. With the last one the endpoint is removed and its secrets are
+ * deleted: it gets nothing from then on, pending retries included. Refuses with `not_found`.
+ */
+export async function unregisterUrl(
+  deps: Deps,
+  { applicationId, eventType, url }: { applicationId: string; eventType: string; url: string },
+): Promise<void> {
+  const type = await getEventType(deps, applicationId, eventType)
+  const db = deps.database(applicationId)
+  const urlKey = URL.parse(url)?.href ?? url
+  const now = deps.clock.now()
+  const endpoint = await db.orm
+    .select({ id: endpoints.id })
+    .from(endpoints)
+    .where(
+      and(
+        eq(endpoints.applicationId, applicationId),
+        eq(endpoints.urlKey, urlKey),
+        isNull(endpoints.removedAt),
+        sql`EXISTS (SELECT 1 FROM subscriptions s WHERE s.endpoint_id = ${endpoints.id} AND s.event_type_id = ${type.id})`,
+      ),
+    )
+    .get()
+  if (!endpoint) throw notFound("Subscription")
+  // What the condition selects stays selected by the statements that follow from it.
+  const orphan = sql`
+    SELECT e.id FROM endpoints e WHERE e.id = ${endpoint.id} AND e.all_event_types_since IS NULL
+      AND NOT EXISTS (SELECT 1 FROM subscriptions s WHERE s.endpoint_id = e.id)`
+  const results = await db.batch([
+    sql`DELETE FROM subscriptions WHERE event_type_id = ${type.id} AND endpoint_id = ${endpoint.id}`,
+    operationalEvent(
+      deps,
+      "endpoint.deleted",
+      endpoint.id,
+      sql`e.removed_at IS NULL AND e.id IN (${orphan})`,
+    ),
+    ...removeAll(orphan, now),
+    sql`SELECT 1 FROM endpoints WHERE id = ${endpoint.id} AND removed_at IS NOT NULL AND due_at IS NOT NULL`,
+  ])
+  await nudgeOperations(deps, results.at(1))
+  if (results.at(-1)?.length) await enqueue(deps, { kind: "drain" })
+}

@@ -1,0 +1,53 @@
+import { sql } from "drizzle-orm"
+
+import type { Deps } from "../deps.ts"
+import { getEndpoint } from "./endpoints.ts"
+import { EngineError } from "./errors.ts"
+import { getEvent } from "./event-log.ts"
+import type { Remember } from "./idempotency.ts"
+import { enqueue } from "./pipeline/jobs.ts"
+import { refreshDueAt } from "./pipeline/record.ts"
+
+/** What somebody wants to be attempted once more. */
+export interface Resend {
+  eventId: string
+  endpointId: string
+}
+
+/**
+ * Asks for one more attempt of an event to an endpoint, now, whether or not it was owed to it before. Once this
+ * resolves the attempt is made, or a reason kept why not, whatever dies. Refuses with `not_found`, or with
+ * `conflict` when the payload is gone or the endpoint is disabled.
+ */
+export async function resend(
+  deps: Deps,
+  input: { applicationId: string; event: string; endpoint: string; remember?: Remember<Resend> | undefined },
+): Promise<Resend> {
+  const { applicationId, remember } = input
+  const event = await getEvent(deps, applicationId, input.event)
+  const endpoint = await getEndpoint(deps, applicationId, input.endpoint)
+  if (event.payload === null)
+    throw new EngineError("conflict", "The payload is expunged or expired: there is nothing to send any more")
+  if (endpoint.disabledAt !== null)
+    throw new EngineError("conflict", "The endpoint is disabled: enable it before sending to it")
+  const asked = { eventId: event.id, endpointId: endpoint.id }
+  const now = deps.clock.now()
+  const isAsked = sql`EXISTS (
+    SELECT 1 FROM deliveries WHERE event_id = ${event.id} AND endpoint_id = ${endpoint.id}
+      AND resend_requested_at = ${now})`
+  await deps.database(applicationId).batch([
+    // A delivery that is not there yet is due as usual while its event is undispatched: dispatching passes over
+    // it. Later it has this attempt alone.
+    sql`
+      INSERT INTO deliveries (event_id, endpoint_id, application_id, status, next_attempt_at, created_at,
+        resend_requested_at)
+      SELECT v.id, ${endpoint.id}, v.application_id, 'pending', CASE WHEN v.dispatched_at IS NULL THEN ${now} END,
+        ${now}, ${now}
+      FROM events v WHERE v.id = ${event.id} AND v.payload IS NOT NULL
+      ON CONFLICT (event_id, endpoint_id) DO UPDATE SET resend_requested_at = excluded.resend_requested_at`,
+    refreshDueAt(sql`SELECT ${endpoint.id}`),
+    ...(remember ? [await remember(asked, isAsked)] : []),
+  ])
+  await enqueue(deps, { kind: "resend", applicationId, ...asked })
+  return asked
+}
