@@ -1,8 +1,10 @@
 import { swaggerUI } from "@hono/swagger-ui"
 import { cors } from "hono/cors"
 
+import { createApi } from "./api/index.ts"
 import { invoices } from "./apps/invoices/index.ts"
 import { ping } from "./apps/ping.ts"
+import { uploads } from "./apps/uploads/index.ts"
 import { users } from "./apps/users/index.ts"
 import { VERSION } from "./config.ts"
 import { createDeps, type Deps } from "./deps.ts"
@@ -10,20 +12,38 @@ import { createHealth } from "./health.ts"
 import { home } from "./home.ts"
 import { guardOpenMode, isLoopbackOrigin, refuseLoops, requireToken } from "./http/access.ts"
 import { Problem, toProblem } from "./http/problem.ts"
+import { readOn } from "./http/read-on.ts"
 import { requestLog } from "./http/request-log.ts"
 import { createRouter, type Dialect, plainDialect } from "./http/router.ts"
 import { allowedMethods } from "./http/routes.ts"
 import { consoleLog } from "./log.ts"
 
-/** The families: each brings its routes, and the dialect in which its paths say that something went wrong. */
-const families: { router: ReturnType<typeof createRouter>; paths?: RegExp; dialect?: Dialect }[] = [
-  users,
-  ping,
-  invoices,
+/** What a family brings: its routes, and the dialect in which its paths say that something went wrong. */
+interface Family {
+  router: ReturnType<typeof createRouter>
+  paths?: RegExp
+  dialect?: Dialect
+}
+
+/** The parts of the document, in the order in which people look for them. */
+const TAGS = [
+  { name: "Users", description: "A, the user notification service" },
+  { name: "Webhooks", description: "Who is told of users and invoices, and pings" },
+  { name: "Invoices", description: "B, the invoices" },
+  { name: "Uploads", description: "C, file uploads with a notification" },
+  { name: "Application", description: "Management: owners of endpoints and messages" },
+  { name: "Event Type", description: "Management: the kinds of event that applications share" },
+  { name: "Endpoint", description: "Management: receivers, their secrets, headers and health" },
+  { name: "Message", description: "Management: what is sent" },
+  { name: "Message Attempt", description: "Management: what became of it, and sending it again" },
+  { name: "Authentication", description: "Management: tokens that reach one application" },
+  { name: "Health", description: "Management: whether the API is up" },
+  { name: "System", description: "Whether the whole system is well" },
 ]
 
 export function createApp(makeDeps: (env: Env) => Deps = createDeps) {
   const app = createRouter()
+  const families: Family[] = [users, ping, invoices, uploads, createApi()]
 
   app.onError((error, c) => {
     const problem = toProblem(error, c.var.requestId)
@@ -52,7 +72,7 @@ export function createApp(makeDeps: (env: Env) => Deps = createDeps) {
     }
     await next()
   })
-  app.use(requestLog, guardOpenMode)
+  app.use(requestLog, readOn, guardOpenMode)
   app.use(
     cors({
       origin: (origin, c) =>
@@ -71,12 +91,14 @@ export function createApp(makeDeps: (env: Env) => Deps = createDeps) {
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
     type: "http",
     scheme: "bearer",
-    description: "An API token. Open mode (npm start) needs none.",
+    description:
+      "An API token, or for one application's part of the management API its own. Open mode (npm start) needs none.",
   })
   app.doc31("/openapi.json", {
     openapi: "3.1.0",
     info: { title: "Posthorn", version: VERSION, description: "Webhooks sent from the edge." },
     security: [{ bearer: [] }, {}],
+    tags: TAGS,
   })
   return app
 }

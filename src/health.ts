@@ -1,12 +1,8 @@
 import { createRoute, z } from "@hono/zod-openapi"
 
-import { getSystemHealth, type SystemHealth } from "./engine/system-health.ts"
 import { MIGRATE } from "./http/problem.ts"
 import { createRouter, problems } from "./http/router.ts"
-
-const CACHED_MS = 5_000
-/** A failure is looked at again soon, so that a repair shows. */
-const FAILURE_CACHED_MS = 1_000
+import { cachedHealth } from "./http/system-health.ts"
 
 // Open to everybody: of what the doors in front of it can answer, all but the 401.
 const { 401: _, ...atTheDoor } = problems()
@@ -35,9 +31,9 @@ const Health = z
   })
   .openapi("Health")
 
-/** The route /health, with a cache of its own: one look every few seconds per isolate, however many ask. */
+/** The route /health. */
 export function createHealth() {
-  let cached: { health: SystemHealth; until: number } | null = null
+  const look = cachedHealth()
   const health = createRouter()
   health.openapi(
     createRoute({
@@ -60,19 +56,9 @@ export function createHealth() {
       },
     }),
     async (c) => {
-      const { deps } = c.var
-      const now = deps.clock.now()
-      if (cached !== null && cached.until > now) return answer(cached.health)
-      // Who comes during this look gets what the last one saw.
-      if (cached !== null) cached.until = now + FAILURE_CACHED_MS
-      const seen = await getSystemHealth(deps, MIGRATE)
-      cached = { health: seen, until: now + (seen.status === "failing" ? FAILURE_CACHED_MS : CACHED_MS) }
-      return answer(seen)
-
-      function answer(seen: SystemHealth) {
-        const lastAt = seen.sweep.lastAt === null ? null : new Date(seen.sweep.lastAt).toISOString()
-        return c.json({ ...seen, sweep: { ...seen.sweep, lastAt } }, seen.status === "failing" ? 503 : 200)
-      }
+      const seen = await look(c.var.deps, MIGRATE)
+      const lastAt = seen.sweep.lastAt === null ? null : new Date(seen.sweep.lastAt).toISOString()
+      return c.json({ ...seen, sweep: { ...seen.sweep, lastAt } }, seen.status === "failing" ? 503 : 200)
     },
   )
   return health

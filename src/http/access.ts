@@ -1,10 +1,19 @@
 import { createMiddleware } from "hono/factory"
 
 import { isLoopbackHost } from "../engine/rules/target-url.ts"
+import { type ApplicationToken, findTokenOwner } from "../engine/tokens.ts"
 import { Problem } from "./problem.ts"
 import type { AppEnv } from "./router.ts"
+import { isApplicationToken, readToken } from "./tokens.ts"
 
-const OPEN_PATHS = new Set(["/", "/health", "/docs", "/openapi.json"])
+const OPEN_PATHS = new Set([
+  "/",
+  "/health",
+  "/docs",
+  "/openapi.json",
+  "/api/v1/health",
+  "/api/v1/health/ping",
+])
 
 /** Refuses a delivery of our own that came back to us: an endpoint that points here would loop for ever. */
 export const refuseLoops = createMiddleware<AppEnv>(async (c, next) => {
@@ -54,11 +63,36 @@ export function isLoopbackOrigin(origin: string | undefined): boolean {
   return url !== null && isLoopbackHost(url.hostname)
 }
 
-/** Everything but the open paths and preflights needs one of the API tokens. */
+/** Who asks: whoever runs this system, or an application with a token of its own. */
+export type Principal = { kind: "operator" } | { kind: "application"; token: ApplicationToken }
+
+/** Names the principal where its requests must not be mistaken for another's. */
+export function principalKey(principal: Principal): string {
+  return principal.kind === "operator" ? "operator" : principal.token.applicationId
+}
+
+/**
+ * Everything but the open paths and preflights needs one of the API tokens, or an application's token where that
+ * reaches. Open mode asks for none, but whoever sends an application's token is held to it.
+ */
 export const requireToken = createMiddleware<AppEnv>(async (c, next) => {
-  const { authMode, apiTokens } = c.var.deps.config
+  const { deps } = c.var
+  const { authMode, apiTokens } = deps.config
+  c.set("principal", { kind: "operator" })
   // The very path that is routed: Hono has taken a trailing slash off already.
-  if (authMode === "open" || c.req.method === "OPTIONS" || OPEN_PATHS.has(c.req.path)) return next()
+  if (c.req.method === "OPTIONS" || OPEN_PATHS.has(c.req.path)) return next()
+  const given = /^Bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1]
+  if (given !== undefined && isApplicationToken(given)) {
+    const token = await readToken(deps, given)
+    const application = token && (await findTokenOwner(deps, token))
+    if (!application) throw unauthorized("The token is wrong, expired or logged out")
+    if (!reaches(application, c.req.method, c.req.path)) {
+      throw new Problem(403, "authorization", "The token of an application reaches that application alone")
+    }
+    c.set("principal", { kind: "application", token })
+    return next()
+  }
+  if (authMode === "open") return next()
   if (apiTokens.length === 0) {
     throw new Problem(
       503,
@@ -66,14 +100,31 @@ export const requireToken = createMiddleware<AppEnv>(async (c, next) => {
       "No API token is set yet: run `npx wrangler secret put API_TOKEN`, or `npm run deploy`, which makes one",
     )
   }
-  const given = /^Bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1]
   if (given === undefined || !(await isAmong(given, apiTokens))) {
-    throw new Problem(401, "unauthorized", "Send `Authorization: Bearer <API_TOKEN>`", {
-      headers: { "www-authenticate": 'Bearer realm="Posthorn"' },
-    })
+    throw unauthorized("Send `Authorization: Bearer <API_TOKEN>`")
   }
   await next()
 })
+
+function unauthorized(detail: string): Problem {
+  return new Problem(401, "unauthorized", detail, {
+    headers: { "www-authenticate": 'Bearer realm="Posthorn"' },
+  })
+}
+
+/** What an application's token may do outside of its application, and what not even within: the operator's part. */
+const SHARED = /^GET \/api\/v1\/event-type(\/[^/]+)?$|^POST \/api\/v1\/auth\/logout$/
+const OPERATORS =
+  /^(PUT|PATCH|DELETE) $|^POST \/msg$|^DELETE \/msg\/.*\/content$|^POST \/endpoint\/[^/]+\/send-example$/
+
+/** Whether an application's token may be used for this request; what no rule names, it may not. */
+function reaches(application: { id: string; uid: string | null }, given: string, path: string): boolean {
+  const method = given === "HEAD" ? "GET" : given
+  if (SHARED.test(`${method} ${path}`)) return true
+  const [, name, rest = ""] = /^\/api\/v1\/app\/([^/]+)(\/.*)?$/.exec(path) ?? []
+  // Ids and uids need no percent sign, so what is compared here is what the route gets.
+  return (name === application.id || name === application.uid) && !OPERATORS.test(`${method} ${rest}`)
+}
 
 /** Compares digests, and all of them, so that the time taken tells nothing about a token. */
 async function isAmong(given: string, tokens: readonly string[]): Promise<boolean> {

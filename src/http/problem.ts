@@ -20,7 +20,7 @@ export class Problem extends Error {
     /** For programs; null where a contract documents the answer without one. */
     readonly code: string | null,
     readonly detail: string,
-    readonly extra: { issues?: InputIssue[]; headers?: Record<string, string> } = {},
+    readonly extra: { issues?: InputIssue[]; headers?: Record<string, string>; field?: string } = {},
   ) {
     super(detail)
   }
@@ -63,7 +63,10 @@ export const MIGRATE =
 /** Any thrown thing as a problem. What is not known is a 500 that says nothing of the inside. */
 export function toProblem(error: unknown, requestId: string): Problem {
   if (error instanceof Problem) return error
-  if (error instanceof EngineError) return new Problem(STATUS[error.code], error.code, error.message)
+  if (error instanceof EngineError) {
+    const extra = error.field === null ? {} : { field: error.field }
+    return new Problem(STATUS[error.code], error.code, error.message, extra)
+  }
   if (error instanceof ConfigError) return new Problem(503, "misconfigured", error.message)
   if (isMissingTable(error)) return new Problem(503, "not_migrated", MIGRATE)
   if (error instanceof HTTPException) return new Problem(error.status, "http_error", error.message)

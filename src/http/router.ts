@@ -2,11 +2,12 @@ import { OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Context } from "hono"
 
 import type { Deps } from "../deps.ts"
+import type { Principal } from "./access.ts"
 import { fromZod, type Problem } from "./problem.ts"
 
 export interface AppEnv {
   Bindings: Env
-  Variables: { deps: Deps; requestId: string }
+  Variables: { deps: Deps; requestId: string; principal: Principal }
 }
 
 /** How a family says that something went wrong. */
@@ -58,7 +59,7 @@ const InvalidInput = z
 const DESCRIPTIONS = {
   400: "Refused as things stand",
   401: "The token is missing or wrong",
-  403: "Open mode: the request comes from a page of another origin",
+  403: "The token is another application's, or open mode: the request comes from a page of another origin",
   404: "No such thing",
   409: "In conflict with what there is",
   413: "The body is larger than 256 KiB",

@@ -32,6 +32,7 @@ const BAD: [string, string, RegExp][] = [
   ["ALLOW_PRIVATE_TARGETS", "sesame", /\w/],
   ["ALLOW_PRIVATE_TARGETS", "TRUE", /\w/],
   ["ALLOW_PRIVATE_TARGETS", "yes", /\w/],
+  ["SVIX_HEADERS", "sesame", /\w/],
   ["PUBLIC_URL", "sesame.example", /URL/],
   ["PUBLIC_URL", "ftp://sesame.example", /URL/],
   ["PUBLIC_URL", "javascript:sesame", /URL/],

@@ -29,6 +29,17 @@ describe("the request of an attempt", () => {
     })
   })
 
+  it("carries copies under Svix's names only if asked, and no header of the endpoint replaces one", async () => {
+    const { headers } = await build({
+      svixHeaders: true,
+      headers: { "svix-id": "forged", "Svix-Signature": "x" },
+    })
+    for (const name of ["id", "timestamp", "signature"]) {
+      expect(headers.get(`svix-${name}`)).toBe(headers.get(`webhook-${name}`))
+    }
+    expect([...(await build({ svixHeaders: false })).headers.keys()].join()).not.toContain("svix-")
+  })
+
   it("verifies with the reference library over the very bytes sent", async () => {
     const { headers, body } = await build({ timestampMs: Date.now() })
     const sent = new TextDecoder().decode(body)

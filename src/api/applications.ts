@@ -1,0 +1,219 @@
+import { createRoute, z } from "@hono/zod-openapi"
+
+import {
+  type Application,
+  CATALOG,
+  type CreatedApplication,
+  changeApplication,
+  createApplication,
+  getApplication,
+  isApplicationUid,
+  listApplications,
+  removeApplication,
+  replaceApplication,
+} from "../engine/applications.ts"
+import type { Remember } from "../engine/idempotency.ts"
+import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
+import { jsonBody } from "../http/json-body.ts"
+import { createRouter } from "../http/router.ts"
+import { Iterator, Limit, listOf, Ordering, toList, toPageRequest } from "./page.ts"
+import { refusals } from "./problems.ts"
+import {
+  AppPath,
+  DateTime,
+  Flag,
+  Metadata,
+  MetadataIn,
+  MetadataPatch,
+  Text,
+  ThrottleRate,
+  toTime,
+  Uid,
+} from "./wire.ts"
+
+const tags = ["Application"]
+const path = "/api/v1/app/{app_id}"
+
+const ApplicationUid = Uid.refine(isApplicationUid, "must not begin like an id: app_")
+const Name = Text.min(1)
+
+const settings = {
+  name: Name,
+  throttleRate: ThrottleRate.nullish(),
+  uid: ApplicationUid.nullish(),
+  metadata: MetadataIn,
+}
+
+/** An application as it is given; a message may bring one along. */
+export const ApplicationIn = z.object(settings).openapi("ApplicationIn", {
+  example: { name: "My first application", uid: "unique-app-identifier" },
+})
+
+const ApplicationPatch = z
+  .object({ ...settings, name: Name.optional(), metadata: MetadataPatch.optional() })
+  .openapi("ApplicationPatch", { example: { name: "My first application" } })
+
+const ApplicationOut = z
+  .object({
+    id: z.string(),
+    uid: Uid.nullish(),
+    name: z.string(),
+    throttleRate: z.number().int().nullish(),
+    metadata: Metadata,
+    createdAt: DateTime,
+    updatedAt: DateTime,
+  })
+  .openapi("ApplicationOut", {
+    example: {
+      id: "app_019a8f0c5d1b7c3e9a4f2b6d8e0c1a3f",
+      uid: "unique-app-identifier",
+      name: "My first application",
+      throttleRate: null,
+      metadata: {},
+      createdAt: "2025-05-07T04:03:10.779Z",
+      updatedAt: "2025-05-07T04:03:10.779Z",
+    },
+  })
+
+const body = { required: true, content: { "application/json": { schema: ApplicationIn } } } as const
+const answer = (description: string) => ({
+  description,
+  content: { "application/json": { schema: ApplicationOut } },
+})
+
+export const applications = createRouter()
+
+applications.openapi(
+  createRoute({
+    operationId: "v1.application.list",
+    tags,
+    summary: "List the applications",
+    description:
+      "Those that come with the system, `users`, `invoices`, `uploads`, `operations`, are among them.",
+    method: "get",
+    path: "/api/v1/app",
+    request: { query: z.object({ limit: Limit, iterator: Iterator, order: Ordering.optional() }) },
+    responses: {
+      200: {
+        description: "A page of applications",
+        content: { "application/json": { schema: listOf("ApplicationOut", ApplicationOut) } },
+      },
+      ...refusals(),
+    },
+  }),
+  async (c) => {
+    const page = await listApplications(c.var.deps, toPageRequest(c.req.valid("query"), "ascending"))
+    return c.json(
+      toList(page, ({ id }) => id, toWire),
+      200,
+    )
+  },
+)
+
+applications.openapi(
+  createRoute({
+    operationId: "v1.application.create",
+    tags,
+    summary: "Create an application",
+    description: "With `get_if_exists` the application that has the uid already is answered with 200.",
+    method: "post",
+    path: "/api/v1/app",
+    middleware: [jsonBody()] as const,
+    request: { query: z.object({ get_if_exists: Flag }), headers: IdempotencyKey, body },
+    responses: { 200: answer("There already"), 201: answer("Created"), ...refusals(413) },
+  }),
+  async (c) => {
+    const getIfExists = c.req.valid("query").get_if_exists
+    const given = c.req.valid("json")
+    const { status, body } = await idempotent(
+      c,
+      CATALOG,
+      (remember: Remember<CreatedApplication> | undefined) =>
+        createApplication(c.var.deps, toSettings(given), { getIfExists, remember }),
+      ({ application, created }) => ({ status: created ? 201 : 200, body: toWire(application) }),
+    )
+    return c.json(body, status)
+  },
+)
+
+applications.openapi(
+  createRoute({
+    operationId: "v1.application.get",
+    tags,
+    summary: "Get an application",
+    method: "get",
+    path,
+    request: { params: AppPath },
+    responses: { 200: answer("The application"), ...refusals() },
+  }),
+  async (c) => c.json(toWire(await getApplication(c.var.deps, c.req.valid("param").app_id)), 200),
+)
+
+applications.openapi(
+  createRoute({
+    operationId: "v1.application.update",
+    tags,
+    summary: "Replace an application, or create it",
+    description: "An application that is named by its uid keeps it, or gets it, unless the body has another.",
+    method: "put",
+    path,
+    middleware: [jsonBody()] as const,
+    request: { params: AppPath, body },
+    responses: { 200: answer("Replaced"), 201: answer("Created"), ...refusals(413) },
+  }),
+  async (c) => {
+    const given = c.req.valid("json")
+    const { application, created } = await replaceApplication(c.var.deps, c.req.valid("param").app_id, {
+      ...toSettings(given),
+      uid: given.uid,
+    })
+    return c.json(toWire(application), created ? 201 : 200)
+  },
+)
+
+applications.openapi(
+  createRoute({
+    operationId: "patch_application",
+    tags,
+    summary: "Change an application",
+    description: "What is not named stays; null clears.",
+    method: "patch",
+    path,
+    middleware: [jsonBody()] as const,
+    request: {
+      params: AppPath,
+      body: { required: true, content: { "application/json": { schema: ApplicationPatch } } },
+    },
+    responses: { 200: answer("Changed"), ...refusals(413) },
+  }),
+  async (c) => {
+    const { app_id } = c.req.valid("param")
+    return c.json(toWire(await changeApplication(c.var.deps, app_id, c.req.valid("json"))), 200)
+  },
+)
+
+applications.openapi(
+  createRoute({
+    operationId: "v1.application.delete",
+    tags,
+    summary: "Delete an application with its endpoints",
+    description: "Nothing of it is delivered any more. Those that come with the system stay.",
+    method: "delete",
+    path,
+    request: { params: AppPath },
+    responses: { 204: { description: "Deleted" }, ...refusals() },
+  }),
+  async (c) => {
+    await removeApplication(c.var.deps, c.req.valid("param").app_id)
+    return c.body(null, 204)
+  },
+)
+
+/** What a new application is made of. */
+export function toSettings({ name, uid, throttleRate, metadata }: z.infer<typeof ApplicationIn>) {
+  return { name, uid: uid ?? null, throttleRate: throttleRate ?? null, metadata }
+}
+
+function toWire({ createdAt, updatedAt, ...application }: Application) {
+  return { ...application, createdAt: toTime(createdAt), updatedAt: toTime(updatedAt) }
+}

@@ -1,0 +1,175 @@
+import { createRoute, z } from "@hono/zod-openapi"
+
+import { getApplication } from "../engine/applications.ts"
+import {
+  type AttemptFilter,
+  expungeAttempt,
+  getAttempt,
+  listEndpointAttempts,
+  listEventAttempts,
+} from "../engine/attempts.ts"
+import type { PageRequest } from "../engine/page.ts"
+import { createRouter } from "../http/router.ts"
+import { MessageAttemptOut, toAttempt } from "./attempt-wire.ts"
+import {
+  ChannelFilter,
+  EventTypesFilter,
+  eventTypesOf,
+  TimeFilters,
+  toScannedList,
+  toTimedPage,
+  WithContent,
+} from "./filters.ts"
+import { StatusFilter } from "./message-wire.ts"
+import { Iterator, Limit, listOf } from "./page.ts"
+import { refusals } from "./problems.ts"
+import { EndpointPath, IdOrUid, MessagePath } from "./wire.ts"
+
+const CLASSES = [0, 100, 200, 300, 400, 500] as const
+
+const StatusCodeClass = z.coerce
+  .number()
+  .pipe(z.literal(CLASSES))
+  .optional()
+  .openapi({ type: "integer", enum: [...CLASSES], description: "0: there was no answer" })
+
+/** What an attempt's status says of it: one that is kept is over, so that none is pending or being sent. */
+const TAKEN = { 0: true, 1: null, 2: false, 3: null } as const
+
+const Filters = z.object({
+  limit: Limit,
+  iterator: Iterator,
+  status: StatusFilter,
+  status_code_class: StatusCodeClass,
+  channel: ChannelFilter,
+  ...TimeFilters,
+  with_content: WithContent,
+  event_types: EventTypesFilter,
+})
+
+const AttemptPath = MessagePath.extend({ attempt_id: z.string().max(256) })
+
+const tags = ["Message Attempt"]
+const description =
+  "Newest first. A page may be short of its limit, even empty, before the end: `done` tells."
+const attemptList = {
+  description: "A page of attempts",
+  content: { "application/json": { schema: listOf("MessageAttemptOut", MessageAttemptOut) } },
+}
+
+export const attempts = createRouter()
+
+attempts.openapi(
+  createRoute({
+    operationId: "v1.message-attempt.list-by-endpoint",
+    tags,
+    summary: "List the attempts made to an endpoint",
+    description,
+    method: "get",
+    path: "/api/v1/app/{app_id}/attempt/endpoint/{endpoint_id}",
+    request: { params: EndpointPath, query: Filters },
+    responses: { 200: attemptList, ...refusals() },
+  }),
+  async (c) => {
+    const { deps } = c.var
+    const { app_id, endpoint_id } = c.req.valid("param")
+    const query = c.req.valid("query")
+    const { id } = await getApplication(deps, app_id)
+    const { request, filter } = toFilter(query, eventTypesOf(c, query.event_types))
+    const page = await listEndpointAttempts(deps, id, endpoint_id, request, filter)
+    return c.json(toAttemptList(request, page, query.with_content), 200)
+  },
+)
+
+attempts.openapi(
+  createRoute({
+    operationId: "v1.message-attempt.list-by-msg",
+    tags,
+    summary: "List the attempts made for a message",
+    description,
+    method: "get",
+    path: "/api/v1/app/{app_id}/attempt/msg/{msg_id}",
+    request: { params: MessagePath, query: Filters.extend({ endpoint_id: IdOrUid.optional() }) },
+    responses: { 200: attemptList, ...refusals() },
+  }),
+  async (c) => {
+    const { deps } = c.var
+    const { app_id, msg_id } = c.req.valid("param")
+    const query = c.req.valid("query")
+    const { id } = await getApplication(deps, app_id)
+    const { request, filter } = toFilter(query, eventTypesOf(c, query.event_types))
+    const page = await listEventAttempts(deps, id, msg_id, request, {
+      ...filter,
+      endpoint: query.endpoint_id,
+    })
+    return c.json(toAttemptList(request, page, query.with_content), 200)
+  },
+)
+
+attempts.openapi(
+  createRoute({
+    operationId: "v1.message-attempt.get",
+    tags,
+    summary: "Get an attempt",
+    method: "get",
+    path: "/api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}",
+    request: { params: AttemptPath },
+    responses: {
+      200: { description: "The attempt", content: { "application/json": { schema: MessageAttemptOut } } },
+      ...refusals(),
+    },
+  }),
+  async (c) => {
+    const { app_id, msg_id, attempt_id } = c.req.valid("param")
+    const { id } = await getApplication(c.var.deps, app_id)
+    return c.json(toAttempt(await getAttempt(c.var.deps, id, msg_id, attempt_id), true), 200)
+  },
+)
+
+attempts.openapi(
+  createRoute({
+    operationId: "v1.message-attempt.expunge-content",
+    tags,
+    summary: "Delete what a receiver answered to an attempt",
+    method: "delete",
+    path: "/api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/content",
+    request: { params: AttemptPath },
+    responses: { 204: { description: "Deleted" }, ...refusals() },
+  }),
+  async (c) => {
+    const { app_id, msg_id, attempt_id } = c.req.valid("param")
+    const { id } = await getApplication(c.var.deps, app_id)
+    await expungeAttempt(c.var.deps, id, msg_id, attempt_id)
+    return c.body(null, 204)
+  },
+)
+
+function toFilter(
+  query: z.infer<typeof Filters>,
+  eventTypes: string[] | undefined,
+): { request: PageRequest; filter: AttemptFilter } {
+  const { request, since, before } = toTimedPage(query)
+  const filter: AttemptFilter = {
+    since,
+    before,
+    eventTypes,
+    channel: query.channel,
+    delivered: query.status === undefined ? undefined : TAKEN[query.status],
+    statusClass: query.status_code_class,
+    withBody: query.with_content,
+  }
+  return { request, filter }
+}
+
+function toAttemptList(
+  request: PageRequest,
+  page: Awaited<ReturnType<typeof listEndpointAttempts>>,
+  withContent: boolean,
+) {
+  return toScannedList(
+    request,
+    page,
+    (attempt) => attempt.id,
+    (attempt) => toAttempt(attempt, withContent),
+  )
+}

@@ -1,0 +1,103 @@
+import { createRoute, z } from "@hono/zod-openapi"
+
+import { CATALOG } from "../engine/applications.ts"
+import { revokeToken } from "../engine/tokens.ts"
+import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
+import { jsonBody } from "../http/json-body.ts"
+import { Problem } from "../http/problem.ts"
+import { createRouter } from "../http/router.ts"
+import { issueToken } from "../http/tokens.ts"
+import { getOrCreateApplication } from "./application-along.ts"
+import { ApplicationIn } from "./applications.ts"
+import { refusals } from "./problems.ts"
+import { AppPath, FeatureFlag } from "./wire.ts"
+
+const MAX_FLAGS = 100
+
+const AppPortalAccessIn = z
+  .object({
+    application: ApplicationIn.nullish().openapi({
+      description: "Made if it is missing; its uid is the path's",
+    }),
+    featureFlags: z
+      .array(FeatureFlag)
+      .max(MAX_FLAGS)
+      .optional()
+      .openapi({ uniqueItems: true, description: "Event types behind these flags are shown to the token" }),
+  })
+  .openapi("AppPortalAccessIn")
+
+const AppPortalAccessOut = z
+  .object({
+    token: z.string().openapi({ description: "Reaches this application alone, for 7 days" }),
+    url: z.url().openapi({ description: "A page that is opened with the token" }),
+  })
+  .openapi("AppPortalAccessOut")
+
+export const authentication = createRouter()
+
+authentication.openapi(
+  createRoute({
+    operationId: "v1.authentication.app-portal-access",
+    tags: ["Authentication"],
+    summary: "Make a token that reaches one application",
+    description:
+      "For whoever that application stands for: lists of applications, other applications and sending messages stay out of its reach. An application that is missing is created if it is given along.",
+    method: "post",
+    path: "/api/v1/auth/app-portal-access/{app_id}",
+    middleware: [jsonBody()] as const,
+    request: {
+      params: AppPath,
+      headers: IdempotencyKey,
+      body: { required: true, content: { "application/json": { schema: AppPortalAccessIn } } },
+    },
+    responses: {
+      200: { description: "The token", content: { "application/json": { schema: AppPortalAccessOut } } },
+      ...refusals(413),
+    },
+  }),
+  async (c) => {
+    const { deps } = c.var
+    const { app_id } = c.req.valid("param")
+    const { application: missing, featureFlags = [] } = c.req.valid("json")
+    const { body } = await idempotent(
+      c,
+      CATALOG,
+      async () => {
+        const application = await getOrCreateApplication(deps, app_id, missing)
+        return issueToken(deps, application.id, [...new Set(featureFlags)])
+      },
+      (token) => ({ status: 200, body: { token, url: portalUrl(c.req.url, deps.config.publicUrl, token) } }),
+    )
+    return c.json(body, 200)
+  },
+)
+
+authentication.openapi(
+  createRoute({
+    operationId: "logout_api_v1_auth_logout__post",
+    tags: ["Authentication"],
+    summary: "End an application's token before its time",
+    description: "The token that the request is sent with; an API token cannot be ended here.",
+    method: "post",
+    path: "/api/v1/auth/logout",
+    request: { headers: IdempotencyKey },
+    responses: { 204: { description: "Ended" }, ...refusals() },
+  }),
+  async (c) => {
+    const { principal, deps } = c.var
+    if (principal.kind === "operator") {
+      throw new Problem(403, "authorization", "Only the token of an application can be logged out")
+    }
+    // Repeated with the same key it is refused at the door: the token is no more.
+    await revokeToken(deps, principal.token)
+    return c.body(null, 204)
+  },
+)
+
+/** The token stands behind the `#`, which browsers do not send and servers do not log. */
+function portalUrl(requestUrl: string, publicUrl: string | null, token: string): string {
+  const url = new URL("/dashboard", publicUrl ?? requestUrl)
+  url.hash = `token=${token}`
+  return url.href
+}

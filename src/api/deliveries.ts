@@ -1,0 +1,163 @@
+import { createRoute, z } from "@hono/zod-openapi"
+
+import { getApplication } from "../engine/applications.ts"
+import { listEndpointEvents, listEventEndpoints } from "../engine/deliveries.ts"
+import { resend } from "../engine/resend.ts"
+import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
+import { createRouter } from "../http/router.ts"
+import { EndpointOut } from "./endpoint-wire.ts"
+import {
+  ChannelFilter,
+  EventTypesFilter,
+  eventTypesOf,
+  TimeFilters,
+  toScannedList,
+  toTimedPage,
+  WithContent,
+} from "./filters.ts"
+import {
+  EndpointMessageOut,
+  progressWith,
+  StatusFilter,
+  toMessage,
+  toStatus,
+  withStatus,
+} from "./message-wire.ts"
+import { Iterator, Limit, listOf, toPageRequest } from "./page.ts"
+import { refusals } from "./problems.ts"
+import { EndpointPath, IdOrUid, MessagePath, toTime } from "./wire.ts"
+
+const { metadata: _, ...endpointFields } = EndpointOut.shape
+const MessageEndpointOut = z.object({ ...endpointFields, ...withStatus }).openapi("MessageEndpointOut")
+
+const EmptyResponse = z.object({}).openapi("EmptyResponse")
+
+const tags = ["Message Attempt"]
+
+export const deliveries = createRouter()
+
+deliveries.openapi(
+  createRoute({
+    operationId: "v1.message-attempt.list-attempted-messages",
+    tags,
+    summary: "List the messages to an endpoint, newest first, and how far each is",
+    description: "A page may be short of its limit, even empty, before the end: `done` tells.",
+    method: "get",
+    path: "/api/v1/app/{app_id}/endpoint/{endpoint_id}/msg",
+    request: {
+      params: EndpointPath,
+      query: z.object({
+        limit: Limit,
+        iterator: Iterator,
+        channel: ChannelFilter,
+        status: StatusFilter,
+        ...TimeFilters,
+        with_content: WithContent,
+        event_types: EventTypesFilter,
+      }),
+    },
+    responses: {
+      200: {
+        description: "A page of messages",
+        content: { "application/json": { schema: listOf("EndpointMessageOut", EndpointMessageOut) } },
+      },
+      ...refusals(),
+    },
+  }),
+  async (c) => {
+    const { deps } = c.var
+    const { app_id, endpoint_id } = c.req.valid("param")
+    const query = c.req.valid("query")
+    const { id } = await getApplication(deps, app_id)
+    const { request, since, before } = toTimedPage(query)
+    const page = await listEndpointEvents(deps, id, endpoint_id, request, {
+      since,
+      before,
+      channel: query.channel,
+      eventTypes: eventTypesOf(c, query.event_types),
+      progress: progressWith(query.status),
+      withPayload: query.with_content,
+    })
+    const list = toScannedList(
+      request,
+      page,
+      (event) => event.id,
+      (event) => ({ ...toMessage(event, query.with_content), ...toStatus(event) }),
+    )
+    return c.json(list, 200)
+  },
+)
+
+deliveries.openapi(
+  createRoute({
+    operationId: "v1.message-attempt.list-attempted-destinations",
+    tags,
+    summary: "List the endpoints that a message goes to, and how far each delivery is",
+    description: "By endpoint, newest first; deleted endpoints are among them.",
+    method: "get",
+    path: "/api/v1/app/{app_id}/msg/{msg_id}/endpoint",
+    request: { params: MessagePath, query: z.object({ limit: Limit, iterator: Iterator }) },
+    responses: {
+      200: {
+        description: "A page of endpoints",
+        content: { "application/json": { schema: listOf("MessageEndpointOut", MessageEndpointOut) } },
+      },
+      ...refusals(),
+    },
+  }),
+  async (c) => {
+    const { deps } = c.var
+    const { app_id, msg_id } = c.req.valid("param")
+    const { id } = await getApplication(deps, app_id)
+    const request = toPageRequest(c.req.valid("query"), "descending")
+    const page = await listEventEndpoints(deps, id, msg_id, request)
+    const list = toScannedList(
+      request,
+      page,
+      (endpoint) => endpoint.id,
+      (endpoint) => ({
+        id: endpoint.id,
+        uid: endpoint.uid,
+        url: endpoint.url,
+        description: endpoint.description,
+        disabled: endpoint.disabledAt !== null,
+        channels: endpoint.channels && [...endpoint.channels],
+        eventTypes: endpoint.eventTypes && [...endpoint.eventTypes],
+        throttleRate: endpoint.throttleRate,
+        createdAt: toTime(endpoint.createdAt),
+        updatedAt: toTime(endpoint.updatedAt),
+        ...toStatus(endpoint),
+      }),
+    )
+    return c.json(list, 200)
+  },
+)
+
+deliveries.openapi(
+  createRoute({
+    operationId: "v1.message-attempt.resend",
+    tags,
+    summary: "Send a message to an endpoint once more, now",
+    description:
+      "One attempt by hand. It delivers if it succeeds; if not, a retry that is booked stays as it is. Refused with 409 once the payload is deleted, and while the endpoint is disabled.",
+    method: "post",
+    path: "/api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/resend",
+    request: { params: MessagePath.extend({ endpoint_id: IdOrUid }), headers: IdempotencyKey },
+    responses: {
+      202: { description: "Accepted", content: { "application/json": { schema: EmptyResponse } } },
+      ...refusals(),
+    },
+  }),
+  async (c) => {
+    const { deps } = c.var
+    const { app_id, msg_id, endpoint_id } = c.req.valid("param")
+    const { id } = await getApplication(deps, app_id)
+    const { body } = await idempotent(
+      c,
+      id,
+      (remember) => resend(deps, { applicationId: id, event: msg_id, endpoint: endpoint_id, remember }),
+      () => ({ status: 202, body: {} }),
+    )
+    return c.json(body, 202)
+  },
+)

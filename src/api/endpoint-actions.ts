@@ -1,0 +1,153 @@
+import { createRoute, z } from "@hono/zod-openapi"
+
+import { getApplication } from "../engine/applications.ts"
+import type { EventWithPayload } from "../engine/event-log.ts"
+import { sendExample } from "../engine/publish-event.ts"
+import { type BackgroundTask, recover } from "../engine/recover.ts"
+import { countDeliveries } from "../engine/stats.ts"
+import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
+import { jsonBody } from "../http/json-body.ts"
+import { createRouter } from "../http/router.ts"
+import { MessageOut, toMessage } from "./message-wire.ts"
+import { refusals } from "./problems.ts"
+import { DateTime, EndpointPath, EventTypeName, toTime } from "./wire.ts"
+
+const RecoverIn = z
+  .object({
+    since: DateTime.openapi({ description: "At most 14 days before `until`" }),
+    until: DateTime.nullish().openapi({ description: "Now, if not given" }),
+  })
+  .openapi("RecoverIn")
+
+const RecoverOut = z
+  .object({
+    id: z.string(),
+    status: z.enum(["running"]).openapi("BackgroundTaskStatus"),
+    task: z.enum(["endpoint.recover"]).openapi("BackgroundTaskType"),
+    updatedAt: z.iso.datetime(),
+  })
+  .openapi("RecoverOut")
+
+const count = z.number().int().openapi({ format: "int64" })
+const EndpointStats = z
+  .object({ success: count, pending: count, sending: count, fail: count, canceled: count })
+  .openapi("EndpointStats")
+
+const EventExampleIn = z.object({ eventType: EventTypeName }).openapi("EventExampleIn")
+
+const tags = ["Endpoint"]
+
+export const endpointActions = createRouter()
+
+endpointActions.openapi(
+  createRoute({
+    operationId: "v1.endpoint.recover",
+    tags,
+    summary: "Send an endpoint again what it missed",
+    description:
+      "What has failed of the messages of that time becomes due again, with a fresh schedule. Works on in steps behind this answer. Refused with 409 while the endpoint is disabled.",
+    method: "post",
+    path: "/api/v1/app/{app_id}/endpoint/{endpoint_id}/recover",
+    middleware: [jsonBody()] as const,
+    request: {
+      params: EndpointPath,
+      headers: IdempotencyKey,
+      body: { required: true, content: { "application/json": { schema: RecoverIn } } },
+    },
+    responses: {
+      202: { description: "Accepted", content: { "application/json": { schema: RecoverOut } } },
+      ...refusals(413),
+    },
+  }),
+  async (c) => {
+    const { deps } = c.var
+    const { app_id, endpoint_id } = c.req.valid("param")
+    const { since, until } = c.req.valid("json")
+    const { id } = await getApplication(deps, app_id)
+    const { body } = await idempotent(
+      c,
+      id,
+      (remember) =>
+        recover(deps, {
+          applicationId: id,
+          endpoint: endpoint_id,
+          since: Date.parse(since),
+          until: toEpoch(until),
+          remember,
+        }),
+      (task: BackgroundTask) => ({ status: 202, body: toTask(task) }),
+    )
+    return c.json(body, 202)
+  },
+)
+
+endpointActions.openapi(
+  createRoute({
+    operationId: "v1.endpoint.get-stats",
+    tags,
+    summary: "Count an endpoint's messages by how far they are",
+    description: "Of the last 28 days if not given otherwise; at most the newest 100,000 are counted.",
+    method: "get",
+    path: "/api/v1/app/{app_id}/endpoint/{endpoint_id}/stats",
+    request: {
+      params: EndpointPath,
+      query: z.object({ since: DateTime.optional(), until: DateTime.optional() }),
+    },
+    responses: {
+      200: { description: "The counts", content: { "application/json": { schema: EndpointStats } } },
+      ...refusals(),
+    },
+  }),
+  async (c) => {
+    const { app_id, endpoint_id } = c.req.valid("param")
+    const { since, until } = c.req.valid("query")
+    const { id } = await getApplication(c.var.deps, app_id)
+    const range = { since: toEpoch(since), until: toEpoch(until) }
+    const counts = await countDeliveries(c.var.deps, id, endpoint_id, range)
+    const { delivered: success, failed: fail, pending, sending, canceled } = counts
+    return c.json({ success, pending, sending, fail, canceled }, 200)
+  },
+)
+
+endpointActions.openapi(
+  createRoute({
+    operationId: "v1.endpoint.send-example",
+    tags,
+    summary: "Send an endpoint an example of an event type",
+    description:
+      "Made from the type's schema. `svix.ping` needs no event type. Refused with 409 while the endpoint is disabled.",
+    method: "post",
+    path: "/api/v1/app/{app_id}/endpoint/{endpoint_id}/send-example",
+    middleware: [jsonBody()] as const,
+    request: {
+      params: EndpointPath,
+      headers: IdempotencyKey,
+      body: { required: true, content: { "application/json": { schema: EventExampleIn } } },
+    },
+    responses: {
+      200: { description: "The message", content: { "application/json": { schema: MessageOut } } },
+      ...refusals(413, 507),
+    },
+  }),
+  async (c) => {
+    const { deps } = c.var
+    const { app_id, endpoint_id } = c.req.valid("param")
+    const { eventType } = c.req.valid("json")
+    const { id } = await getApplication(deps, app_id)
+    const { body } = await idempotent(
+      c,
+      id,
+      (remember) => sendExample(deps, { applicationId: id, endpoint: endpoint_id, eventType, remember }),
+      (event: EventWithPayload) => ({ status: 200, body: toMessage(event, true) }),
+    )
+    return c.json(body, 200)
+  },
+)
+
+function toTask({ id, task, updatedAt }: BackgroundTask): z.infer<typeof RecoverOut> {
+  return { id, status: "running", task, updatedAt: toTime(updatedAt) }
+}
+
+function toEpoch(time: string | null | undefined): number | undefined {
+  return time === null || time === undefined ? undefined : Date.parse(time)
+}

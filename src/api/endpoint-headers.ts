@@ -1,0 +1,109 @@
+import { createRoute, z } from "@hono/zod-openapi"
+
+import { getApplication } from "../engine/applications.ts"
+import { changeHeaders, getHeaders, replaceHeaders } from "../engine/endpoint-headers.ts"
+import { isSensitiveHeader } from "../engine/rules/sensitive-header.ts"
+import { jsonBody } from "../http/json-body.ts"
+import { createRouter } from "../http/router.ts"
+import { refusals } from "./problems.ts"
+import { EndpointPath } from "./wire.ts"
+
+const tags = ["Endpoint"]
+const path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers"
+const example = { headers: { "x-example": "123" } }
+
+const EndpointHeadersIn = z
+  .object({ headers: z.record(z.string(), z.string()) })
+  .openapi("EndpointHeadersIn", { example })
+
+const EndpointHeadersPatchIn = z
+  .object({
+    headers: z.record(z.string(), z.string().nullable()),
+    deleteHeaders: z
+      .array(z.string())
+      .optional()
+      .openapi({ description: "Names of headers to take away, as null does" }),
+  })
+  .openapi("EndpointHeadersPatchIn", { example: { headers: { "x-example": "123", "x-other": null } } })
+
+const EndpointHeadersOut = z
+  .object({
+    headers: z.record(z.string(), z.string()),
+    sensitive: z
+      .array(z.string())
+      .openapi({ uniqueItems: true, description: "Names of headers that are sent, but never shown" }),
+  })
+  .openapi("EndpointHeadersOut", { example: { ...example, sensitive: ["authorization"] } })
+
+export const endpointHeaders = createRouter()
+
+endpointHeaders.openapi(
+  createRoute({
+    operationId: "v1.endpoint.get-headers",
+    tags,
+    summary: "Get the headers that an endpoint is sent",
+    description: "Of those that carry credentials the names alone are shown.",
+    method: "get",
+    path,
+    request: { params: EndpointPath },
+    responses: {
+      200: { description: "The headers", content: { "application/json": { schema: EndpointHeadersOut } } },
+      ...refusals(),
+    },
+  }),
+  async (c) => {
+    const { app_id, endpoint_id } = c.req.valid("param")
+    const application = await getApplication(c.var.deps, app_id)
+    const all = Object.entries(await getHeaders(c.var.deps, application.id, endpoint_id))
+    const headers = Object.fromEntries(all.filter(([name]) => !isSensitiveHeader(name)))
+    const sensitive = all.map(([name]) => name).filter(isSensitiveHeader)
+    return c.json({ headers, sensitive }, 200)
+  },
+)
+
+endpointHeaders.openapi(
+  createRoute({
+    operationId: "v1.endpoint.update-headers",
+    tags,
+    summary: "Replace the headers that an endpoint is sent",
+    method: "put",
+    path,
+    middleware: [jsonBody()] as const,
+    request: {
+      params: EndpointPath,
+      body: { required: true, content: { "application/json": { schema: EndpointHeadersIn } } },
+    },
+    responses: { 204: { description: "Replaced" }, ...refusals(413) },
+  }),
+  async (c) => {
+    const { app_id, endpoint_id } = c.req.valid("param")
+    const application = await getApplication(c.var.deps, app_id)
+    await replaceHeaders(c.var.deps, application.id, endpoint_id, c.req.valid("json").headers)
+    return c.body(null, 204)
+  },
+)
+
+endpointHeaders.openapi(
+  createRoute({
+    operationId: "v1.endpoint.patch-headers",
+    tags,
+    summary: "Change the headers that an endpoint is sent",
+    description: "What is not named stays; null takes a header away.",
+    method: "patch",
+    path,
+    middleware: [jsonBody()] as const,
+    request: {
+      params: EndpointPath,
+      body: { required: true, content: { "application/json": { schema: EndpointHeadersPatchIn } } },
+    },
+    responses: { 204: { description: "Changed" }, ...refusals(413) },
+  }),
+  async (c) => {
+    const { app_id, endpoint_id } = c.req.valid("param")
+    const application = await getApplication(c.var.deps, app_id)
+    const { headers, deleteHeaders = [] } = c.req.valid("json")
+    const change = { ...Object.fromEntries(deleteHeaders.map((name) => [name, null])), ...headers }
+    await changeHeaders(c.var.deps, application.id, endpoint_id, change)
+    return c.body(null, 204)
+  },
+)

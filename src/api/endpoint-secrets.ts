@@ -1,0 +1,112 @@
+import { createRoute, z } from "@hono/zod-openapi"
+
+import { getApplication } from "../engine/applications.ts"
+import { EngineError } from "../engine/errors.ts"
+import type { Remember } from "../engine/idempotency.ts"
+import { publicKeyOf } from "../engine/rules/secret.ts"
+import { getSecret, rotateSecret } from "../engine/secrets.ts"
+import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
+import { jsonBody } from "../http/json-body.ts"
+import { Problem } from "../http/problem.ts"
+import { createRouter } from "../http/router.ts"
+import { Secret } from "./endpoint-wire.ts"
+import { refusals } from "./problems.ts"
+import { EndpointPath } from "./wire.ts"
+
+const tags = ["Endpoint"]
+const path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret"
+const DAY_SECONDS = 24 * 3600
+
+const EndpointSecretOut = z
+  .object({
+    key: z.string(),
+    publicKey: z
+      .string()
+      .optional()
+      .openapi({ description: "What a receiver verifies with, of an Ed25519 key" }),
+  })
+  .openapi("EndpointSecretOut", { example: { key: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" } })
+
+const EndpointSecretRotateIn = z
+  .object({
+    key: Secret.default(null),
+    gracePeriodSeconds: z
+      .number()
+      .int()
+      .min(0)
+      .max(7 * DAY_SECONDS)
+      .nullish()
+      .default(DAY_SECONDS)
+      .openapi({ description: "How long the secret until now signs along" }),
+  })
+  .openapi("EndpointSecretRotateIn", { example: { gracePeriodSeconds: DAY_SECONDS } })
+
+export const endpointSecrets = createRouter()
+
+endpointSecrets.openapi(
+  createRoute({
+    operationId: "v1.endpoint.get-secret",
+    tags,
+    summary: "Get the secret that signs an endpoint's deliveries",
+    method: "get",
+    path,
+    request: { params: EndpointPath },
+    responses: {
+      200: { description: "The secret", content: { "application/json": { schema: EndpointSecretOut } } },
+      ...refusals(),
+    },
+  }),
+  async (c) => {
+    const { app_id, endpoint_id } = c.req.valid("param")
+    const application = await getApplication(c.var.deps, app_id)
+    const key = await getSecret(c.var.deps, application.id, endpoint_id)
+    const publicKey = publicKeyOf(key)
+    return c.json(publicKey === null ? { key } : { key, publicKey }, 200)
+  },
+)
+
+endpointSecrets.openapi(
+  createRoute({
+    operationId: "v1.endpoint.rotate-secret",
+    tags,
+    summary: "Give an endpoint a new secret",
+    description:
+      "The secret until now signs along for its grace, so that receivers can change over; at most ten old ones do.",
+    method: "post",
+    path: `${path}/rotate`,
+    middleware: [jsonBody()] as const,
+    request: {
+      params: EndpointPath,
+      headers: IdempotencyKey,
+      body: { required: true, content: { "application/json": { schema: EndpointSecretRotateIn } } },
+    },
+    responses: { 204: { description: "Rotated" }, ...refusals(400, 413) },
+  }),
+  async (c) => {
+    const { deps } = c.var
+    const { app_id, endpoint_id: endpoint } = c.req.valid("param")
+    const { id: applicationId } = await getApplication(deps, app_id)
+    const { key, gracePeriodSeconds } = c.req.valid("json")
+    const graceMs = (gracePeriodSeconds ?? DAY_SECONDS) * 1000
+    const { status } = await idempotent(
+      c,
+      applicationId,
+      (remember: Remember<null> | undefined) =>
+        inWordsOfSvix(() =>
+          rotateSecret(deps, { applicationId, endpoint, secret: key ?? null, graceMs }, remember),
+        ),
+      () => ({ status: 204, body: null }),
+    )
+    return c.body(null, status)
+  },
+)
+
+/** A limit that is reached is 400 here. */
+async function inWordsOfSvix<T>(verb: () => Promise<T>): Promise<T> {
+  try {
+    return await verb()
+  } catch (error) {
+    if (!(error instanceof EngineError && error.code === "limit_reached")) throw error
+    throw new Problem(400, error.code, error.message)
+  }
+}

@@ -1,0 +1,129 @@
+import { z } from "@hono/zod-openapi"
+
+import { type Endpoint, isEndpointUid } from "../engine/endpoints.ts"
+import {
+  Channel,
+  DateTime,
+  EventTypeName,
+  Metadata,
+  MetadataIn,
+  MetadataPatch,
+  Text,
+  ThrottleRate,
+  toTime,
+  Uid,
+} from "./wire.ts"
+
+const MAX_CHANNELS = 10
+
+const EndpointUid = Uid.refine(isEndpointUid, "must not begin like an id: ep_")
+/** Read by the engine, which knows what may be a target. */
+const Url = z.string().min(1).max(65_536).openapi({ format: "uri" })
+
+/** A list without order whose repetitions do not count. */
+function setOf<Item extends z.ZodType<string>>(item: Item, most?: number) {
+  const list = most === undefined ? z.array(item).min(1) : z.array(item).min(1).max(most)
+  return list.transform((items) => [...new Set<string>(items)]).openapi({ uniqueItems: true })
+}
+
+const settings = {
+  url: Url,
+  description: Text.default(""),
+  uid: EndpointUid.nullish(),
+  throttleRate: ThrottleRate.nullish(),
+  disabled: z.boolean().default(false),
+  eventTypes: setOf(EventTypeName)
+    .nullish()
+    .openapi({ description: "What the endpoint gets; null or nothing: every type there is and will be" }),
+  channels: setOf(Channel, MAX_CHANNELS).nullish().openapi({
+    description: "The endpoint gets messages of these channels alone; null or nothing: all messages",
+  }),
+  metadata: MetadataIn,
+}
+
+export const Secret = z.string().max(200).nullish().openapi({
+  description:
+    "Base64 of 24 to 64 bytes, with or without `whsec_` in front, or an Ed25519 key behind `whsk_`. Without one it is made",
+  example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+})
+
+const example = { url: "https://example.com/webhook/", eventTypes: ["user.signup"] }
+
+export const EndpointUpdate = z.object(settings).openapi("EndpointUpdate", { example })
+
+export const EndpointIn = z
+  .object({
+    ...settings,
+    secret: Secret,
+    headers: z
+      .record(z.string(), z.string())
+      .nullish()
+      .openapi({ description: "Sent along with each delivery" }),
+  })
+  .openapi("EndpointIn", { example })
+
+export const EndpointPatch = z
+  .object({
+    ...settings,
+    url: Url.optional(),
+    description: Text.optional(),
+    disabled: z.boolean().optional(),
+    metadata: MetadataPatch.optional(),
+  })
+  .openapi("EndpointPatch", { example: { disabled: true } })
+
+export const EndpointOut = z
+  .object({
+    id: z.string(),
+    uid: Uid.nullish(),
+    url: z.string(),
+    description: z.string(),
+    throttleRate: z.number().int().nullish(),
+    disabled: z.boolean().default(false),
+    eventTypes: z
+      .array(EventTypeName)
+      .nullish()
+      .openapi({ uniqueItems: true, description: "Null: every type there is and will be" }),
+    channels: z.array(Channel).nullish().openapi({ uniqueItems: true }),
+    metadata: Metadata,
+    createdAt: DateTime,
+    updatedAt: DateTime,
+  })
+  .openapi("EndpointOut", {
+    example: {
+      id: "ep_019a8f0c5d1b7c3e9a4f2b6d8e0c1a3f",
+      uid: null,
+      url: "https://example.com/webhook/",
+      description: "",
+      throttleRate: null,
+      disabled: false,
+      eventTypes: ["user.signup"],
+      channels: null,
+      metadata: {},
+      createdAt: "2025-05-07T04:03:10.779Z",
+      updatedAt: "2025-05-07T04:03:10.779Z",
+    },
+  })
+
+/** What an endpoint is made of, or gets in place of what it is made of. */
+export function toSettings(given: z.infer<typeof EndpointUpdate>) {
+  return {
+    ...given,
+    uid: given.uid ?? null,
+    throttleRate: given.throttleRate ?? null,
+    eventTypes: given.eventTypes ?? null,
+    channels: given.channels ?? null,
+  }
+}
+
+export function toWire(endpoint: Endpoint): z.output<typeof EndpointOut> {
+  const { disabledAt, disabledReason: _, createdAt, updatedAt, eventTypes, channels, ...rest } = endpoint
+  return {
+    ...rest,
+    disabled: disabledAt !== null,
+    eventTypes: eventTypes && [...eventTypes],
+    channels: channels && [...channels],
+    createdAt: toTime(createdAt),
+    updatedAt: toTime(updatedAt),
+  }
+}

@@ -1,0 +1,254 @@
+import { createRoute, z } from "@hono/zod-openapi"
+
+import { CATALOG } from "../engine/applications.ts"
+import {
+  type CatalogType,
+  changeCatalogType,
+  createCatalogType,
+  expungeCatalogType,
+  getCatalogType,
+  listCatalog,
+  replaceCatalogType,
+} from "../engine/catalog.ts"
+import type { Remember } from "../engine/idempotency.ts"
+import type { Principal } from "../http/access.ts"
+import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
+import { jsonBody } from "../http/json-body.ts"
+import { createRouter } from "../http/router.ts"
+import { Iterator, Limit, listOf, Ordering, toList, toPageRequest } from "./page.ts"
+import { refusals } from "./problems.ts"
+import { DateTime, EventTypeName, FeatureFlag, Flag, Text, toTime } from "./wire.ts"
+
+const tags = ["Event Type"]
+const path = "/api/v1/event-type/{event_type_name}"
+const EventTypePath = z.object({ event_type_name: EventTypeName })
+
+/** A page's iterator that begins with a dash leads back, so no name may. */
+const NewName = EventTypeName.refine((name) => !name.startsWith("-"), "must not begin with a dash")
+
+const Schemas = z
+  .record(z.string(), z.record(z.string(), z.unknown()))
+  .openapi({ description: "JSON schemas of the payload by version; the highest number is the newest" })
+const EnforceSchema = z
+  .boolean()
+  .openapi({ description: "Whether messages that do not fit the newest schema are refused" })
+
+const settings = {
+  description: Text,
+  archived: z.boolean().default(false),
+  deprecated: z.boolean().default(false),
+  schemas: Schemas.nullish(),
+  featureFlag: FeatureFlag.nullish(),
+  enforceSchema: EnforceSchema.default(false),
+}
+
+const EventTypeUpdate = z.object(settings).openapi("EventTypeUpdate", {
+  example: { description: "A user has signed up" },
+})
+
+const EventTypeIn = z.object({ name: NewName, ...settings }).openapi("EventTypeIn", {
+  example: { name: "user.signup", description: "A user has signed up" },
+})
+
+const EventTypePatch = z
+  .object({
+    ...settings,
+    description: Text.optional(),
+    archived: z.boolean().optional(),
+    deprecated: z.boolean().optional(),
+    enforceSchema: EnforceSchema.optional(),
+  })
+  .openapi("EventTypePatch", { example: { deprecated: true } })
+
+const EventTypeOut = z
+  .object({
+    name: EventTypeName,
+    description: z.string(),
+    archived: z.boolean().default(false),
+    deprecated: z.boolean(),
+    schemas: Schemas.nullish(),
+    featureFlag: FeatureFlag.nullish(),
+    enforceSchema: z.boolean(),
+    createdAt: DateTime,
+    updatedAt: DateTime,
+  })
+  .openapi("EventTypeOut", {
+    example: {
+      name: "user.signup",
+      description: "A user has signed up",
+      archived: false,
+      deprecated: false,
+      schemas: { "1": { type: "object", required: ["userId"], properties: { userId: { type: "string" } } } },
+      featureFlag: null,
+      enforceSchema: false,
+      createdAt: "2025-05-07T04:03:10.779Z",
+      updatedAt: "2025-05-07T04:03:10.779Z",
+    },
+  })
+
+const answer = (description: string) => ({
+  description,
+  content: { "application/json": { schema: EventTypeOut } },
+})
+
+export const eventTypes = createRouter()
+
+eventTypes.openapi(
+  createRoute({
+    operationId: "v1.event-type.list",
+    tags,
+    summary: "List the event types by name",
+    description: "Without `with_content` their schemas are left out.",
+    method: "get",
+    path: "/api/v1/event-type",
+    request: {
+      query: z.object({
+        limit: Limit,
+        iterator: Iterator,
+        order: Ordering.optional(),
+        include_archived: Flag,
+        with_content: Flag,
+      }),
+    },
+    responses: {
+      200: {
+        description: "A page of event types",
+        content: { "application/json": { schema: listOf("EventTypeOut", EventTypeOut) } },
+      },
+      ...refusals(),
+    },
+  }),
+  async (c) => {
+    const { include_archived: archived, with_content, ...query } = c.req.valid("query")
+    const { deps, principal } = c.var
+    const page = await listCatalog(deps, toPageRequest(query, "ascending"), {
+      archived,
+      ...flagsOf(principal),
+    })
+    const shown = (type: CatalogType) => toWire(with_content ? type : { ...type, schemas: null })
+    return c.json(
+      toList(page, ({ name }) => name, shown),
+      200,
+    )
+  },
+)
+
+eventTypes.openapi(
+  createRoute({
+    operationId: "v1.event-type.create",
+    tags,
+    summary: "Create an event type, or take it out of the archive",
+    description:
+      "Endpoints that subscribed to an archived one do so again; its settings are those given now.",
+    method: "post",
+    path: "/api/v1/event-type",
+    middleware: [jsonBody()] as const,
+    request: {
+      headers: IdempotencyKey,
+      body: { required: true, content: { "application/json": { schema: EventTypeIn } } },
+    },
+    responses: { 201: answer("Created"), ...refusals(413) },
+  }),
+  async (c) => {
+    const { name, ...given } = c.req.valid("json")
+    const { status, body } = await idempotent(
+      c,
+      CATALOG,
+      (remember: Remember<CatalogType> | undefined) =>
+        createCatalogType(c.var.deps, name, toSettings(given), remember),
+      (type) => ({ status: 201, body: toWire(type) }),
+    )
+    return c.json(body, status)
+  },
+)
+
+eventTypes.openapi(
+  createRoute({
+    operationId: "v1.event-type.get",
+    tags,
+    summary: "Get an event type",
+    method: "get",
+    path,
+    request: { params: EventTypePath },
+    responses: { 200: answer("The event type"), ...refusals() },
+  }),
+  async (c) => {
+    const { event_type_name: name } = c.req.valid("param")
+    return c.json(toWire(await getCatalogType(c.var.deps, name, flagsOf(c.var.principal))), 200)
+  },
+)
+
+eventTypes.openapi(
+  createRoute({
+    operationId: "v1.event-type.update",
+    tags,
+    summary: "Replace an event type, or create it",
+    method: "put",
+    path,
+    middleware: [jsonBody()] as const,
+    request: {
+      params: z.object({ event_type_name: NewName }),
+      body: { required: true, content: { "application/json": { schema: EventTypeUpdate } } },
+    },
+    responses: { 200: answer("Replaced"), 201: answer("Created"), ...refusals(413) },
+  }),
+  async (c) => {
+    const { event_type_name: name } = c.req.valid("param")
+    const { type, created } = await replaceCatalogType(c.var.deps, name, toSettings(c.req.valid("json")))
+    return c.json(toWire(type), created ? 201 : 200)
+  },
+)
+
+eventTypes.openapi(
+  createRoute({
+    operationId: "patch_event_type",
+    tags,
+    summary: "Change an event type",
+    description: "What is not named stays; null clears.",
+    method: "patch",
+    path,
+    middleware: [jsonBody()] as const,
+    request: {
+      params: EventTypePath,
+      body: { required: true, content: { "application/json": { schema: EventTypePatch } } },
+    },
+    responses: { 200: answer("Changed"), ...refusals(413) },
+  }),
+  async (c) => {
+    const { event_type_name: name } = c.req.valid("param")
+    return c.json(toWire(await changeCatalogType(c.var.deps, name, c.req.valid("json"))), 200)
+  },
+)
+
+eventTypes.openapi(
+  createRoute({
+    operationId: "v1.event-type.delete",
+    tags,
+    summary: "Archive an event type, or delete it for good",
+    description:
+      "Nothing new is sent with an archived one, and endpoints cannot subscribe to it; those that do already stay subscribed. With `expunge` it is deleted, if no endpoint subscribes to it.",
+    method: "delete",
+    path,
+    request: { params: EventTypePath, query: z.object({ expunge: Flag }) },
+    responses: { 204: { description: "Archived or deleted" }, ...refusals() },
+  }),
+  async (c) => {
+    const { event_type_name: name } = c.req.valid("param")
+    if (c.req.valid("query").expunge) await expungeCatalogType(c.var.deps, name)
+    else await changeCatalogType(c.var.deps, name, { archived: true })
+    return c.body(null, 204)
+  },
+)
+
+/** A type behind a flag is shown to the operator, and to tokens that have the flag. */
+function flagsOf(principal: Principal): { flags?: readonly string[] } {
+  return principal.kind === "operator" ? {} : { flags: principal.token.featureFlags }
+}
+
+function toSettings({ schemas, featureFlag, ...given }: z.infer<typeof EventTypeUpdate>) {
+  return { ...given, schemas: schemas ?? null, featureFlag: featureFlag ?? null }
+}
+
+function toWire({ id: _, createdAt, updatedAt, ...type }: CatalogType) {
+  return { ...type, createdAt: toTime(createdAt), updatedAt: toTime(updatedAt) }
+}

@@ -1,0 +1,45 @@
+import { createRoute } from "@hono/zod-openapi"
+
+import { MIGRATE, Problem } from "../http/problem.ts"
+import { createRouter } from "../http/router.ts"
+import { cachedHealth } from "../http/system-health.ts"
+import { refusals } from "./problems.ts"
+
+/** The API's own health, open to whoever watches us. HEAD is answered too, as everywhere. */
+export function createHealth() {
+  const look = cachedHealth()
+  const health = createRouter()
+  const responses = { 204: { description: "Up" }, ...refusals() }
+
+  health.openapi(
+    createRoute({
+      operationId: "v1.health.get",
+      summary: "Whether the system is well",
+      description: "Delays are well enough; a database that does not answer is not. `/health` tells more.",
+      path: "/api/v1/health",
+      tags: ["Health"],
+      method: "get",
+      security: [],
+      responses,
+    }),
+    async (c) => {
+      const { status } = await look(c.var.deps, MIGRATE)
+      if (status === "failing")
+        throw new Problem(503, "unhealthy", "The database does not answer: see /health")
+      return c.body(null, 204)
+    },
+  )
+  health.openapi(
+    createRoute({
+      operationId: "v1.health.ping",
+      summary: "Whether anybody is here",
+      path: "/api/v1/health/ping",
+      tags: ["Health"],
+      method: "get",
+      security: [],
+      responses,
+    }),
+    (c) => c.body(null, 204),
+  )
+  return health
+}

@@ -1,0 +1,93 @@
+import { z } from "@hono/zod-openapi"
+
+import type { DeliveryProgress } from "../engine/deliveries.ts"
+import type { EventWithPayload } from "../engine/event-log.ts"
+import { Channel, EventTypeName, toTime, Uid } from "./wire.ts"
+
+export const MAX_CHANNELS = 5
+
+export const Channels = z
+  .array(Channel)
+  .min(1)
+  .max(MAX_CHANNELS)
+  .openapi({ uniqueItems: true, example: ["project_123"] })
+
+const fields = {
+  eventId: Uid.nullish().openapi({ description: "The sender's own id for the message" }),
+  eventType: EventTypeName.openapi({ example: "user.signup" }),
+  payload: z.record(z.string(), z.unknown()).openapi({
+    description: 'Empty unless asked for; `{"expired": true}` once it is deleted',
+    example: { email: "ada@example.com" },
+  }),
+  channels: Channels.nullish(),
+  id: z.string().openapi({ example: "evt_019bc1d2f0a07c3d8e4f5a6b7c8d9e0f" }),
+  timestamp: z.iso.datetime(),
+}
+
+export const MessageOut = z.object(fields).openapi("MessageOut")
+
+const STATUSES = [0, 1, 2, 3] as const
+const STATUS_TEXTS = ["success", "pending", "fail", "sending"] as const
+
+export const MessageStatus = z.literal(STATUSES).openapi("MessageStatus", {
+  type: "integer",
+  enum: [...STATUSES],
+  description: "0 success, 1 pending, 2 fail, 3 sending: in somebody's hands right now",
+})
+export const MessageStatusText = z.enum(STATUS_TEXTS).openapi("MessageStatusText")
+
+export const withStatus = {
+  status: MessageStatus,
+  statusText: MessageStatusText,
+  nextAttempt: z.iso.datetime().nullish(),
+}
+
+export const EndpointMessageOut = z.object({ ...fields, ...withStatus }).openapi("EndpointMessageOut")
+
+/** `?status=0`: the states of deliveries that it stands for. */
+export const StatusFilter = z.coerce
+  .number()
+  .pipe(z.literal(STATUSES))
+  .optional()
+  .openapi({ type: "integer", enum: [...STATUSES] })
+
+const STATUS_OF: Record<DeliveryProgress, (typeof STATUSES)[number]> = {
+  delivered: 0,
+  pending: 1,
+  failed: 2,
+  // What will not be sent any more because its endpoint is gone; Svix's shape has no word for it.
+  canceled: 2,
+  sending: 3,
+}
+
+/** What deliveries with this status are to us; undefined for no filter. */
+export function progressWith(status: number | undefined): DeliveryProgress[] | undefined {
+  if (status === undefined) return undefined
+  const all = Object.keys(STATUS_OF) as DeliveryProgress[]
+  return all.filter((progress) => STATUS_OF[progress] === status)
+}
+
+/** The status in both of its forms, and when it goes on. */
+export function toStatus(delivery: { progress: DeliveryProgress; nextAttemptAt: number | null }) {
+  const status = STATUS_OF[delivery.progress]
+  return {
+    ...statusPair(status),
+    nextAttempt: delivery.nextAttemptAt === null ? null : toTime(delivery.nextAttemptAt),
+  }
+}
+
+export function statusPair(status: (typeof STATUSES)[number]) {
+  return { status, statusText: STATUS_TEXTS[status] }
+}
+
+/** An event as a message; without its content unless asked for. */
+export function toMessage(event: EventWithPayload, withContent: boolean): z.infer<typeof MessageOut> {
+  return {
+    eventId: event.uid,
+    eventType: event.eventType,
+    payload: !withContent ? {} : event.payload === null ? { expired: true } : JSON.parse(event.payload),
+    channels: event.channels,
+    id: event.id,
+    timestamp: toTime(event.createdAt),
+  }
+}

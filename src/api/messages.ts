@@ -1,0 +1,188 @@
+import { createRoute, z } from "@hono/zod-openapi"
+
+import { getApplication } from "../engine/applications.ts"
+import { type EventWithPayload, expungeEvent, getEvent, listEvents } from "../engine/event-log.ts"
+import { MAX_PAYLOAD_BYTES } from "../engine/events.ts"
+import { publishEvent } from "../engine/publish-event.ts"
+import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
+import { jsonBody } from "../http/json-body.ts"
+import { createRouter } from "../http/router.ts"
+import { getOrCreateApplication } from "./application-along.ts"
+import { ApplicationIn } from "./applications.ts"
+import {
+  ChannelFilter,
+  EventTypesFilter,
+  eventTypesOf,
+  refuseBoth,
+  TimeFilters,
+  toScannedList,
+  toTimedPage,
+  WithContent,
+} from "./filters.ts"
+import { Channels, MessageOut, toMessage } from "./message-wire.ts"
+import { Iterator, Limit, listOf } from "./page.ts"
+import { refusals } from "./problems.ts"
+import { rawMember } from "./raw-member.ts"
+import { AppPath, EventTypeName, MessagePath, Uid } from "./wire.ts"
+
+/** What a request may have besides its payload. */
+const MAX_BODY_BYTES = MAX_PAYLOAD_BYTES + 32 * 1024
+
+const MessageIn = z
+  .object({
+    application: ApplicationIn.nullish(),
+    channels: Channels.nullish(),
+    eventId: Uid.nullish().openapi({
+      description: "Unique within the application while the message is kept",
+    }),
+    eventType: EventTypeName.openapi({ example: "user.signup" }),
+    payload: z.record(z.string(), z.unknown()).openapi({
+      description: "Delivered byte for byte as it stands in the request",
+      example: { email: "ada@example.com" },
+    }),
+    payloadRetentionPeriod: z.number().int().min(5).max(90).default(90).openapi({ description: "In days" }),
+  })
+  .openapi("MessageIn")
+
+const tags = ["Message"]
+
+export const messages = createRouter()
+
+messages.openapi(
+  createRoute({
+    operationId: "v1.message.create",
+    tags,
+    summary: "Send a message to everybody who listens",
+    description:
+      "Accepted once this answers; deliveries follow. An application that is missing is created if it is given along, an event type that is missing is added to the catalog.",
+    method: "post",
+    path: "/api/v1/app/{app_id}/msg",
+    middleware: [jsonBody({ maxBytes: MAX_BODY_BYTES })] as const,
+    request: {
+      params: AppPath,
+      query: z.object({ with_content: WithContent }),
+      headers: IdempotencyKey,
+      body: { required: true, content: { "application/json": { schema: MessageIn } } },
+    },
+    responses: {
+      202: { description: "Accepted", content: { "application/json": { schema: MessageOut } } },
+      ...refusals(413, 507),
+    },
+  }),
+  async (c) => {
+    const { deps } = c.var
+    const input = c.req.valid("json")
+    const { with_content } = c.req.valid("query")
+    const application = await getOrCreateApplication(deps, c.req.valid("param").app_id, input.application)
+    const payload = rawMember(await c.req.text(), "payload") ?? ""
+    const { body } = await idempotent(
+      c,
+      application.id,
+      (remember) =>
+        publishEvent(deps, {
+          applicationId: application.id,
+          eventType: input.eventType,
+          payload,
+          uid: input.eventId ?? null,
+          channels: input.channels ? [...new Set(input.channels)] : null,
+          payloadDays: input.payloadRetentionPeriod,
+          remember,
+        }),
+      (event: EventWithPayload) => ({ status: 202, body: toMessage(event, with_content) }),
+    )
+    return c.json(body, 202)
+  },
+)
+
+messages.openapi(
+  createRoute({
+    operationId: "v1.message.list",
+    tags,
+    summary: "List the messages of an application, newest first",
+    description:
+      "`before` and `after` do without each other, and without an iterator. A page may be short of its limit, even empty, before the end: `done` tells.",
+    method: "get",
+    path: "/api/v1/app/{app_id}/msg",
+    request: {
+      params: AppPath,
+      query: z.object({
+        limit: Limit,
+        iterator: Iterator,
+        channel: ChannelFilter,
+        ...TimeFilters,
+        with_content: WithContent,
+        event_types: EventTypesFilter,
+      }),
+    },
+    responses: {
+      200: {
+        description: "A page of messages",
+        content: { "application/json": { schema: listOf("MessageOut", MessageOut) } },
+      },
+      ...refusals(),
+    },
+  }),
+  async (c) => {
+    const { deps } = c.var
+    const query = c.req.valid("query")
+    refuseBoth(query)
+    const { id } = await getApplication(deps, c.req.valid("param").app_id)
+    // An iterator knows where it is: the times were for the first page.
+    const times = query.iterator === undefined ? query : { limit: query.limit, iterator: query.iterator }
+    const { request, since, before } = toTimedPage(times)
+    const page = await listEvents(deps, id, request, {
+      since,
+      before,
+      channel: query.channel,
+      eventTypes: eventTypesOf(c, query.event_types),
+      withPayload: query.with_content,
+    })
+    const list = toScannedList(
+      request,
+      page,
+      (event) => event.id,
+      (event) => toMessage(event, query.with_content),
+    )
+    return c.json(list, 200)
+  },
+)
+
+messages.openapi(
+  createRoute({
+    operationId: "v1.message.get",
+    tags,
+    summary: "Get a message by its id or eventId",
+    method: "get",
+    path: "/api/v1/app/{app_id}/msg/{msg_id}",
+    request: { params: MessagePath, query: z.object({ with_content: WithContent }) },
+    responses: {
+      200: { description: "The message", content: { "application/json": { schema: MessageOut } } },
+      ...refusals(),
+    },
+  }),
+  async (c) => {
+    const { app_id, msg_id } = c.req.valid("param")
+    const { id } = await getApplication(c.var.deps, app_id)
+    const event = await getEvent(c.var.deps, id, msg_id)
+    return c.json(toMessage(event, c.req.valid("query").with_content), 200)
+  },
+)
+
+messages.openapi(
+  createRoute({
+    operationId: "v1.message.expunge-content",
+    tags,
+    summary: "Delete a message's payload",
+    description: "What is still owed of it ends as expired, and it cannot be resent.",
+    method: "delete",
+    path: "/api/v1/app/{app_id}/msg/{msg_id}/content",
+    request: { params: MessagePath },
+    responses: { 204: { description: "Deleted" }, ...refusals() },
+  }),
+  async (c) => {
+    const { app_id, msg_id } = c.req.valid("param")
+    const { id } = await getApplication(c.var.deps, app_id)
+    await expungeEvent(c.var.deps, id, msg_id)
+    return c.body(null, 204)
+  },
+)
