@@ -1,0 +1,116 @@
+/** Why our document says something else than Svix's, on purpose: [where, what, why]; `*` stands for anything. */
+const EXPLANATIONS = [
+  [
+    "HEAD *",
+    "the operation is missing",
+    "HEAD is answered wherever GET is (RFC 9110); ids are unique in our document, so it names GET alone",
+  ],
+  [
+    "* /api/v1/auth/logout",
+    "the status 40* is our own",
+    "Svix's document names no refusal of the logout; there are some",
+  ],
+  [
+    "* /api/v1/auth/logout",
+    "the status 42* is our own",
+    "Svix's document names no refusal of the logout; there are some",
+  ],
+  [
+    "GET /api/v1/health/ping",
+    "the status 4* is our own",
+    "every operation of the API names the same refusals",
+  ],
+  ["GET /api/v1/health/ping", "operationId is v1.health.ping, not undefined", "every operation has an id"],
+  ["GET /api/v1/health/ping", "tags are Health, not undefined", "every operation has a tag"],
+  [
+    "* *content",
+    "the status 204 is our own",
+    "Svix's document names no success here; its server answers 204 too",
+  ],
+  ["*", "the status 400 is our own", "named where it can happen"],
+  ["*", "the status 413 is our own", "bodies and payloads are bounded"],
+  ["*", "the status 421 is our own", "open mode answers loopback hosts alone"],
+  ["*", "the status 500 is our own", "named, although it should not happen"],
+  ["*", "the status 503 is our own", "a deployment that lacks a secret or its tables says so"],
+  ["*", "the status 507 is our own", "a full database takes no more messages"],
+  ["*", "the status 508 is our own", "our own deliveries must not come back to us"],
+
+  ["* /api/v1/*", "query * is *, not *null*", "a parameter of a query cannot be null: it is left out"],
+  [
+    "* /api/v1/*",
+    "query limit has *",
+    "1 to 250 rows, 50 if nothing is said: Svix's document leaves it open",
+  ],
+  [
+    "* /api/v1/*",
+    "query iterator has *",
+    "an iterator is one that a list has answered, `-` in front leads back",
+  ],
+  ["* /api/v1/*", "path attempt_id has maxLength 256, not not set", "ids are bounded"],
+  [
+    "* /api/v1/app/{app_id}*",
+    "the parameter path app_id is our own",
+    "Svix's document forgets it here, though the path has it",
+  ],
+  ["* /api/v1/*", "header idempotency-key has pattern *", "keys are bounded: 1 to 256 printable characters"],
+
+  [
+    "*",
+    "*has format not set, not *int*",
+    "JSON has numbers; where a width limits them, minimum and maximum say so",
+  ],
+  [
+    "*",
+    "*throttleRate has m*",
+    "1 to 65,535 where it is given, in PATCH as elsewhere; answers repeat no limits",
+  ],
+  ["*Out", "* has m* not set, not *", "answers repeat no limits of the input"],
+  ["*Out", "url has format not set, not uri", "answered as it was typed, which may be no URI by the letter"],
+  ["ListResponse_*", "*terator is required", "always answered, null for an empty page"],
+  ["AppPortalAccessIn", "featureFlags has maxItems *", "bounded"],
+  ["ApplicationPatch", "name has minLength 1, not not set", "a name is as long in PATCH as elsewhere"],
+  [
+    "EndpointPatch",
+    "* has m* *, not not set",
+    "as bounded in PATCH as in POST and PUT, as Svix's server has it",
+  ],
+  [
+    "Endpoint*In",
+    "* has maxLength 200, not not set",
+    "a secret is Ed25519 or 24 to 64 bytes: the pattern of Svix's document would refuse whsk_",
+  ],
+  [
+    "Endpoint*",
+    "* has pattern not set, not ^(whsec_)*",
+    "Ed25519 keys (whsk_) are taken too; which text is a secret is checked and said in words",
+  ],
+
+  ["EventType*", "enforceSchema is our own", "an event type may ask that messages fit its newest schema"],
+  ["EndpointSecretOut", "publicKey is our own", "what a receiver verifies an Ed25519 signature with"],
+  ["EndpointIn", "headers is our own", "sent by the official clients, as the hosted API has it"],
+  [
+    "EndpointHeadersPatchIn",
+    "deleteHeaders is our own",
+    "sent by the official clients, as the hosted API has it",
+  ],
+]
+
+const used = new Set()
+
+/** The explanation of a difference; null if there is none. */
+export function explain(place, text) {
+  const rule = EXPLANATIONS.find(([where, what]) => fits(where, place) && fits(what, text))
+  if (!rule) return null
+  used.add(rule)
+  return rule[2]
+}
+
+/** Explanations that no difference needs any more. */
+export function unused() {
+  return EXPLANATIONS.filter((rule) => !used.has(rule)).map(([where, what]) => `${where}: ${what}`)
+}
+
+function fits(pattern, text) {
+  const source = pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"))
+  return new RegExp(`^${source.join(".*")}$`).test(text)
+}
