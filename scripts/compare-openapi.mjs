@@ -45,10 +45,17 @@ console.log(`${compared} operations compared, ${differences.length} differences,
 process.exit(open === 0 ? 0 : 1)
 
 async function read(from) {
-  if (!/^https?:/.test(from)) return JSON.parse(readFileSync(from, "utf8"))
-  const response = await fetch(from)
-  if (!response.ok) throw new Error(`${from} answers ${response.status}`)
-  return response.json()
+  try {
+    if (!/^https?:/.test(from)) return JSON.parse(readFileSync(from, "utf8"))
+    const response = await fetch(from)
+    if (!response.ok) throw new Error(`it answers ${response.status}`)
+    return await response.json()
+  } catch (error) {
+    console.error(
+      `Cannot read ${from}: ${error.cause?.message ?? error.message}. Is the system up (npm start)?`,
+    )
+    process.exit(2)
+  }
 }
 
 function compareOperation(place, theirOperation, ownOperation) {

@@ -1,4 +1,4 @@
-import { and, eq, isNull, sql } from "drizzle-orm"
+import { and, eq, isNull, or, sql } from "drizzle-orm"
 
 import { newId } from "../db/ids.ts"
 import { endpoints } from "../db/schema.ts"
@@ -109,7 +109,8 @@ export async function unregisterUrl(
     .where(
       and(
         eq(endpoints.applicationId, applicationId),
-        eq(endpoints.urlKey, urlKey),
+        // One made through the management API has no key, but is listed like the others.
+        or(eq(endpoints.urlKey, urlKey), and(isNull(endpoints.urlKey), eq(endpoints.url, urlKey))),
         isNull(endpoints.removedAt),
         sql`EXISTS (SELECT 1 FROM subscriptions s WHERE s.endpoint_id = ${endpoints.id} AND s.event_type_id = ${type.id})`,
       ),

@@ -528,3 +528,16 @@ describe("endpoints that were registered through the user notification service",
     })
   })
 })
+
+describe("an endpoint made here for application A", () => {
+  it("is listed by GET /webhooks, and ended by DELETE /webhook", async () => {
+    const world = await createWorld()
+    const url = "http://made-here.example/hook"
+    await svixFor(world).endpoint.create("users", { url, eventTypes: ["user_registered"] })
+    const listed = await world.fetch("/webhooks?event_filter=user_registered")
+    expect(await listed.json()).toEqual({ webhooks: [{ event: "user_registered", urls: [url] }] })
+    const ended = await world.fetch("/webhook", { method: "DELETE", json: { event: "user_registered", url } })
+    expect(ended.status).toBe(204)
+    expect((await world.fetch("/webhooks?event_filter=user_registered")).status).toBe(404)
+  })
+})

@@ -14,7 +14,7 @@ function ask(path: string, settings: Record<string, unknown>): Promise<Response>
   return Promise.resolve(createApp().request(ORIGIN + path, { headers }, { ...env, ...GOOD, ...settings }))
 }
 
-const logged = vi.spyOn(console, "log")
+const logged = vi.spyOn(console, "log").mockImplementation(() => {})
 afterEach(() => logged.mockClear())
 
 /** Setting, bad value, and a word of the hint that says what it must be. */
