@@ -75,11 +75,12 @@ messages.openapi(
     const { with_content } = c.req.valid("query")
     const application = await getOrCreateApplication(deps, c.req.valid("param").app_id, input.application)
     const payload = rawMember(await c.req.text(), "payload") ?? ""
+    let made: EventWithPayload | null = null
     const { body } = await idempotent(
       c,
       application.id,
-      (remember) =>
-        publishEvent(deps, {
+      async (remember) => {
+        made = await publishEvent(deps, {
           applicationId: application.id,
           eventType: input.eventType,
           payload,
@@ -87,10 +88,15 @@ messages.openapi(
           channels: input.channels ? [...new Set(input.channels)] : null,
           payloadDays: input.payloadRetentionPeriod,
           remember,
-        }),
-      (event: EventWithPayload) => ({ status: 202, body: toMessage(event, with_content) }),
+        })
+        return made
+      },
+      // The payload is not kept with the answer: once it is deleted, no key brings it back.
+      (event: EventWithPayload) => ({ status: 202, body: toMessage(event, false) }),
     )
-    return c.json(body, 202)
+    if (!with_content) return c.json(body, 202)
+    const event = made ?? (await getEvent(deps, application.id, body.id))
+    return c.json({ ...body, payload: toMessage(event, true).payload }, 202)
   },
 )
 

@@ -95,13 +95,15 @@ export const subscriptions = sqliteTable(
     eventTypeId: text()
       .notNull()
       .references(() => eventTypes.id),
+    /** The endpoint's: many applications subscribe to one type of the catalog. */
+    applicationId: text().notNull(),
     endpointId: text()
       .notNull()
       .references(() => endpoints.id),
     createdAt: integer().notNull(),
   },
   (t) => [
-    uniqueIndex("subscriptions_by_event_type").on(t.eventTypeId, t.endpointId), // dispatch pages through it
+    uniqueIndex("subscriptions_by_event_type").on(t.eventTypeId, t.applicationId, t.endpointId), // dispatch pages through it
     index("subscriptions_by_endpoint").on(t.endpointId), // an endpoint's event types
   ],
 )

@@ -167,10 +167,14 @@ export async function changeCatalogType(
  */
 export async function expungeCatalogType(deps: Deps, name: string): Promise<void> {
   const { id } = await getCatalogType(deps, name)
-  const subscribers = sql`SELECT endpoint_id FROM subscriptions WHERE event_type_id = ${id}`
-  const [, left = []] = await deps
+  // Who takes every type does not need this one; what it once subscribed to goes along.
+  const subscribers = sql`
+    SELECT s.endpoint_id FROM subscriptions s JOIN endpoints e ON e.id = s.endpoint_id
+    WHERE s.event_type_id = ${id} AND e.all_event_types_since IS NULL`
+  const [, , left = []] = await deps
     .database(CATALOG)
     .batch([
+      sql`DELETE FROM subscriptions WHERE event_type_id = ${id} AND NOT EXISTS (${subscribers})`,
       sql`DELETE FROM event_types WHERE id = ${id} AND NOT EXISTS (${subscribers})`,
       sql`SELECT count(*) AS count FROM (${subscribers})`,
     ])

@@ -82,6 +82,9 @@ export async function resolveEventTypes(
  * `limit_reached` when the application has all the types it may have.
  */
 export async function ensureEventType(deps: Deps, applicationId: string, name: string): Promise<EventType> {
+  if (applicationId === CATALOG && name.startsWith("-")) {
+    throw new EngineError("invalid", "A new event type's name must not begin with a dash", "eventType")
+  }
   const now = deps.clock.now()
   const [, found = []] = await deps.database(applicationId).batch([
     sql`

@@ -112,10 +112,10 @@ export function subscribe(
 ): Statement {
   const rows = types.map((type) => ({ id: newId("subscription", deps.clock.now()), eventTypeId: type.id }))
   return sql`
-    INSERT INTO subscriptions (id, event_type_id, endpoint_id, created_at)
-    SELECT value->>'id', t.id, e.id, coalesce(e.all_event_types_since, ${now})
+    INSERT INTO subscriptions (id, event_type_id, application_id, endpoint_id, created_at)
+    SELECT value->>'id', t.id, e.application_id, e.id, coalesce(e.all_event_types_since, ${now})
     FROM json_each(${JSON.stringify(rows)}) JOIN event_types t ON t.id = value->>'eventTypeId'
     JOIN endpoints e ON e.id = ${endpointId} AND e.removed_at IS NULL
     WHERE true
-    ON CONFLICT (event_type_id, endpoint_id) DO UPDATE SET created_at = min(created_at, excluded.created_at)`
+    ON CONFLICT (event_type_id, application_id, endpoint_id) DO UPDATE SET created_at = min(created_at, excluded.created_at)`
 }

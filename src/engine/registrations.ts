@@ -68,8 +68,8 @@ export async function registerUrl(deps: Deps, registration: Registration): Promi
       WHERE application_id = ${applicationId} AND url_key = ${href} AND disabled_at IS NOT NULL`,
     refreshDueAt(sql`SELECT id FROM endpoints WHERE application_id = ${applicationId} AND url_key = ${href}`),
     sql`
-      INSERT INTO subscriptions (id, event_type_id, endpoint_id, created_at)
-      SELECT ${subscriptionId}, ${eventType.id}, id, ${now} FROM endpoints
+      INSERT INTO subscriptions (id, event_type_id, application_id, endpoint_id, created_at)
+      SELECT ${subscriptionId}, ${eventType.id}, application_id, id, ${now} FROM endpoints
       WHERE application_id = ${applicationId} AND url_key = ${href}
       ON CONFLICT DO NOTHING`,
     sql`

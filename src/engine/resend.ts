@@ -35,19 +35,27 @@ export async function resend(
   const isAsked = sql`EXISTS (
     SELECT 1 FROM deliveries WHERE event_id = ${event.id} AND endpoint_id = ${endpoint.id}
       AND resend_requested_at = ${now})`
-  await deps.database(applicationId).batch([
+  const [, , found = []] = await deps.database(applicationId).batch([
     // A delivery that is not there yet is due as usual while its event is undispatched: dispatching passes over
     // it. Later it has this attempt alone.
     sql`
       INSERT INTO deliveries (event_id, endpoint_id, application_id, status, next_attempt_at, created_at,
         resend_requested_at)
-      SELECT v.id, ${endpoint.id}, v.application_id, 'pending', CASE WHEN v.dispatched_at IS NULL THEN ${now} END,
-        ${now}, ${now}
-      FROM events v WHERE v.id = ${event.id} AND v.payload IS NOT NULL
+      SELECT v.id, e.id, v.application_id, 'pending',
+        CASE WHEN v.dispatched_at IS NULL THEN max(${now}, coalesce(v.leased_until, 0)) END, ${now}, ${now}
+      FROM events v JOIN endpoints e ON e.id = ${endpoint.id}
+      WHERE v.id = ${event.id} AND v.payload IS NOT NULL AND e.removed_at IS NULL AND e.disabled_at IS NULL
       ON CONFLICT (event_id, endpoint_id) DO UPDATE SET resend_requested_at = excluded.resend_requested_at`,
     refreshDueAt(sql`SELECT ${endpoint.id}`),
+    sql`SELECT ${isAsked} AS asked`,
     ...(remember ? [await remember(asked, isAsked)] : []),
   ])
+  if (found.at(0)?.asked !== 1) {
+    throw new EngineError(
+      "conflict",
+      "The payload or the endpoint has gone meanwhile: there is nothing to send",
+    )
+  }
   await enqueue(deps, { kind: "resend", applicationId, ...asked })
   return asked
 }

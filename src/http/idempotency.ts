@@ -45,7 +45,9 @@ export async function idempotent<Result, Status extends number, Body>(
   if (key === undefined) return answerOf(await work(undefined))
 
   const { deps } = c.var
-  const slot = { scope: `${principalKey(c.var.principal)} ${c.req.method} ${c.req.path}`, key }
+  // The application's own id as well: another one may have taken over the uid in the path.
+  const scope = `${principalKey(c.var.principal)} ${applicationId} ${c.req.method} ${c.req.path}`
+  const slot = { scope, key }
   const requestHash = await hashOf(c)
   const find = async () => {
     const kept = await findAnswer(deps, applicationId, slot.scope, key)

@@ -192,7 +192,7 @@ describe("an endpoint that hangs", () => {
     const world = await createWorld()
     await makeEndpoints(world, 30)
     await world.env.DB.prepare(
-      "INSERT INTO subscriptions (id, event_type_id, endpoint_id, created_at) SELECT 'x' || id, 'ety_user_send_message', id, 1 FROM endpoints ORDER BY id LIMIT 20",
+      "INSERT INTO subscriptions (id, event_type_id, application_id, endpoint_id, created_at) SELECT 'x' || id, 'ety_user_send_message', application_id, id, 1 FROM endpoints ORDER BY id LIMIT 20",
     ).run()
     for (let n = 0; n < 20; n++) world.receivers.at(`http://r${n}.example/`, "hang")
     for (const username of ["ada", "bob"])

@@ -29,8 +29,8 @@ export async function makeEndpoints(
        SELECT value->>'secret', value->>'id', value->>'sealed', 1 FROM json_each(?)`,
     ).bind(json),
     DB.prepare(
-      `INSERT INTO subscriptions (id, event_type_id, endpoint_id, created_at)
-       SELECT value->>'sub', 'ety_user_registered', value->>'id', 1 FROM json_each(?)`,
+      `INSERT INTO subscriptions (id, event_type_id, application_id, endpoint_id, created_at)
+       SELECT value->>'sub', 'ety_user_registered', 'app_users', value->>'id', 1 FROM json_each(?)`,
     ).bind(json),
   ])
   return rows

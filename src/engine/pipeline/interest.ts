@@ -15,7 +15,8 @@ export function candidates(limit: number): SQL {
     SELECT v.endpoint_id AS id WHERE v.endpoint_id > coalesce(v.fanout_cursor, '')
     UNION
     SELECT s.endpoint_id FROM subscriptions s
-    WHERE v.endpoint_id IS NULL AND s.event_type_id = v.event_type_id AND s.created_at <= v.created_at
+    WHERE v.endpoint_id IS NULL AND s.event_type_id = v.event_type_id
+      AND s.application_id = v.application_id AND s.created_at <= v.created_at
       AND s.endpoint_id > coalesce(v.fanout_cursor, '')
     UNION
     SELECT a.id FROM endpoints a

@@ -166,7 +166,11 @@ function upsertDeliveries(rows: string, token: string, now: number): SQL {
       status = excluded.status, reason = excluded.reason, attempts = excluded.attempts,
       next_attempt_at = excluded.next_attempt_at, ended_at = excluded.ended_at,
       claims = 0, lease_token = NULL, leased_until = NULL
-    WHERE deliveries.lease_token = ${token} AND deliveries.status = 'pending'`
+    WHERE deliveries.status = 'pending' AND (deliveries.lease_token = ${token} OR (
+      -- A resend has put the row there while its event was being dispatched.
+      deliveries.lease_token IS NULL AND deliveries.claims = 0 AND deliveries.attempts = 0
+      AND EXISTS (SELECT 1 FROM events v WHERE v.id = deliveries.event_id AND v.lease_token = ${token})
+    ))`
 }
 
 function giveBack(rows: string, token: string): SQL {

@@ -82,6 +82,9 @@ async function recoverStep(
       WHERE status = 'failed' AND rowid IN (SELECT place FROM (${page})) AND EXISTS (
         SELECT 1 FROM events v
         WHERE v.id = deliveries.event_id AND v.payload IS NOT NULL AND v.ping_id IS NULL
+      ) AND EXISTS (
+        SELECT 1 FROM endpoints e
+        WHERE e.id = deliveries.endpoint_id AND e.removed_at IS NULL AND e.disabled_at IS NULL
       )`,
     sql`
       UPDATE background_tasks AS b SET

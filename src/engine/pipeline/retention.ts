@@ -14,6 +14,7 @@ const EVENTS_PER_STEP = 500
 const ROWS_PER_STEP = 2000
 const STEPS_PER_SWEEP = 10
 const REMOVED_ENDPOINTS = 100
+const ENDED_TASKS = 100
 const PAYLOADS_PER_SWEEP = 2000
 const CURSOR = "retention_cursor"
 
@@ -42,6 +43,11 @@ export async function applyRetention(deps: Deps, db: Db, at: number): Promise<nu
         SELECT e.id FROM endpoints e WHERE e.removed_at <= ${cutoff}
           AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.endpoint_id = e.id)
         LIMIT ${REMOVED_ENDPOINTS}
+      )`,
+    sql`
+      DELETE FROM background_tasks WHERE id IN (
+        SELECT id FROM background_tasks
+        WHERE id < ${idAt("backgroundTask", cutoff)} AND status <> 'running' LIMIT ${ENDED_TASKS}
       )`,
     forgetTokens(at, ROWS_PER_STEP),
   ])

@@ -5,7 +5,8 @@ CREATE TABLE `applications` (
 	`throttle_rate` integer,
 	`metadata` text DEFAULT '{}' NOT NULL,
 	`created_at` integer NOT NULL,
-	`updated_at` integer NOT NULL
+	`updated_at` integer NOT NULL,
+	`removed_at` integer
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `applications_by_uid` ON `applications` (`uid`);--> statement-breakpoint
@@ -28,6 +29,24 @@ CREATE TABLE `attempts` (
 );
 --> statement-breakpoint
 CREATE INDEX `attempts_by_endpoint` ON `attempts` (`endpoint_id`,`id`);--> statement-breakpoint
+CREATE TABLE `background_tasks` (
+	`id` text PRIMARY KEY NOT NULL,
+	`application_id` text NOT NULL,
+	`endpoint_id` text NOT NULL,
+	`task` text NOT NULL,
+	`status` text NOT NULL,
+	`since` integer NOT NULL,
+	`until` integer NOT NULL,
+	`cursor` text,
+	`processed` integer DEFAULT 0 NOT NULL,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	`claims` integer DEFAULT 0 NOT NULL,
+	`lease_token` text,
+	`leased_until` integer
+);
+--> statement-breakpoint
+CREATE INDEX `background_tasks_running` ON `background_tasks` (`id`) WHERE status = 'running';--> statement-breakpoint
 CREATE TABLE `deliveries` (
 	`event_id` text NOT NULL,
 	`endpoint_id` text NOT NULL,
@@ -41,9 +60,12 @@ CREATE TABLE `deliveries` (
 	`leased_until` integer,
 	`created_at` integer NOT NULL,
 	`ended_at` integer,
+	`resend_requested_at` integer,
+	`resend_leased_until` integer,
 	PRIMARY KEY(`event_id`, `endpoint_id`)
 );
 --> statement-breakpoint
+CREATE INDEX `deliveries_to_resend` ON `deliveries` (`resend_requested_at`) WHERE resend_requested_at is not null;--> statement-breakpoint
 CREATE INDEX `deliveries_by_endpoint` ON `deliveries` (`endpoint_id`,`event_id`);--> statement-breakpoint
 CREATE INDEX `deliveries_pending` ON `deliveries` (`endpoint_id`,`next_attempt_at`) WHERE status = 'pending';--> statement-breakpoint
 CREATE TABLE `endpoints` (
@@ -87,6 +109,7 @@ CREATE TABLE `event_types` (
 	`label` text,
 	`description` text DEFAULT '' NOT NULL,
 	`schemas` text,
+	`enforce_schema` integer DEFAULT false NOT NULL,
 	`feature_flag` text,
 	`archived` integer DEFAULT false NOT NULL,
 	`deprecated` integer DEFAULT false NOT NULL,
@@ -121,6 +144,32 @@ CREATE INDEX `events_by_application` ON `events` (`application_id`,`id`);--> sta
 CREATE UNIQUE INDEX `events_by_uid` ON `events` (`application_id`,`uid`) WHERE uid is not null;--> statement-breakpoint
 CREATE INDEX `events_undispatched` ON `events` (`id`) WHERE dispatched_at is null;--> statement-breakpoint
 CREATE INDEX `events_by_ping` ON `events` (`ping_id`) WHERE ping_id is not null;--> statement-breakpoint
+CREATE INDEX `events_by_payload_expiry` ON `events` (`payload_expires_at`) WHERE payload_expires_at is not null;--> statement-breakpoint
+CREATE TABLE `idempotency_keys` (
+	`scope` text NOT NULL,
+	`key` text NOT NULL,
+	`request_hash` text NOT NULL,
+	`status` integer NOT NULL,
+	`sealed` text NOT NULL,
+	`created_at` integer NOT NULL,
+	PRIMARY KEY(`scope`, `key`)
+);
+--> statement-breakpoint
+CREATE INDEX `idempotency_keys_by_age` ON `idempotency_keys` (`created_at`);--> statement-breakpoint
+CREATE TABLE `invoices` (
+	`id` text PRIMARY KEY NOT NULL,
+	`amount` integer NOT NULL,
+	`currency` text NOT NULL,
+	`due_date` integer,
+	`status` text NOT NULL,
+	`amount_received` integer,
+	`currency_received` text,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	`paid_at` integer,
+	`last_event` text NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `messages` (
 	`id` text PRIMARY KEY NOT NULL,
 	`sender` text NOT NULL,
@@ -131,6 +180,11 @@ CREATE TABLE `messages` (
 );
 --> statement-breakpoint
 CREATE INDEX `messages_by_recipient` ON `messages` (`recipient`,`id`);--> statement-breakpoint
+CREATE TABLE `revoked_tokens` (
+	`id` text PRIMARY KEY NOT NULL,
+	`expires_at` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `secrets` (
 	`id` text PRIMARY KEY NOT NULL,
 	`endpoint_id` text NOT NULL,
@@ -144,19 +198,47 @@ CREATE INDEX `secrets_by_endpoint` ON `secrets` (`endpoint_id`);--> statement-br
 CREATE TABLE `subscriptions` (
 	`id` text PRIMARY KEY NOT NULL,
 	`event_type_id` text NOT NULL,
+	`application_id` text NOT NULL,
 	`endpoint_id` text NOT NULL,
 	`created_at` integer NOT NULL,
 	FOREIGN KEY (`event_type_id`) REFERENCES `event_types`(`id`) ON UPDATE no action ON DELETE no action,
 	FOREIGN KEY (`endpoint_id`) REFERENCES `endpoints`(`id`) ON UPDATE no action ON DELETE no action
 );
 --> statement-breakpoint
-CREATE UNIQUE INDEX `subscriptions_by_event_type` ON `subscriptions` (`event_type_id`,`endpoint_id`);--> statement-breakpoint
+CREATE UNIQUE INDEX `subscriptions_by_event_type` ON `subscriptions` (`event_type_id`,`application_id`,`endpoint_id`);--> statement-breakpoint
 CREATE INDEX `subscriptions_by_endpoint` ON `subscriptions` (`endpoint_id`);--> statement-breakpoint
 CREATE TABLE `system_state` (
 	`key` text PRIMARY KEY NOT NULL,
 	`value` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE `upload_registrations` (
+	`endpoint_id` text PRIMARY KEY NOT NULL,
+	`user_id` integer NOT NULL,
+	`custom_payload` text,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `uploads` (
+	`id` text PRIMARY KEY NOT NULL,
+	`endpoint_id` text NOT NULL,
+	`state` text NOT NULL,
+	`failure` text,
+	`file_name` text NOT NULL,
+	`content_type` text NOT NULL,
+	`size` integer,
+	`sha256` text,
+	`multipart_id` text,
+	`event_id` text,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	`claims` integer DEFAULT 0 NOT NULL,
+	`lease_token` text,
+	`leased_until` integer
+);
+--> statement-breakpoint
+CREATE INDEX `uploads_unfinished` ON `uploads` (`id`) WHERE state in ('receiving', 'received', 'processing');--> statement-breakpoint
 CREATE TABLE `users` (
 	`id` text PRIMARY KEY NOT NULL,
 	`username` text NOT NULL,
