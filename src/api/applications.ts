@@ -2,7 +2,6 @@ import { createRoute, z } from "@hono/zod-openapi"
 
 import {
   type Application,
-  CATALOG,
   type CreatedApplication,
   changeApplication,
   createApplication,
@@ -12,6 +11,7 @@ import {
   removeApplication,
   replaceApplication,
 } from "../engine/applications.ts"
+import { CATALOG } from "../engine/built-in.ts"
 import type { Remember } from "../engine/idempotency.ts"
 import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
 import { jsonBody } from "../http/json-body.ts"

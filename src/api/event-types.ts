@@ -1,6 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi"
 
-import { CATALOG } from "../engine/applications.ts"
+import { CATALOG } from "../engine/built-in.ts"
 import {
   type CatalogType,
   changeCatalogType,

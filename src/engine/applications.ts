@@ -3,19 +3,13 @@ import { and, asc, desc, eq, gt, isNull, lt, ne, or, type SQL, sql } from "drizz
 import { newId } from "../db/ids.ts"
 import { applications } from "../db/schema.ts"
 import type { Deps } from "../deps.ts"
+import { BUILT_IN, CATALOG } from "./built-in.ts"
 import type { Change } from "./change.ts"
 import { EngineError, notFound, orConflict } from "./errors.ts"
 import type { Remember } from "./idempotency.ts"
 import { type Page, type PageRequest, toPage, walksUp } from "./page.ts"
 import { enqueue } from "./pipeline/jobs.ts"
 import { removeAll } from "./removal.ts"
-
-/** Owns the event types that applications made through the management API share; never listed itself. */
-export const CATALOG = "app_catalog"
-/** Its messages tell what happens to endpoints and messages. */
-export const OPERATIONS = "app_operations"
-/** The applications that come with the system: they keep their uid, and they stay. */
-const BUILT_IN: readonly string[] = ["app_users", "app_invoices", "app_uploads", OPERATIONS, CATALOG]
 
 const TAKEN = "Another application has this uid already"
 

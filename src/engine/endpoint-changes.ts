@@ -18,7 +18,7 @@ import { notFound, orConflict } from "./errors.ts"
 import { resolveEventTypes } from "./event-types.ts"
 import { createEndpoint, subscribe } from "./new-endpoint.ts"
 import { nudgeOperations, operationalEvent } from "./operational-events.ts"
-import { refreshDueAt } from "./pipeline/record.ts"
+import { refreshDueAt } from "./pipeline/due.ts"
 
 export interface EndpointChange extends Change<EndpointSettings> {
   applicationId: string

@@ -5,7 +5,7 @@ import { idAt } from "../db/ids.ts"
 import type { Deps } from "../deps.ts"
 import { notFound } from "./errors.ts"
 import type { PageRequest } from "./page.ts"
-import { refreshDueAt } from "./pipeline/record.ts"
+import { refreshDueAt } from "./pipeline/due.ts"
 import { allOf, hasChannel, isAmong, type ScannedPage, scanPage } from "./scan.ts"
 
 /** Deliveries that one statement ends; more than that end when they come due. */

@@ -3,7 +3,7 @@ import { and, asc, eq, sql } from "drizzle-orm"
 import { newId } from "../db/ids.ts"
 import { eventTypes } from "../db/schema.ts"
 import type { Deps } from "../deps.ts"
-import { CATALOG } from "./applications.ts"
+import { CATALOG } from "./built-in.ts"
 import { EngineError, notFound } from "./errors.ts"
 
 /** Event types that one application may have. */

@@ -3,9 +3,9 @@ import { type SQL, sql } from "drizzle-orm"
 import type { Db, Row, Statement } from "../db/client.ts"
 import { newId } from "../db/ids.ts"
 import type { Deps } from "../deps.ts"
-import { CATALOG } from "./applications.ts"
+import { CATALOG } from "./built-in.ts"
 import { EngineError, notFound } from "./errors.ts"
-import { candidates, DIRECT_LIMIT, isInterested } from "./pipeline/interest.ts"
+import { doneAtOnce } from "./pipeline/interest.ts"
 import { enqueue } from "./pipeline/jobs.ts"
 import { readState } from "./system-state.ts"
 
@@ -116,12 +116,4 @@ function eventTypeFor(applicationId: string, name: string, catalog: boolean): SQ
   return sql`
     SELECT id, name FROM event_types WHERE application_id IN ${owners} AND name = ${name}
     ORDER BY application_id = ${CATALOG} LIMIT 1`
-}
-
-/** When the event `v` counts as dispatched from the start: now, if nobody is interested; else null. */
-export function doneAtOnce(now: number): SQL {
-  const page = candidates(DIRECT_LIMIT + 1)
-  return sql`CASE WHEN (SELECT count(*) FROM (${page})) > ${DIRECT_LIMIT} OR EXISTS (
-    SELECT 1 FROM endpoints e WHERE e.id IN (SELECT id FROM (${page})) AND ${isInterested}
-  ) THEN NULL ELSE ${now} END`
 }

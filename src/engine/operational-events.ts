@@ -3,8 +3,8 @@ import { type SQL, sql } from "drizzle-orm"
 import type { Row } from "../db/client.ts"
 import { newId } from "../db/ids.ts"
 import type { Deps } from "../deps.ts"
-import { OPERATIONS } from "./applications.ts"
-import { doneAtOnce } from "./events.ts"
+import { OPERATIONS } from "./built-in.ts"
+import { doneAtOnce } from "./pipeline/interest.ts"
 import { enqueue } from "./pipeline/jobs.ts"
 
 /**

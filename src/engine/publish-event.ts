@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm"
 
 import { newId } from "../db/ids.ts"
 import type { Deps } from "../deps.ts"
-import { CATALOG } from "./applications.ts"
+import { CATALOG } from "./built-in.ts"
 import { getEndpoint } from "./endpoints.ts"
 import { EngineError, notFound } from "./errors.ts"
 import type { EventWithPayload } from "./event-log.ts"

@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm"
 
 import type { Statement } from "../db/client.ts"
-import { refreshDueAt } from "./pipeline/record.ts"
+import { refreshDueAt } from "./pipeline/due.ts"
 
 /**
  * Statements that remove the endpoints whose ids `ids` selects, before and after: their subscriptions and

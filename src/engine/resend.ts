@@ -5,8 +5,8 @@ import { getEndpoint } from "./endpoints.ts"
 import { EngineError } from "./errors.ts"
 import { getEvent } from "./event-log.ts"
 import type { Remember } from "./idempotency.ts"
+import { refreshDueAt } from "./pipeline/due.ts"
 import { enqueue } from "./pipeline/jobs.ts"
-import { refreshDueAt } from "./pipeline/record.ts"
 
 /** What somebody wants to be attempted once more. */
 export interface Resend {

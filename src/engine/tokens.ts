@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm"
 
 import type { Deps } from "../deps.ts"
-import { CATALOG } from "./applications.ts"
+import { CATALOG } from "./built-in.ts"
 import type { Remember } from "./idempotency.ts"
 
 /** What an application's token says of itself; times are epoch milliseconds. */

@@ -163,6 +163,19 @@ describe("npm run lint", () => {
     )
   })
 
+  it("finds modules that import each other in a ring", () => {
+    write("src/engine/one.ts", ['import { two } from "./two.ts"', "export const one = () => two"])
+    write("src/engine/two.ts", ['import { three } from "./three.ts"', "export const two = () => three"])
+    write("src/engine/three.ts", ['import { one } from "./one.ts"', "export const three = () => one"])
+    const { status, stderr } = spawnSync(join(root, "node_modules/.bin/biome"), ["lint", "src/engine"], {
+      cwd: scratch,
+      encoding: "utf8",
+    })
+    rmSync(join(scratch, "src/engine"), { recursive: true })
+    expect(stderr).toContain("noImportCycles")
+    expect(status).toBe(1)
+  })
+
   it("finds promises that nobody waits for", () => {
     write("src/promises.ts", [
       "export async function send(): Promise<void> {}",

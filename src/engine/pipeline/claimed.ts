@@ -4,6 +4,11 @@ import type { Row } from "../../db/client.ts"
 import type { Health } from "../rules/endpoint-health.ts"
 import type { AttemptedEndpoint, AttemptedEvent } from "./attempt.ts"
 
+/** From this many claims without a result on, an event or a delivery is handled alone. */
+export const SUSPECT_CLAIMS = 3
+/** After this many it ends as failed with the reason `internal`. */
+export const MAX_CLAIMS = 8
+
 /** One event owed to one endpoint, as a claim read it. */
 export interface Owed {
   event: AttemptedEvent

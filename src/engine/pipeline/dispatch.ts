@@ -5,18 +5,22 @@ import type { Deps } from "../../deps.ts"
 import { isImpaired } from "../rules/endpoint-health.ts"
 import { attempt } from "./attempt.ts"
 import { type Budget, lastStart, leaseMs } from "./budget.ts"
-import { endpointColumns, eventColumns, type Owed, readEndpoint, readEvent } from "./claimed.ts"
-import { scheduleDrain } from "./drain.ts"
+import {
+  endpointColumns,
+  eventColumns,
+  MAX_CLAIMS,
+  type Owed,
+  readEndpoint,
+  readEvent,
+  SUSPECT_CLAIMS,
+} from "./claimed.ts"
+import { scheduleDrain } from "./due.ts"
 import { candidates, DIRECT_LIMIT, FANOUT_STEP, isInterested } from "./interest.ts"
 import { enqueue } from "./jobs.ts"
 import { attemptAll, fairShare } from "./lanes.ts"
 import { record } from "./record.ts"
 import type { Handled } from "./state.ts"
 
-/** From this many claims without a result on, an event or a delivery is handled alone. */
-export const SUSPECT_CLAIMS = 3
-/** After this many it ends as failed with the reason `internal`. */
-export const MAX_CLAIMS = 8
 const FANOUT_STEPS_PER_INVOCATION = 20
 const CATCH_UP_EVENTS = 25
 

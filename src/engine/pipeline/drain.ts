@@ -5,8 +5,16 @@ import type { Deps } from "../../deps.ts"
 import { isImpaired } from "../rules/endpoint-health.ts"
 import { attempt } from "./attempt.ts"
 import { type Budget, lastStart, leaseMs } from "./budget.ts"
-import { endpointColumns, eventColumns, type Owed, readEndpoint, readEvent } from "./claimed.ts"
-import { MAX_CLAIMS, SUSPECT_CLAIMS } from "./dispatch.ts"
+import {
+  endpointColumns,
+  eventColumns,
+  MAX_CLAIMS,
+  type Owed,
+  readEndpoint,
+  readEvent,
+  SUSPECT_CLAIMS,
+} from "./claimed.ts"
+import { scheduleDrain } from "./due.ts"
 import { enqueue } from "./jobs.ts"
 import { attemptAll } from "./lanes.ts"
 import { record } from "./record.ts"
@@ -16,11 +24,6 @@ const ENDPOINTS_PER_PASS = 36
 const DELIVERIES_PER_ENDPOINT = 6
 /** Deliveries of removed and of disabled endpoints that one pass ends. */
 const ENDED_PER_PASS = 2000
-/** Due times further away than this are left to the sweep, which runs every minute. */
-const NEAR_MS = 60_000
-/** A job must not arrive before what it is for is due; the queue's clock is not ours. */
-const WAKE_RESERVE_MS = 50
-
 /**
  * Works the retry lane once: claims the most overdue endpoints, attempts up to six due deliveries of each, one
  * after the other, and records. Deliveries that must not happen any more (endpoint removed or disabled,
@@ -68,13 +71,6 @@ export async function drain(deps: Deps, db: Db, budget: Budget): Promise<number>
     durationMs: deps.clock.now() - at,
   })
   return endpointIds.length
-}
-
-/** Sends a drain for the moment at which something is due, unless that is far; null: nothing is due. */
-export async function scheduleDrain(deps: Deps, dueAt: number | null): Promise<void> {
-  if (dueAt === null) return
-  const delay = dueAt - deps.clock.now()
-  if (delay <= NEAR_MS) await enqueue(deps, { kind: "drain" }, delay <= 0 ? 0 : delay + WAKE_RESERVE_MS)
 }
 
 /** One at a time, each claim counted before its attempt, the least claimed first: a killer meets only itself. */

@@ -35,3 +35,11 @@ export const isInterested = sql`
       SELECT 1 FROM json_each(e.channels) mine JOIN json_each(v.channels) theirs ON mine.value = theirs.value
     )
   )`
+
+/** When the event `v` counts as dispatched from the start: now, if nobody is interested; else null. */
+export function doneAtOnce(now: number): SQL {
+  const page = candidates(DIRECT_LIMIT + 1)
+  return sql`CASE WHEN (SELECT count(*) FROM (${page})) > ${DIRECT_LIMIT} OR EXISTS (
+    SELECT 1 FROM endpoints e WHERE e.id IN (SELECT id FROM (${page})) AND ${isInterested}
+  ) THEN NULL ELSE ${now} END`
+}

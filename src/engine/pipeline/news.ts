@@ -1,6 +1,6 @@
 import type { SQL } from "drizzle-orm"
 
-import { OPERATIONS } from "../applications.ts"
+import { OPERATIONS } from "../built-in.ts"
 import { type AttemptNews, tellAttempts, tellDisabled } from "../operational-events.ts"
 import type { HealthChange } from "./health.ts"
 import type { DeliveryState, Handled } from "./state.ts"

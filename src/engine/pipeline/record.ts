@@ -5,6 +5,7 @@ import { inChunks } from "../../db/json.ts"
 import type { Deps } from "../../deps.ts"
 import { nudgeOperations } from "../operational-events.ts"
 import type { Owed } from "./claimed.ts"
+import { earliestDue, refreshDueAt } from "./due.ts"
 import { type HealthChange, healthChanges, updateHealth } from "./health.ts"
 import { tellNews } from "./news.ts"
 import { type DeliveryState, type Handled, stateAfter } from "./state.ts"
@@ -191,29 +192,6 @@ function releaseEndpoints(endpointIds: readonly string[], token: string): SQL {
   return sql`
     UPDATE endpoints SET lease_token = NULL, leased_until = NULL
     WHERE id IN (${idsIn(endpointIds)}) AND lease_token = ${token}`
-}
-
-/**
- * Derives anew when the retry lane should next look at the endpoints that `ids` selects: their earliest pending
- * delivery, but not before their pause and their lease end; a removed one at once, so that what is pending
- * ends. Belongs behind every change of deliveries, pause or lease.
- */
-export function refreshDueAt(ids: SQL): SQL {
-  return sql`
-    UPDATE endpoints SET due_at = (
-      SELECT max(
-        CASE WHEN endpoints.removed_at IS NULL THEN d.next_attempt_at ELSE 0 END,
-        CASE WHEN endpoints.removed_at IS NULL THEN coalesce(endpoints.paused_until, 0) ELSE 0 END,
-        coalesce(endpoints.leased_until, 0)
-      )
-      FROM deliveries d
-      WHERE d.endpoint_id = endpoints.id AND d.status = 'pending' AND d.next_attempt_at IS NOT NULL
-      ORDER BY d.next_attempt_at LIMIT 1
-    ) WHERE id IN (${ids})`
-}
-
-function earliestDue(ids: SQL): SQL {
-  return sql`SELECT min(due_at) AS due FROM endpoints WHERE id IN (${ids})`
 }
 
 function idsIn(list: readonly string[]): SQL {

@@ -4,10 +4,9 @@ import type { Db, Row } from "../../db/client.ts"
 import { idAt } from "../../db/ids.ts"
 import type { Deps } from "../../deps.ts"
 import { lastStart, leaseMs } from "./budget.ts"
-import { MAX_CLAIMS } from "./dispatch.ts"
-import { scheduleDrain } from "./drain.ts"
+import { MAX_CLAIMS } from "./claimed.ts"
+import { refreshDueAt, scheduleDrain } from "./due.ts"
 import { enqueue, type Job } from "./jobs.ts"
-import { refreshDueAt } from "./record.ts"
 
 /** Deliveries that one step looks at, and at most changes. */
 export const RECOVER_STEP = 2000

@@ -7,9 +7,10 @@ import { nudgeOperations, tellDisabled, tellResent } from "../operational-events
 import { attempt } from "./attempt.ts"
 import { type Budget, leaseMs } from "./budget.ts"
 import { endpointColumns, eventColumns, readEndpoint, readEvent } from "./claimed.ts"
+import { refreshDueAt } from "./due.ts"
 import { enqueue, type Job } from "./jobs.ts"
 import { FAILING_ATTEMPTS } from "./news.ts"
-import { batchStubbornly, insertAttempts, refreshDueAt } from "./record.ts"
+import { batchStubbornly, insertAttempts } from "./record.ts"
 import type { DeliveryReason } from "./state.ts"
 
 /** An attempt that was asked for so long ago, and killed whoever tried to make it, is given up. */

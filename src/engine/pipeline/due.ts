@@ -1,0 +1,40 @@
+import { type SQL, sql } from "drizzle-orm"
+
+import type { Deps } from "../../deps.ts"
+import { enqueue } from "./jobs.ts"
+
+/** Due times further away than this are left to the sweep, which runs every minute. */
+const NEAR_MS = 60_000
+/** A job must not arrive before what it is for is due; the queue's clock is not ours. */
+const WAKE_RESERVE_MS = 50
+
+/**
+ * Derives anew when the retry lane should next look at the endpoints that `ids` selects: their earliest pending
+ * delivery, but not before their pause and their lease end; a removed one at once, so that what is pending
+ * ends. Belongs behind every change of deliveries, pause or lease.
+ */
+export function refreshDueAt(ids: SQL): SQL {
+  return sql`
+    UPDATE endpoints SET due_at = (
+      SELECT max(
+        CASE WHEN endpoints.removed_at IS NULL THEN d.next_attempt_at ELSE 0 END,
+        CASE WHEN endpoints.removed_at IS NULL THEN coalesce(endpoints.paused_until, 0) ELSE 0 END,
+        coalesce(endpoints.leased_until, 0)
+      )
+      FROM deliveries d
+      WHERE d.endpoint_id = endpoints.id AND d.status = 'pending' AND d.next_attempt_at IS NOT NULL
+      ORDER BY d.next_attempt_at LIMIT 1
+    ) WHERE id IN (${ids})`
+}
+
+/** When the first of these endpoints is due (epoch ms), as `due`; null: none is. */
+export function earliestDue(ids: SQL): SQL {
+  return sql`SELECT min(due_at) AS due FROM endpoints WHERE id IN (${ids})`
+}
+
+/** Sends a drain for the moment at which something is due, unless that is far; null: nothing is due. */
+export async function scheduleDrain(deps: Deps, dueAt: number | null): Promise<void> {
+  if (dueAt === null) return
+  const delay = dueAt - deps.clock.now()
+  if (delay <= NEAR_MS) await enqueue(deps, { kind: "drain" }, delay <= 0 ? 0 : delay + WAKE_RESERVE_MS)
+}
