@@ -57,8 +57,8 @@ async function execute(
   const response = operation.locator(".live-responses-table .response")
   await response.waitFor()
   return {
-    status: await response.locator(".response-col_status").innerText(),
-    body: await response.locator(".response-col_description").innerText(),
+    status: await response.locator(".response-col_status").textContent(),
+    body: await response.locator(".response-col_description").textContent(),
   }
 }
 
