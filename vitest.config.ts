@@ -1,7 +1,7 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin"
 import { defineConfig } from "vitest/config"
 
-const inWorkerd = cloudflareTest(async () => ({
+export const inWorkerd = cloudflareTest(async () => ({
   wrangler: { configPath: "./wrangler.toml" },
   miniflare: {
     bindings: { TEST_MIGRATIONS: await readD1Migrations("migrations") },
@@ -16,7 +16,7 @@ export default defineConfig({
         plugins: [inWorkerd],
         test: {
           name: "worker",
-          include: ["test/{rules,engine,api,apps,http,conformance}/**/*.test.ts"],
+          include: ["test/{rules,engine,api,apps,http,conformance,cost}/**/*.test.ts"],
           setupFiles: ["test/apply-migrations.ts"],
           isolate: false,
           testTimeout: 30_000,

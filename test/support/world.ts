@@ -34,6 +34,15 @@ export interface DatabaseProbe {
   before: ((statements: string[]) => void) | null
   /** Called after each batch: the answer gets lost on the way if it throws. */
   after: ((statements: string[]) => void) | null
+  /** Called after each round trip, batch or single read, with what each of its statements has cost. */
+  onTrip: ((statements: StatementCost[]) => void) | null
+}
+
+/** One statement as D1 counted it. */
+export interface StatementCost {
+  sql: string
+  rowsRead: number
+  rowsWritten: number
 }
 
 /**
@@ -51,6 +60,7 @@ export async function createWorld(settings: Record<string, string> = {}) {
     largest: { statements: 0, parameters: 0, parameterBytes: 0, sqlBytes: 0, rowsWritten: 0 },
     before: null,
     after: null,
+    onTrip: null,
   }
   const world = { queueRefuses: false }
 
@@ -224,7 +234,7 @@ function probed(d1: D1Database, probe: DatabaseProbe): D1Database {
           probe.largest.parameterBytes = Math.max(probe.largest.parameterBytes, ...bytes)
           const bound = statement.bind(...values)
           texts.set(bound, text)
-          return bound
+          return watchReads(bound, (meta) => probe.onTrip?.([costOf(text, meta)]))
         },
       }
     },
@@ -237,10 +247,27 @@ function probed(d1: D1Database, probe: DatabaseProbe): D1Database {
       for (const text of sql) probe.largest.sqlBytes = Math.max(probe.largest.sqlBytes, text.length)
       for (const { meta } of results)
         probe.largest.rowsWritten = Math.max(probe.largest.rowsWritten, meta.rows_written)
+      probe.onTrip?.(results.map(({ meta }, index) => costOf(sql[index] ?? "", meta)))
       probe.after?.(sql)
       return results
     },
   } as unknown as D1Database
+}
+
+function costOf(sql: string, meta: D1Meta): StatementCost {
+  return { sql, rowsRead: meta.rows_read, rowsWritten: meta.rows_written }
+}
+
+/** The statement, telling what it has cost when it runs by itself. `raw` alone would keep that to itself. */
+function watchReads(bound: D1PreparedStatement, ran: (meta: D1Meta) => void): D1PreparedStatement {
+  const { all } = bound
+  const run = async () => {
+    const result = await all.call(bound)
+    ran(result.meta)
+    return result
+  }
+  const raw = async () => (await run()).results.map((row) => Object.values(row as object))
+  return Object.assign(bound, { all: run, run, raw, first: async () => (await run()).results[0] ?? null })
 }
 
 /** Empties every table but the seeds: tests of one file share a database. */

@@ -1,0 +1,57 @@
+import { expect, it } from "vitest"
+
+import { measureAll } from "./cases.ts"
+import type { Figures } from "./measure.ts"
+
+type Bound = Pick<
+  Figures,
+  "rowsWritten" | "rowsRead" | "rowsDeletedLater" | "transactions" | "statements" | "invocations" | "logLines"
+>
+
+/** The most that each case may cost; to be lowered with every change that makes it cheaper, never raised unseen. */
+const BOUNDS: Record<string, Bound> = {
+  "message-0": bound(3, 19, 1, 3, 6, 1, 1),
+  "message-1": bound(12, 57, 3, 5, 13, 2, 3),
+  "message-4": bound(30, 102, 9, 5, 13, 2, 6),
+  "message-1-batch25": bound(12, 57, 3, 3.08, 6.28, 1.04, 2.04),
+  "message-1-two-failures": bound(44, 281, 5, 20, 66, 5, 9),
+  "user-1": bound(12, 41, 3, 3, 12, 2, 3),
+  "idle-minute": bound(2, 48, 0, 11, 24, 1, 2),
+}
+
+/** Enough that reading what is stored, instead of what is asked for, would show. */
+const STORED = 1000
+
+it.each([0, STORED])("costs no more than it should, with %i events stored", async (stored) => {
+  const measured = await measureAll(stored)
+  expect(measured.map(({ name }) => name)).toEqual(Object.keys(BOUNDS))
+  for (const { name, figures } of measured)
+    expect({ name, over: excess(name, figures) }).toEqual({ name, over: {} })
+})
+
+it("tells which figure is over its bound", () => {
+  expect(excess("message-1", { ...(BOUNDS["message-1"] as Figures), rowsWritten: 13 })).toEqual({
+    rowsWritten: "13 > 12",
+  })
+})
+
+function bound(
+  rowsWritten: number,
+  rowsRead: number,
+  rowsDeletedLater: number,
+  transactions: number,
+  statements: number,
+  invocations: number,
+  logLines: number,
+): Bound {
+  return { rowsWritten, rowsRead, rowsDeletedLater, transactions, statements, invocations, logLines }
+}
+
+function excess(name: string, figures: Figures): Record<string, string> {
+  const bounds = Object.entries(BOUNDS[name] ?? {}) as [keyof Bound, number][]
+  return Object.fromEntries(
+    bounds
+      .filter(([figure, most]) => figures[figure] > most + 1e-9)
+      .map(([figure, most]) => [figure, `${figures[figure]} > ${most}`]),
+  )
+}
