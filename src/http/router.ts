@@ -1,5 +1,6 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Context } from "hono"
+import { getPathNoStrict } from "hono/utils/url"
 
 import type { Deps } from "../deps.ts"
 import type { Principal } from "./access.ts"
@@ -24,11 +25,16 @@ const PART: Record<string, string> = {
 /** A router whose invalid input becomes a Problem; a trailing slash makes no difference. */
 export function createRouter(): OpenAPIHono<AppEnv> {
   return new OpenAPIHono<AppEnv>({
-    strict: false,
+    getPath: pathOf,
     defaultHook: (result) => {
       if (!result.success) throw fromZod(PART[result.target] ?? result.target, result.error)
     },
   })
+}
+
+/** SDKs that join a base URL ending in a slash with a path ask for `//api/v1/…`: it is the management API all the same. */
+function pathOf(request: Request): string {
+  return getPathNoStrict(request).replace(/^\/+(?=\/api\/v1\/)/, "")
 }
 
 /** The shape of everything that has no contract of its own, and of A. */
