@@ -4,6 +4,7 @@ import { getApplication } from "../engine/applications.ts"
 import { listEndpointEvents, listEventEndpoints } from "../engine/deliveries.ts"
 import { resend } from "../engine/resend.ts"
 import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
+import { jsonAnswer } from "../http/raw-json.ts"
 import { createRouter } from "../http/router.ts"
 import { EndpointOut } from "./endpoint-wire.ts"
 import {
@@ -84,7 +85,7 @@ deliveries.openapi(
       (event) => event.id,
       (event) => ({ ...toMessage(event, query.with_content), ...toStatus(event) }),
     )
-    return c.json(list, 200)
+    return jsonAnswer(c, list, 200)
   },
 )
 

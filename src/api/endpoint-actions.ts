@@ -1,15 +1,16 @@
 import { createRoute, z } from "@hono/zod-openapi"
 
 import { getApplication } from "../engine/applications.ts"
-import type { EventWithPayload } from "../engine/event-log.ts"
 import { sendExample } from "../engine/publish-event.ts"
 import { type BackgroundTask, recover } from "../engine/recover.ts"
 import { countDeliveries } from "../engine/stats.ts"
 import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
 import { jsonBody } from "../http/json-body.ts"
+import { jsonAnswer } from "../http/raw-json.ts"
 import { createRouter } from "../http/router.ts"
-import { MessageOut, toMessage } from "./message-wire.ts"
+import { MessageOut } from "./message-wire.ts"
 import { refusals } from "./problems.ts"
+import { sendOnce } from "./send-once.ts"
 import { DateTime, EndpointPath, EventTypeName, toTime } from "./wire.ts"
 
 const RecoverIn = z
@@ -134,13 +135,10 @@ endpointActions.openapi(
     const { app_id, endpoint_id } = c.req.valid("param")
     const { eventType } = c.req.valid("json")
     const { id } = await getApplication(deps, app_id)
-    const { body } = await idempotent(
-      c,
-      id,
-      (remember) => sendExample(deps, { applicationId: id, endpoint: endpoint_id, eventType, remember }),
-      (event: EventWithPayload) => ({ status: 200, body: toMessage(event, true) }),
+    const message = await sendOnce(c, id, true, (remember) =>
+      sendExample(deps, { applicationId: id, endpoint: endpoint_id, eventType, remember }),
     )
-    return c.json(body, 200)
+    return jsonAnswer(c, message, 200)
   },
 )
 

@@ -4,7 +4,9 @@ import { getApplication } from "../engine/applications.ts"
 import { changeHeaders, getHeaders, replaceHeaders } from "../engine/endpoint-headers.ts"
 import { isSensitiveHeader } from "../engine/rules/sensitive-header.ts"
 import { jsonBody } from "../http/json-body.ts"
+import { keyed } from "../http/keyed.ts"
 import { createRouter } from "../http/router.ts"
+import { HeadersIn } from "./endpoint-wire.ts"
 import { refusals } from "./problems.ts"
 import { EndpointPath } from "./wire.ts"
 
@@ -12,13 +14,14 @@ const tags = ["Endpoint"]
 const path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers"
 const example = { headers: { "x-example": "123" } }
 
-const EndpointHeadersIn = z
-  .object({ headers: z.record(z.string(), z.string()) })
-  .openapi("EndpointHeadersIn", { example })
+const EndpointHeadersIn = z.object({ headers: HeadersIn }).openapi("EndpointHeadersIn", { example })
 
 const EndpointHeadersPatchIn = z
   .object({
-    headers: z.record(z.string(), z.string().nullable()),
+    headers: keyed(z.string().nullable()).openapi({
+      type: "object",
+      additionalProperties: { type: ["string", "null"] },
+    }),
     deleteHeaders: z
       .array(z.string())
       .optional()

@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi"
 
 import { type Endpoint, isEndpointUid } from "../engine/endpoints.ts"
+import { keyed } from "../http/keyed.ts"
 import {
   Channel,
   DateTime,
@@ -51,14 +52,20 @@ const example = { url: "https://example.com/webhook/", eventTypes: ["user.signup
 
 export const EndpointUpdate = z.object(settings).openapi("EndpointUpdate", { example })
 
+/** Headers by name, each with its value. */
+export const HeadersIn = keyed(z.string()).openapi({
+  type: "object",
+  additionalProperties: { type: "string" },
+})
+
 export const EndpointIn = z
   .object({
     ...settings,
     secret: Secret,
-    headers: z
-      .record(z.string(), z.string())
-      .nullish()
-      .openapi({ description: "Sent along with each delivery" }),
+    headers: HeadersIn.nullish().openapi({
+      type: ["object", "null"],
+      description: "Sent along with each delivery",
+    }),
   })
   .openapi("EndpointIn", { example })
 

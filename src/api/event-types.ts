@@ -14,6 +14,7 @@ import type { Remember } from "../engine/idempotency.ts"
 import type { Principal } from "../http/access.ts"
 import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
 import { jsonBody } from "../http/json-body.ts"
+import { JsonObject, keyed } from "../http/keyed.ts"
 import { createRouter } from "../http/router.ts"
 import { Iterator, Limit, listOf, Ordering, toList, toPageRequest } from "./page.ts"
 import { refusals } from "./problems.ts"
@@ -26,9 +27,11 @@ const EventTypePath = z.object({ event_type_name: EventTypeName })
 /** A page's iterator that begins with a dash leads back, so no name may. */
 const NewName = EventTypeName.refine((name) => !name.startsWith("-"), "must not begin with a dash")
 
-const Schemas = z
-  .record(z.string(), z.record(z.string(), z.unknown()))
-  .openapi({ description: "JSON schemas of the payload by version; the highest number is the newest" })
+const Schemas = keyed(JsonObject).openapi({
+  type: "object",
+  additionalProperties: { type: "object", additionalProperties: {} },
+  description: "JSON schemas of the payload by version; the highest number is the newest",
+})
 const EnforceSchema = z
   .boolean()
   .openapi({ description: "Whether messages that do not fit the newest schema are refused" })
@@ -37,7 +40,7 @@ const settings = {
   description: Text,
   archived: z.boolean().default(false),
   deprecated: z.boolean().default(false),
-  schemas: Schemas.nullish(),
+  schemas: Schemas.nullish().openapi({ type: ["object", "null"] }),
   featureFlag: FeatureFlag.nullish(),
   enforceSchema: EnforceSchema.default(false),
 }
@@ -66,7 +69,7 @@ const EventTypeOut = z
     description: z.string(),
     archived: z.boolean().default(false),
     deprecated: z.boolean(),
-    schemas: Schemas.nullish(),
+    schemas: Schemas.nullish().openapi({ type: ["object", "null"] }),
     featureFlag: FeatureFlag.nullish(),
     enforceSchema: z.boolean(),
     createdAt: DateTime,

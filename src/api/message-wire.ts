@@ -2,6 +2,7 @@ import { z } from "@hono/zod-openapi"
 
 import type { DeliveryProgress } from "../engine/deliveries.ts"
 import type { EventWithPayload } from "../engine/event-log.ts"
+import { verbatim } from "../http/raw-json.ts"
 import { Channel, EventTypeName, toTime, Uid } from "./wire.ts"
 
 export const MAX_CHANNELS = 5
@@ -80,12 +81,12 @@ export function statusPair(status: (typeof STATUSES)[number]) {
   return { status, statusText: STATUS_TEXTS[status] }
 }
 
-/** An event as a message; without its content unless asked for. */
+/** An event as a message, for `jsonAnswer`; without its content unless asked for. */
 export function toMessage(event: EventWithPayload, withContent: boolean): z.infer<typeof MessageOut> {
   return {
     eventId: event.uid,
     eventType: event.eventType,
-    payload: !withContent ? {} : event.payload === null ? { expired: true } : JSON.parse(event.payload),
+    payload: !withContent ? {} : event.payload === null ? { expired: true } : verbatim(event.payload),
     channels: event.channels,
     id: event.id,
     timestamp: toTime(event.createdAt),

@@ -1,11 +1,13 @@
 import { createRoute, z } from "@hono/zod-openapi"
 
 import { getApplication } from "../engine/applications.ts"
-import { type EventWithPayload, expungeEvent, getEvent, listEvents } from "../engine/event-log.ts"
+import { expungeEvent, getEvent, listEvents } from "../engine/event-log.ts"
 import { MAX_PAYLOAD_BYTES } from "../engine/events.ts"
 import { publishEvent } from "../engine/publish-event.ts"
-import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
+import { IdempotencyKey } from "../http/idempotency.ts"
 import { jsonBody } from "../http/json-body.ts"
+import { JsonObject } from "../http/keyed.ts"
+import { jsonAnswer, rawMember } from "../http/raw-json.ts"
 import { createRouter } from "../http/router.ts"
 import { getOrCreateApplication } from "./application-along.ts"
 import { ApplicationIn } from "./applications.ts"
@@ -22,7 +24,7 @@ import {
 import { Channels, MessageOut, toMessage } from "./message-wire.ts"
 import { Iterator, Limit, listOf } from "./page.ts"
 import { refusals } from "./problems.ts"
-import { rawMember } from "./raw-member.ts"
+import { sendOnce } from "./send-once.ts"
 import { AppPath, EventTypeName, MessagePath, Uid } from "./wire.ts"
 
 /** What a request may have besides its payload. */
@@ -36,7 +38,7 @@ const MessageIn = z
       description: "Unique within the application while the message is kept",
     }),
     eventType: EventTypeName.openapi({ example: "user.signup" }),
-    payload: z.record(z.string(), z.unknown()).openapi({
+    payload: JsonObject.openapi({
       description: "Delivered byte for byte as it stands in the request",
       example: { email: "ada@example.com" },
     }),
@@ -75,28 +77,18 @@ messages.openapi(
     const { with_content } = c.req.valid("query")
     const application = await getOrCreateApplication(deps, c.req.valid("param").app_id, input.application)
     const payload = rawMember(await c.req.text(), "payload") ?? ""
-    let made: EventWithPayload | null = null
-    const { body } = await idempotent(
-      c,
-      application.id,
-      async (remember) => {
-        made = await publishEvent(deps, {
-          applicationId: application.id,
-          eventType: input.eventType,
-          payload,
-          uid: input.eventId ?? null,
-          channels: input.channels ? [...new Set(input.channels)] : null,
-          payloadDays: input.payloadRetentionPeriod,
-          remember,
-        })
-        return made
-      },
-      // The payload is not kept with the answer: once it is deleted, no key brings it back.
-      (event: EventWithPayload) => ({ status: 202, body: toMessage(event, false) }),
+    const message = await sendOnce(c, application.id, with_content, (remember) =>
+      publishEvent(deps, {
+        applicationId: application.id,
+        eventType: input.eventType,
+        payload,
+        uid: input.eventId ?? null,
+        channels: input.channels ? [...new Set(input.channels)] : null,
+        payloadDays: input.payloadRetentionPeriod,
+        remember,
+      }),
     )
-    if (!with_content) return c.json(body, 202)
-    const event = made ?? (await getEvent(deps, application.id, body.id))
-    return c.json({ ...body, payload: toMessage(event, true).payload }, 202)
+    return jsonAnswer(c, message, 202)
   },
 )
 
@@ -149,7 +141,7 @@ messages.openapi(
       (event) => event.id,
       (event) => toMessage(event, query.with_content),
     )
-    return c.json(list, 200)
+    return jsonAnswer(c, list, 200)
   },
 )
 
@@ -170,7 +162,7 @@ messages.openapi(
     const { app_id, msg_id } = c.req.valid("param")
     const { id } = await getApplication(c.var.deps, app_id)
     const event = await getEvent(c.var.deps, id, msg_id)
-    return c.json(toMessage(event, c.req.valid("query").with_content), 200)
+    return jsonAnswer(c, toMessage(event, c.req.valid("query").with_content), 200)
   },
 )
 

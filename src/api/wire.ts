@@ -1,5 +1,7 @@
 import { z } from "@hono/zod-openapi"
 
+import { keyed } from "../http/keyed.ts"
+
 /** An id or a uid, as paths take either. */
 export const IdOrUid = z
   .string()
@@ -26,13 +28,14 @@ export const Channel = z
 const MAX_METADATA_CHARS = 4096
 export const Metadata = z.record(z.string(), z.string())
 /** Metadata as a change gives it; null means none. */
-export const MetadataPatch = Metadata.nullable()
+export const MetadataPatch = keyed(z.string())
+  .nullable()
   .transform((metadata) => metadata ?? {})
   .refine(
     (metadata) => JSON.stringify(metadata).length <= MAX_METADATA_CHARS,
     `must have at most ${MAX_METADATA_CHARS} characters as JSON`,
   )
-  .openapi({ type: "object", additionalProperties: { type: "string" } })
+  .openapi({ type: ["object", "null"], additionalProperties: { type: "string" } })
 export const MetadataIn = MetadataPatch.default({}).openapi({ default: {} })
 /** A switch in the query: off unless it is `true`. */
 export const Flag = z

@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi"
 
 import type { PingResult } from "../engine/pings.ts"
+import { verbatim } from "../http/raw-json.ts"
 
 const Success = z.object({
   event: z.string(),
@@ -68,7 +69,7 @@ export function isIn({ state }: PingResult): boolean {
   return state !== "pending"
 }
 
-/** The results that are in, as A has always told them. */
+/** The results that are in, as A has always told them, for `jsonAnswer`. */
 export function toWire(results: readonly PingResult[], filter: string | undefined) {
   const successes = results.filter(({ state }) => state === "delivered")
   const failures = results.filter(({ state }) => state === "failed")
@@ -112,7 +113,8 @@ export function pendingOf(results: readonly PingResult[]) {
 function responseOf({ body, truncated }: PingResult): unknown {
   if (truncated) return {}
   try {
-    return JSON.parse(body)
+    JSON.parse(body)
+    return verbatim(body.trim())
   } catch {
     return {}
   }

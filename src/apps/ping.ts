@@ -6,7 +6,9 @@ import type { Deps } from "../deps.ts"
 import { getPingResults, type Ping, pendingPings, startPing } from "../engine/pings.ts"
 import type { Subscription } from "../engine/subscriptions.ts"
 import { jsonBody } from "../http/json-body.ts"
+import { JsonObject } from "../http/keyed.ts"
 import { Problem } from "../http/problem.ts"
+import { jsonAnswer, verbatim } from "../http/raw-json.ts"
 import { type AppEnv, createRouter, type Dialect, invalid, plainDialect, problems } from "../http/router.ts"
 import { orInText, prefers, textDialect } from "../http/text.ts"
 import { APPLICATION as INVOICES } from "./invoices/store.ts"
@@ -23,10 +25,11 @@ const PATIENCE_MS = 25_000
 /** Requests that the answer waits for; the rest of a larger ping is found at `results_url`. */
 const AWAITED = 200
 
-const Data = z
-  .record(z.string(), z.unknown())
-  .nullable()
-  .openapi("PingData", { example: { arbitrary_key: "test", arbitrary_key2: "test2" } })
+const Data = JsonObject.nullable().openapi("PingData", {
+  type: ["object", "null"],
+  additionalProperties: {},
+  example: { arbitrary_key: "test", arbitrary_key2: "test2" },
+})
 
 const Lines = z.string().openapi("PingedUrls", { example: "Pinging http://example.com/webhook\n" })
 
@@ -73,7 +76,8 @@ router.openapi(
     const { deps } = c.var
     const { event_filter: filter } = c.req.valid("query")
     const given = c.req.valid("json")
-    const data = given === null || Object.keys(given).length === 0 ? DEFAULT_DATA : given
+    const empty = given === null || Object.keys(given).length === 0
+    const data = empty ? DEFAULT_DATA : verbatim((await c.req.text()).trim())
     if (filter !== undefined) await requireEventType(deps, PINGED, filter)
     const started = await startPing(deps, PINGED, {
       eventType: filter,
@@ -86,10 +90,14 @@ router.openapi(
     if (started === null) return c.json(toWire([], undefined), 200)
     await waitForResults(deps, started)
     const results = await getPingResults(deps, started)
-    if (results.every(isIn)) return c.json(toWire(results, filter), 200)
+    if (results.every(isIn)) return jsonAnswer(c, toWire(results, filter), 200)
     const resultsUrl = new URL(`/ping/${started.id}`, c.req.url)
     if (filter !== undefined) resultsUrl.searchParams.set("event_filter", filter)
-    return c.json({ ...toWire(results, filter), ...pendingOf(results), results_url: resultsUrl.href }, 202)
+    return jsonAnswer(
+      c,
+      { ...toWire(results, filter), ...pendingOf(results), results_url: resultsUrl.href },
+      202,
+    )
   },
 )
 
@@ -120,8 +128,8 @@ router.openapi(
       id: c.req.valid("param").ping_id,
       applicationIds: PINGED,
     })
-    if (results.every(isIn)) return c.json(toWire(results, filter), 200)
-    return c.json({ ...toWire(results, filter), ...pendingOf(results), results_url: c.req.url }, 202)
+    if (results.every(isIn)) return jsonAnswer(c, toWire(results, filter), 200)
+    return jsonAnswer(c, { ...toWire(results, filter), ...pendingOf(results), results_url: c.req.url }, 202)
   },
 )
 

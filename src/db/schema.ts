@@ -326,7 +326,8 @@ export const invoices = sqliteTable("invoices", {
 export const uploadRegistrations = sqliteTable("upload_registrations", {
   endpointId: text().primaryKey(),
   userId: integer().notNull(),
-  customPayload: text({ mode: "json" }).$type<Record<string, unknown>>(),
+  /** A JSON object, as its text was sent. */
+  customPayload: text(),
   createdAt: integer().notNull(),
   updatedAt: integer().notNull(),
 })

@@ -1,4 +1,5 @@
-import { isObject, type Schema } from "./schemas.ts"
+import { isObject } from "./rules/json.ts"
+import type { Schema } from "./schemas.ts"
 
 const MAX_DEPTH = 16
 

@@ -1,5 +1,7 @@
 import { Validator } from "@cfworker/json-schema"
 
+import { isObject } from "./rules/json.ts"
+
 /** A JSON schema as an event type keeps it, one a version. */
 export type Schema = Record<string, unknown>
 
@@ -41,8 +43,4 @@ export function misfit(schema: Schema, value: unknown): string | null {
 function draftOf(schema: Schema) {
   const named = typeof schema.$schema === "string" ? schema.$schema : ""
   return DRAFTS.find(([mark]) => named.includes(mark))?.[1] ?? "2020-12"
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
 }

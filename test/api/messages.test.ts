@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest"
-
-import { rawMember } from "../../src/api/raw-member.ts"
 import { SCANNED_ROWS } from "../../src/engine/scan.ts"
+import { rawMember } from "../../src/http/raw-json.ts"
 import { verify } from "../support/receiver.ts"
 import { createWorld, type World } from "../support/world.ts"
 import { callApi, svixFor } from "./svix.ts"

@@ -2,20 +2,14 @@ import { createRoute, z } from "@hono/zod-openapi"
 
 import { IdempotencyKey, idempotent } from "../../http/idempotency.ts"
 import { jsonBody } from "../../http/json-body.ts"
+import { JsonObject } from "../../http/keyed.ts"
+import { rawMember, verbatim } from "../../http/raw-json.ts"
 import { createRouter, invalid, problems } from "../../http/router.ts"
 import { APPLICATION, publishEvent } from "./store.ts"
 import { toPayload } from "./wire.ts"
 
-// As it came: an object that zod rebuilds would lose a `__proto__` key.
-const Data = z
-  .custom<object>(
-    (data) => typeof data === "object" && data !== null && !Array.isArray(data),
-    "must be an object",
-  )
-  .openapi({ type: "object", additionalProperties: {} })
-
 const NewEvent = z
-  .object({ event: z.string(), data: Data })
+  .object({ event: z.string(), data: JsonObject })
   .openapi("NewEvent", { example: { event: "myEvent", data: { arbitrary_key: "test" } } })
 
 const Accepted = z
@@ -44,11 +38,12 @@ events.openapi(
     },
   }),
   async (c) => {
-    const { event, data } = c.req.valid("json")
+    const { event } = c.req.valid("json")
+    const payload = toPayload(event, verbatim(rawMember(await c.req.text(), "data") ?? "null"))
     const { status, body } = await idempotent(
       c,
       APPLICATION,
-      (remember) => publishEvent(c.var.deps, event, toPayload(event, data), remember),
+      (remember) => publishEvent(c.var.deps, event, payload, remember),
       (id: string) => ({ status: 202, body: { id, event } }),
     )
     return c.json(body, status)

@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi"
 
+import { writeJson } from "../../http/raw-json.ts"
 import type { Changes, Invoice as InvoiceRow } from "./store.ts"
 
 /** In major units: the greatest amount that is taken. */
@@ -108,7 +109,7 @@ export function toWire(invoice: InvoiceRow): z.infer<typeof Invoice> {
 
 /** What B's receivers get. */
 export function toPayload(event: string, data: unknown): string {
-  return JSON.stringify({ event, data })
+  return writeJson({ event, data })
 }
 
 export function createdPayload({ id, amount, status }: InvoiceRow): string {

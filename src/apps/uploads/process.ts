@@ -1,5 +1,6 @@
 import { toUuid } from "../../db/ids.ts"
 import type { Deps } from "../../deps.ts"
+import { rawMembers } from "../../http/raw-json.ts"
 import { inspect } from "./storage.ts"
 import { type ClaimedUpload, claimUpload, completeUpload, failUpload, postponeUpload } from "./store.ts"
 
@@ -62,7 +63,7 @@ async function findFault(deps: Deps, files: R2Bucket, upload: ClaimedUpload): Pr
   return stored.sha256 === upload.sha256 ? null : "The stored file is not the one that arrived"
 }
 
-/** The notification: the custom payload is merged at the top level and its keys win, in their order. */
+/** The notification: the custom payload is merged at the top level as it stands and its keys win, in their order. */
 function toPayload(upload: ClaimedUpload): string {
   const data = {
     webhook_id: toUuid(upload.endpointId),
@@ -73,11 +74,12 @@ function toPayload(upload: ClaimedUpload): string {
     sha256: upload.sha256,
     uploaded_at: new Date(upload.uploadedAt).toISOString(),
   }
-  // A map, since the keys are a stranger's: assigning `__proto__` to an object would not add a field.
-  const fields = new Map<string, unknown>([
-    ["event", EVENT],
-    ["data", data],
-    ...Object.entries(upload.customPayload ?? {}),
+  const fields = new Map([
+    ["event", `"event":${JSON.stringify(EVENT)}`],
+    ["data", `"data":${JSON.stringify(data)}`],
   ])
-  return `{${Array.from(fields, (field) => field.map((part) => JSON.stringify(part)).join(":")).join(",")}}`
+  for (const { name, key, value } of rawMembers(upload.customPayload ?? "{}")) {
+    fields.set(name, `${key}:${value}`)
+  }
+  return `{${[...fields.values()].join(",")}}`
 }

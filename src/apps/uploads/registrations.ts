@@ -5,8 +5,10 @@ import { EngineError } from "../../engine/errors.ts"
 import { listEventTypes } from "../../engine/event-types.ts"
 import { MAX_PAYLOAD_BYTES } from "../../engine/events.ts"
 import { checkCustomHeaders } from "../../engine/rules/headers.ts"
+import { isObject } from "../../engine/rules/json.ts"
 import { jsonBody } from "../../http/json-body.ts"
 import { Problem } from "../../http/problem.ts"
+import { rawMember } from "../../http/raw-json.ts"
 import { createRouter } from "../../http/router.ts"
 import { Enveloped, enveloped, refusals } from "./envelope.ts"
 import { APPLICATION, createRegistration } from "./store.ts"
@@ -27,16 +29,19 @@ const Headers = z
   )
   .nullish()
   .openapi({
-    type: "object",
+    type: ["object", "null"],
     additionalProperties: { type: "string" },
     description: "Sent with each notification. Stored encrypted, shown nowhere.",
   })
 
-const Payload = z.custom<Record<string, unknown>>(isObject).nullish().openapi({
-  type: "object",
-  additionalProperties: true,
-  description: "Merged into each notification at its top level; its keys win.",
-})
+const Payload = z
+  .custom<object>(isObject)
+  .nullish()
+  .openapi({
+    type: ["object", "null"],
+    additionalProperties: true,
+    description: "Merged into each notification at its top level; its keys win.",
+  })
 
 const NewRegistration = z
   .object({
@@ -104,13 +109,14 @@ registrations.openapi(
     const types = await listEventTypes(c.var.deps, APPLICATION)
     const type = types.find(({ id }) => id === eventTypeId.toLowerCase())
     if (!type) throw new Problem(404, null, "Event type not found")
+    const customPayload = input.custom_payload ? payloadIn(await c.req.text()) : null
     const { endpointId, secret, createdAt } = await inWordsOfC(() =>
       createRegistration(c.var.deps, {
         eventType: type.name,
         userId: input.user_id,
         url: input.url,
         customHeaders: checkedHeaders(input.custom_headers ?? {}),
-        customPayload: checkedPayload(input.custom_payload ?? null),
+        customPayload,
         ownOrigin: new URL(c.req.url).origin,
       }),
     )
@@ -134,8 +140,10 @@ function checkedHeaders(headers: Record<string, string>): Record<string, string>
   return headers
 }
 
-function checkedPayload(payload: Record<string, unknown> | null): Record<string, unknown> | null {
-  if (new TextEncoder().encode(JSON.stringify(payload)).byteLength > MAX_CUSTOM_PAYLOAD_BYTES) {
+/** The custom payload as it stands in the request. */
+function payloadIn(request: string): string | null {
+  const payload = rawMember(request, "custom_payload")
+  if (payload !== null && new TextEncoder().encode(payload).byteLength > MAX_CUSTOM_PAYLOAD_BYTES) {
     throw new Problem(413, null, `custom_payload has at most ${MAX_CUSTOM_PAYLOAD_BYTES} bytes`)
   }
   return payload
@@ -151,10 +159,6 @@ async function inWordsOfC<T>(verb: () => Promise<T>): Promise<T> {
       throw new Problem(400, null, error.message)
     throw error
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
 }
 
 /** `2024-02-27 08:59:08`, in UTC. */

@@ -24,7 +24,8 @@ export interface NewRegistration {
   userId: number
   url: string
   customHeaders: Readonly<Record<string, string>>
-  customPayload: Readonly<Record<string, unknown>> | null
+  /** A JSON object, as its text was sent. */
+  customPayload: string | null
   ownOrigin: string
 }
 
@@ -33,7 +34,6 @@ export async function createRegistration(deps: Deps, registration: NewRegistrati
   const { userId, url, ownOrigin, customPayload } = registration
   const createdAt = deps.clock.now()
   const endpointId = newId("endpoint", createdAt)
-  const payload = customPayload === null ? null : JSON.stringify(customPayload)
   const { secret } = await createEndpoint(deps, {
     applicationId: APPLICATION,
     endpointId,
@@ -45,7 +45,7 @@ export async function createRegistration(deps: Deps, registration: NewRegistrati
     statements: [
       sql`
         INSERT INTO upload_registrations (endpoint_id, user_id, custom_payload, created_at, updated_at)
-        VALUES (${endpointId}, ${userId}, ${payload}, ${createdAt}, ${createdAt}) ON CONFLICT DO NOTHING`,
+        VALUES (${endpointId}, ${userId}, ${customPayload}, ${createdAt}, ${createdAt}) ON CONFLICT DO NOTHING`,
     ],
   })
   return { endpointId, secret, createdAt }
@@ -129,7 +129,8 @@ export interface ClaimedUpload
   size: number
   sha256: string
   uploadedAt: number
-  customPayload: Record<string, unknown> | null
+  /** A JSON object, as its text was sent. */
+  customPayload: string | null
 }
 
 /** Takes a lease on an upload that waits to be processed; null when there is nothing to do, or somebody does it. */
@@ -158,7 +159,7 @@ export async function claimUpload(deps: Deps, id: string): Promise<ClaimedUpload
     sha256: row.sha256 as string,
     claims: row.claims as number,
     uploadedAt: row.created_at as number,
-    customPayload: row.custom_payload === null ? null : JSON.parse(row.custom_payload as string),
+    customPayload: row.custom_payload as string | null,
   }
 }
 

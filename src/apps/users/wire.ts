@@ -3,6 +3,7 @@ import { z } from "@hono/zod-openapi"
 import type { Deps } from "../../deps.ts"
 import { listEventTypes } from "../../engine/event-types.ts"
 import { Problem } from "../../http/problem.ts"
+import { writeJson } from "../../http/raw-json.ts"
 
 const MAX_NAME = 64
 // C0 and C1 controls and DEL; text may have line breaks and tabs.
@@ -38,7 +39,7 @@ export function toTime(epochMs: number): string {
 
 /** What A's receivers get, for events and pings alike. */
 export function toPayload(event: string, data: unknown): string {
-  return JSON.stringify({ event, data })
+  return writeJson({ event, data })
 }
 
 /** The event type of one of the applications that the filter names exactly; 404 in A's words. */
