@@ -8,11 +8,11 @@ const MAX_DELAY_SECONDS = 7 * 24 * 60 * 60
 /** Deliveries that failed together, in one outage, should not all come back in the same second. */
 const JITTER_SHARE = 0.1
 
-/** The three forms of an HTTP date that a recipient has to accept (RFC 9110 §5.6.7). */
+/** The three forms of an HTTP date that a recipient has to accept (RFC 9110 §5.6.7), and the day in each. */
 const HTTP_DATES = [
-  /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/,
-  /^[A-Z][a-z]{5,8}, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT$/,
-  /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/,
+  /^[A-Z][a-z]{2}, (\d{2}) [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/,
+  /^[A-Z][a-z]{5,8}, (\d{2})-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT$/,
+  /^[A-Z][a-z]{2} [A-Z][a-z]{2} ([ \d]\d) \d{2}:\d{2}:\d{2} \d{4}$/,
 ]
 
 /**
@@ -46,16 +46,19 @@ export function nextAttemptAt(input: {
 
 /**
  * Milliseconds from now that a Retry-After header asks for (RFC 9110 §10.2.3), from 0 to 24 hours; null if
- * absent or invalid.
+ * absent or invalid. Decimals, which the RFC does not know but servers send, are rounded up to a second.
  */
 export function parseRetryAfter(header: string | null, now: number): number | null {
   const value = header?.trim() ?? ""
-  const delayMs = /^\d+$/.test(value) ? Number(value) * 1_000 : parseHttpDate(value) - now
+  const delayMs = /^\d+(\.\d+)?$/.test(value) ? Math.ceil(Number(value)) * 1_000 : parseHttpDate(value) - now
   return Number.isNaN(delayMs) ? null : Math.min(Math.max(delayMs, 0), MAX_RETRY_AFTER_MS)
 }
 
 function parseHttpDate(text: string): number {
-  if (!HTTP_DATES.some((form) => form.test(text))) return Number.NaN
+  const [, day] = HTTP_DATES.map((form) => form.exec(text)).find((found) => found !== null) ?? []
+  if (day === undefined) return Number.NaN
   // Only the asctime form lacks its zone, and Date.parse would read it as local time.
-  return Date.parse(text.endsWith("GMT") ? text : `${text} GMT`)
+  const time = Date.parse(text.endsWith("GMT") ? text : `${text} GMT`)
+  // Date.parse makes March of the 30th of February.
+  return new Date(time).getUTCDate() === Number(day) ? time : Number.NaN
 }
