@@ -71,6 +71,8 @@ export const endpoints = sqliteTable(
     failingSince: integer(),
     slow: integer({ mode: "boolean" }).notNull().default(false),
     pausedUntil: integer(),
+    /** When it first answered 410 since its last success. */
+    goneAt: integer(),
     /** When the retry lane should next look here; derived, see refreshDueAt. */
     dueAt: integer(),
     leaseToken: text(),

@@ -113,12 +113,13 @@ function disabling(now: number) {
 
 /** Each column is read as it was before: one that is enabled already stays as it is. */
 function enabling(now: number) {
-  const { disabledAt, enabledAt, failingSince, slow, pausedUntil } = endpoints
+  const { disabledAt, enabledAt, failingSince, slow, pausedUntil, goneAt } = endpoints
   return {
     enabledAt: sql`CASE WHEN ${disabledAt} IS NULL THEN ${enabledAt} ELSE ${now} END`,
     failingSince: sql`CASE WHEN ${disabledAt} IS NULL THEN ${failingSince} END`,
     slow: sql`CASE WHEN ${disabledAt} IS NULL THEN ${slow} ELSE 0 END`,
     pausedUntil: sql`CASE WHEN ${disabledAt} IS NULL THEN ${pausedUntil} END`,
+    goneAt: sql`CASE WHEN ${disabledAt} IS NULL THEN ${goneAt} END`,
     disabledAt: null,
     disabledReason: null,
   }

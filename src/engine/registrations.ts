@@ -64,7 +64,7 @@ export async function registerUrl(deps: Deps, registration: Registration): Promi
       ON CONFLICT DO NOTHING`,
     sql`
       UPDATE endpoints SET enabled_at = ${now}, updated_at = ${now}, disabled_at = NULL, disabled_reason = NULL,
-        failing_since = NULL, slow = 0, paused_until = NULL
+        failing_since = NULL, slow = 0, paused_until = NULL, gone_at = NULL
       WHERE application_id = ${applicationId} AND url_key = ${href} AND disabled_at IS NOT NULL`,
     refreshDueAt(sql`SELECT id FROM endpoints WHERE application_id = ${applicationId} AND url_key = ${href}`),
     sql`

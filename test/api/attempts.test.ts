@@ -462,6 +462,22 @@ describe("resending", () => {
     expect(world.receivers.to(OTHER).map(({ json }) => json)).toMatchObject([{ type: "endpoint.disabled" }])
   })
 
+  it("that is answered 410 disables one that has been answering 2xx at the second time alone", async () => {
+    const { world, svix } = await failed()
+    const resend = async (answer: number) => {
+      world.receivers.at(HOOK, answer)
+      world.clock.advance(1)
+      await svix.messageAttempt.resend("acme", "m1", "ep")
+      await world.runDue()
+      return (await svix.endpoint.get("acme", "ep")).disabled
+    }
+    expect(await resend(200)).toBe(false)
+    expect(await resend(410)).toBe(false)
+    expect(await resend(200)).toBe(false)
+    expect(await resend(410)).toBe(false)
+    expect(await resend(410)).toBe(true)
+  })
+
   it("whose job comes twice is one attempt; asked twice, one after the other, it is two", async () => {
     const { world, svix } = await failed()
     await svix.messageAttempt.resend("acme", "m1", "ep")

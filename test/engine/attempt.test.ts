@@ -567,7 +567,86 @@ describe("the next attempt", () => {
   })
 })
 
+describe("a batch with an endpoint that hangs", () => {
+  const OTHER = "http://other.example/hook"
+
+  it("books everybody else's retry and pause from the end of their own attempts", async () => {
+    const world = await createWorld()
+    world.receivers.at(HOOK, "hang")
+    world.receivers.at(OTHER, () => new Response(null, { status: 503, headers: { "retry-after": "8" } }))
+    for (const url of [HOOK, OTHER]) await registerHook(world, url)
+    const eventId = await registerUser(world, "alice")
+    const start = world.clock.now()
+    const working = world.run(world.queued.splice(0))
+    await expect.poll(() => world.receivers.received.length).toBe(2)
+    await settled()
+    world.clock.advance(15_000)
+    await working
+    const { results } = await world.env.DB.prepare(
+      `SELECT e.url, d.next_attempt_at, e.paused_until FROM deliveries d JOIN endpoints e ON e.id = d.endpoint_id
+       WHERE d.event_id = ? ORDER BY e.id`,
+    )
+      .bind(eventId)
+      .all()
+    expect(results).toEqual([
+      { url: HOOK, next_attempt_at: start + 15_000 + 5_000, paused_until: null },
+      { url: OTHER, next_attempt_at: start + 8_000, paused_until: null },
+    ])
+    await world.runDue()
+    expect(world.receivers.to(OTHER).map(({ at }) => at - start)).toEqual([0, 15_000])
+  })
+})
+
 describe("an endpoint that answers 410", () => {
+  it("is believed at the second time if it has been answering 2xx: the delivery is tried again", async () => {
+    const world = await createWorld()
+    world.receivers.at(HOOK, 200, 410, 410)
+    await registerHook(world, HOOK)
+    await registerUser(world, "alice")
+    await world.runDue()
+    const eventId = await registerUser(world, "bob")
+    await world.runDue()
+    expect(await deliveryOf(world, eventId)).toMatchObject({
+      status: "pending",
+      reason: null,
+      attempts: 1,
+      nextAttemptAt: world.clock.now() + 5_000,
+    })
+    expect(await endpointState(world)).toMatchObject({ disabled_at: null, disabled_reason: null })
+    await pass(world, 6_000)
+    expect(await deliveryOf(world, eventId)).toMatchObject({ status: "failed", reason: "gone", attempts: 2 })
+    expect(await endpointState(world)).toMatchObject({ disabled_reason: "gone" })
+  })
+
+  it("is believed when another event's attempt says it again", async () => {
+    const world = await createWorld()
+    world.receivers.at(HOOK, 200, 410, 410)
+    await registerHook(world, HOOK)
+    for (const username of ["alice", "bob", "carol"]) {
+      await registerUser(world, username)
+      await world.runDue()
+    }
+    await world.cron()
+    await world.runDue()
+    expect(await endpointState(world)).toMatchObject({ disabled_reason: "gone" })
+  })
+
+  it("is not believed for several at once, nor after a success in between", async () => {
+    const world = await createWorld()
+    world.receivers.at(HOOK, 200, 410, 410, 200, 410, 200)
+    await registerHook(world, HOOK)
+    await registerUser(world, "alice")
+    await world.runDue()
+    const ids = [await registerUser(world, "bob"), await registerUser(world, "carol")]
+    await world.runDue(true)
+    expect(await endpointState(world)).toMatchObject({ disabled_at: null })
+    await pass(world, HOUR_MS)
+    await registerUser(world, "dave")
+    await pass(world, HOUR_MS)
+    expect(await endpointState(world)).toMatchObject({ disabled_at: null, failing_since: null })
+    for (const id of ids) expect(await deliveryOf(world, id)).toMatchObject({ status: "delivered" })
+  })
+
   it("is disabled at once: the delivery failed as gone, waiting ones too, and it gets nothing more", async () => {
     const world = await createWorld()
     world.receivers.at(HOOK, 500, 410, 200)

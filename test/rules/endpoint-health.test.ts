@@ -4,6 +4,7 @@ import {
   afterAttempts,
   BREAKER_MAX_MS,
   type Health,
+  hasGone,
   isImpaired,
   SLOW_AFTER_MS,
 } from "../../src/engine/rules/endpoint-health.ts"
@@ -13,17 +14,17 @@ const SECOND_MS = 1_000
 const MINUTE_MS = 60 * SECOND_MS
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
-const HEALTHY: Health = { failingSince: null, slow: false, pausedUntil: null }
+const HEALTHY: Health = { failingSince: null, slow: false, pausedUntil: null, goneAt: null }
 
 const result = (outcome: AttemptResult["outcome"], more: Partial<AttemptResult> = {}): AttemptResult => ({
   outcome,
-  durationMs: 100,
+  durationMs: 0,
   at: NOW,
   retryAfterMs: null,
   ...more,
 })
 const healthAfter = (health: Partial<Health>, results: AttemptResult[], disableAfterMs = 5 * DAY_MS) =>
-  afterAttempts({ ...HEALTHY, ...health }, results, { disableAfterMs, now: NOW })
+  afterAttempts({ ...HEALTHY, ...health }, results, { disableAfterMs, now: NOW, gone: false })
 
 describe("a failing spell", () => {
   it("begins with the earliest of the first failures, without a pause", () => {
@@ -98,6 +99,11 @@ describe("Retry-After", () => {
     expect(health.pausedUntil).toBe(NOW + BREAKER_MAX_MS)
   })
 
+  it("counts from the end of its own attempt", () => {
+    const early = result("retry", { at: NOW - 15_000, durationMs: 1_000, retryAfterMs: MINUTE_MS })
+    expect(healthAfter({}, [early]).health.pausedUntil).toBe(NOW - 14_000 + MINUTE_MS)
+  })
+
   it("holds for a day at most", () => {
     const { health } = healthAfter({}, [result("retry", { retryAfterMs: 9 * DAY_MS })])
     expect(health.pausedUntil).toBe(NOW + DAY_MS)
@@ -122,9 +128,69 @@ describe("slowness", () => {
 })
 
 describe("disabling an endpoint", () => {
-  it("happens at once when it says gone, even beside a success", () => {
-    expect(healthAfter({}, [result("gone")]).disable).toBe("gone")
-    expect(healthAfter({}, [result("delivered"), result("gone"), result("retry")]).disable).toBe("gone")
+  it.each<[string, boolean, number | null, AttemptResult["outcome"][], boolean]>([
+    ["one that never answered better", false, null, ["gone"], true],
+    ["one that never answered better, among failures", false, null, ["retry", "gone", "retry"], true],
+    ["one that has been answering", true, null, ["gone"], false],
+    ["one that has been answering, several times at once", true, null, ["gone", "gone"], false],
+    ["one that said it before", true, NOW - HOUR_MS, ["gone"], true],
+    ["one that said it before, beside a success", true, NOW - HOUR_MS, ["delivered", "gone"], false],
+    ["one whose first success is beside it", false, null, ["gone", "delivered"], false],
+  ])("believes the 410 of %s", (_case, answering, goneAt, outcomes, gone) => {
+    const results = outcomes.map((outcome) => result(outcome))
+    expect(hasGone({ ...HEALTHY, goneAt }, results, answering)).toBe(gone)
+  })
+
+  it("believes no 410 where there is none", () => {
+    expect(hasGone({ ...HEALTHY, goneAt: NOW }, [result("retry")], false)).toBe(false)
+  })
+
+  it("follows a farewell that is believed", () => {
+    expect(
+      afterAttempts(HEALTHY, [result("gone")], { disableAfterMs: DAY_MS, now: NOW, gone: true }),
+    ).toEqual({ health: { ...HEALTHY, failingSince: NOW, goneAt: NOW }, disable: "gone" })
+  })
+
+  it.each<[string, number | null, [AttemptResult["outcome"], number][], number | null]>([
+    [
+      "is remembered from the first on",
+      null,
+      [
+        ["gone", -10],
+        ["gone", 0],
+      ],
+      NOW - 10,
+    ],
+    [
+      "stays what it was",
+      NOW - HOUR_MS,
+      [
+        ["gone", 0],
+        ["retry", -5],
+      ],
+      NOW - HOUR_MS,
+    ],
+    [
+      "is forgotten with a success",
+      NOW - HOUR_MS,
+      [
+        ["gone", -10],
+        ["delivered", 0],
+      ],
+      null,
+    ],
+    [
+      "begins anew behind a success",
+      NOW - HOUR_MS,
+      [
+        ["gone", 0],
+        ["delivered", -10],
+      ],
+      NOW,
+    ],
+  ])("a 410 %s", (_case, goneAt, outcomes, expected) => {
+    const results = outcomes.map(([outcome, ago]) => result(outcome, { at: NOW + ago }))
+    expect(healthAfter({ goneAt }, results).health.goneAt).toBe(expected)
   })
 
   it.each([
@@ -157,7 +223,12 @@ describe("disabling an endpoint", () => {
 })
 
 describe("a target that we refused", () => {
-  const ailing: Health = { failingSince: NOW - 9 * DAY_MS, slow: true, pausedUntil: NOW + HOUR_MS }
+  const ailing: Health = {
+    failingSince: NOW - 9 * DAY_MS,
+    slow: true,
+    pausedUntil: NOW + HOUR_MS,
+    goneAt: NOW,
+  }
 
   it("says nothing about the endpoint", () => {
     expect(healthAfter(ailing, [result("refused")])).toEqual({ health: ailing, disable: null })

@@ -50,6 +50,11 @@ export interface Attempt {
   body: { text: string; encoding: "utf8" | "base64"; truncated: boolean }
 }
 
+/** When an attempt was over, epoch ms: what follows from it counts from here, whoever it shared a batch with. */
+export function endOf({ at, durationMs }: { at: number; durationMs: number }): number {
+  return at + durationMs
+}
+
 /**
  * Makes one HTTP request for a delivery: checks the target again, signs the exact bytes, sends, reads a bounded
  * part of the answer. Never throws: whatever goes wrong is an attempt with an error class. Records nothing.

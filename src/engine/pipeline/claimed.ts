@@ -29,7 +29,7 @@ export interface ClaimedEndpoint extends AttemptedEndpoint {
 /** The columns of the endpoint `e` that `readEndpoint` takes. */
 export function endpointColumns(now: number): SQL {
   return sql`
-    e.id AS endpoint_id, e.url, e.headers, e.throttle_rate, e.enabled_at, e.failing_since, e.slow, e.paused_until,
+    e.id AS endpoint_id, e.url, e.headers, e.throttle_rate, e.enabled_at, e.failing_since, e.slow, e.paused_until, e.gone_at,
     (SELECT json_group_array(sealed) FROM (
       SELECT s.sealed FROM secrets s
       WHERE s.endpoint_id = e.id AND (s.expires_at IS NULL OR s.expires_at > ${now})
@@ -49,6 +49,7 @@ export function readEndpoint(row: Row): ClaimedEndpoint {
       failingSince: row.failing_since as number | null,
       slow: row.slow === 1,
       pausedUntil: row.paused_until as number | null,
+      goneAt: row.gone_at as number | null,
     },
   }
 }

@@ -6,7 +6,7 @@ import type { Deps } from "../../deps.ts"
 import { nudgeOperations } from "../operational-events.ts"
 import type { Owed } from "./claimed.ts"
 import { earliestDue, refreshDueAt } from "./due.ts"
-import { type HealthChange, healthChanges, updateHealth } from "./health.ts"
+import { goneEndpoints, type HealthChange, healthChanges, updateHealth } from "./health.ts"
 import { tellNews } from "./news.ts"
 import { type DeliveryState, type Handled, stateAfter } from "./state.ts"
 
@@ -32,21 +32,35 @@ export interface Recorded {
  * found when its lease runs out. Answers when the endpoints concerned are next due (epoch ms), null: never.
  */
 export async function record(deps: Deps, db: Db, recorded: Recorded): Promise<number | null> {
-  // Computed once: a repeated batch must book the same times.
-  const states = new Map(recorded.handled.map((one) => [one, stateAfter(deps, one)]))
+  const verdicts = await judgeAll(deps, db, recorded.handled)
   try {
-    return await repeat(deps, db, recorded, states)
+    return await repeat(deps, db, recorded, verdicts)
   } catch (error) {
     deps.log({ unit: "fault", during: "record", deliveries: recorded.handled.length, error: String(error) })
-    return recordOneByOne(deps, db, recorded, states)
+    return recordOneByOne(deps, db, recorded, verdicts)
   }
 }
 
-type States = ReadonlyMap<Handled, DeliveryState>
+/** What follows from what happened. Made once: a repeated batch must book the same times. */
+interface Verdicts {
+  states: ReadonlyMap<Handled, DeliveryState>
+  gone: ReadonlySet<string>
+}
 
-async function repeat(deps: Deps, db: Db, recorded: Recorded, states: States): Promise<number | null> {
+async function judgeAll(deps: Deps, db: Db, handled: readonly Handled[]): Promise<Verdicts> {
+  const gone = await goneEndpoints(db, handled).catch((error): ReadonlySet<string> => {
+    // Who is really gone says so again.
+    deps.log({ unit: "fault", during: "record", error: String(error) })
+    return new Set()
+  })
+  const states = new Map(handled.map((one) => [one, stateAfter(deps, one, gone.has(one.owed.endpoint.id))]))
+  return { states, gone }
+}
+
+async function repeat(deps: Deps, db: Db, recorded: Recorded, verdicts: Verdicts): Promise<number | null> {
+  const { states, gone } = verdicts
   const now = deps.clock.now()
-  const changes = healthChanges(deps, recorded.handled, now)
+  const changes = healthChanges(deps, recorded.handled, gone, now)
   const told = tellNews(recorded.handled, states, changes, now)
   const results = await batchStubbornly(deps, db, [...statementsOf(recorded, states, changes, now), ...told])
   await nudgeOperations(deps, results.splice(results.length - told.length).flat())
@@ -69,14 +83,14 @@ async function recordOneByOne(
   deps: Deps,
   db: Db,
   recorded: Recorded,
-  states: States,
+  verdicts: Verdicts,
 ): Promise<number | null> {
   const { token, dispatched = [], released = [] } = recorded
   const lost = new Set<string>()
   for (const one of recorded.handled) {
     const { event, endpoint } = one.owed
     try {
-      await repeat(deps, db, { token, handled: [one] }, states)
+      await repeat(deps, db, { token, handled: [one] }, verdicts)
     } catch (error) {
       lost.add(event.id).add(endpoint.id)
       deps.log({
@@ -98,7 +112,7 @@ async function recordOneByOne(
     released: released.filter((id) => !lost.has(id)),
   }
   try {
-    return await repeat(deps, db, rest, states)
+    return await repeat(deps, db, rest, verdicts)
   } catch (error) {
     deps.log({ unit: "fault", during: "record", released: rest.released, error: String(error) })
     return null
@@ -107,7 +121,7 @@ async function recordOneByOne(
 
 function statementsOf(
   recorded: Recorded,
-  states: States,
+  states: Verdicts["states"],
   changes: readonly HealthChange[],
   now: number,
 ): SQL[] {

@@ -4,10 +4,12 @@ import type { Db, Row } from "../../db/client.ts"
 import { inChunks } from "../../db/json.ts"
 import type { Deps } from "../../deps.ts"
 import { nudgeOperations, tellDisabled, tellResent } from "../operational-events.ts"
+import { hasGone } from "../rules/endpoint-health.ts"
 import { attempt } from "./attempt.ts"
 import { type Budget, leaseMs } from "./budget.ts"
 import { endpointColumns, eventColumns, readEndpoint, readEvent } from "./claimed.ts"
 import { refreshDueAt } from "./due.ts"
+import { whoAnswers } from "./health.ts"
 import { enqueue, type Job } from "./jobs.ts"
 import { FAILING_ATTEMPTS } from "./news.ts"
 import { batchStubbornly, insertAttempts } from "./record.ts"
@@ -48,20 +50,24 @@ export async function workResend(deps: Deps, db: Db, job: ResendJob, budget: Bud
   }
   const made = await attempt(deps, event, endpoint, "manual")
   try {
-    const now = deps.clock.now()
     const { outcome } = made
+    const gone =
+      outcome === "gone" &&
+      hasGone(endpoint.health, [made], (await whoAnswers(db, [endpoint.id])).has(endpoint.id))
+    const now = deps.clock.now()
     // What is told goes ahead of the state that it tells of, or behind the disabling: in either case second.
     const results = await batchStubbornly(deps, db, [
-      ...(outcome === "gone" ? disableGone(job.endpointId, endpoint.enabledAt, now) : []),
+      ...(gone ? disableGone(job.endpointId, endpoint.enabledAt, now) : []),
       ...inChunks([made]).map(insertAttempts),
       ...(outcome === "delivered"
         ? [tellResent(made, FAILING_ATTEMPTS, now), ...delivered(job, askedAt, endpoint.enabledAt, now)]
         : [endResend(job, REASONS[outcome], askedAt, now)]),
+      ...(outcome === "gone" ? [noteGone(job.endpointId, endpoint.enabledAt, made.at)] : []),
       sql`
         SELECT 1 FROM deliveries WHERE event_id = ${job.eventId} AND endpoint_id = ${job.endpointId}
           AND resend_requested_at IS NOT NULL`,
     ])
-    if (outcome === "delivered" || outcome === "gone") await nudgeOperations(deps, results.at(1))
+    if (outcome === "delivered" || gone) await nudgeOperations(deps, results.at(1))
     // Somebody has asked again meanwhile, and that job found this one at work.
     if (results.at(-1)?.length) await enqueue(deps, job)
   } catch (error) {
@@ -103,13 +109,20 @@ function delivered(job: ResendJob, askedAt: number, enabledAt: number, now: numb
       WHERE event_id = ${job.eventId} AND endpoint_id = ${job.endpointId} AND resend_requested_at <= ${askedAt}`,
     // Whoever takes one by hand is not failing any more.
     sql`
-      UPDATE endpoints SET failing_since = NULL, paused_until = NULL
-      WHERE id = ${job.endpointId} AND enabled_at = ${enabledAt} AND failing_since IS NOT NULL`,
+      UPDATE endpoints SET failing_since = NULL, paused_until = NULL, gone_at = NULL
+      WHERE id = ${job.endpointId} AND enabled_at = ${enabledAt}
+        AND (failing_since IS NOT NULL OR gone_at IS NOT NULL)`,
     refreshDueAt(sql`SELECT ${job.endpointId}`),
   ]
 }
 
-/** A receiver that says 410 is gone, whoever asked it. */
+/** A 410 counts, whoever asked for it: the next one that follows it is believed. */
+function noteGone(endpointId: string, enabledAt: number, at: number): SQL {
+  return sql`
+    UPDATE endpoints SET gone_at = coalesce(gone_at, ${at}) WHERE id = ${endpointId} AND enabled_at = ${enabledAt}`
+}
+
+/** A receiver that has gone for good is disabled, whoever asked it. */
 function disableGone(endpointId: string, enabledAt: number, now: number): SQL[] {
   return [
     sql`

@@ -1,6 +1,6 @@
 import type { Deps } from "../../deps.ts"
 import { nextAttemptAt } from "../rules/retry-schedule.ts"
-import type { Attempt } from "./attempt.ts"
+import { type Attempt, endOf } from "./attempt.ts"
 import type { Owed } from "./claimed.ts"
 
 export type DeliveryStatus = "pending" | "delivered" | "failed" | "canceled"
@@ -31,9 +31,8 @@ export interface DeliveryState {
   nextAttemptAt: number | null
 }
 
-/** What a delivery becomes through what happened to it. */
-export function stateAfter(deps: Deps, { owed, attempt, ended }: Handled): DeliveryState {
-  const now = deps.clock.now()
+/** What a delivery becomes through what happened to it; `gone`: its endpoint has said farewell for good. */
+export function stateAfter(deps: Deps, { owed, attempt, ended }: Handled, gone: boolean): DeliveryState {
   const attempts = owed.attempts + (attempt ? 1 : 0)
   const end = (status: DeliveryStatus, reason: DeliveryReason | null): DeliveryState => ({
     status,
@@ -42,15 +41,15 @@ export function stateAfter(deps: Deps, { owed, attempt, ended }: Handled): Deliv
     nextAttemptAt: null,
   })
   if (ended) return end(ended === "unsubscribed" ? "canceled" : "failed", ended)
-  if (!attempt) return { status: "pending", reason: null, attempts, nextAttemptAt: now }
+  if (!attempt) return { status: "pending", reason: null, attempts, nextAttemptAt: deps.clock.now() }
   if (attempt.outcome === "delivered") return end("delivered", null)
   if (attempt.outcome === "refused") return end("failed", "refused-target")
   if (attempt.trigger === "ping") return end("failed", "exhausted")
-  if (attempt.outcome === "gone") return end("failed", "gone")
+  if (attempt.outcome === "gone" && gone) return end("failed", "gone")
   const next = nextAttemptAt({
     schedule: deps.config.retryScheduleSeconds,
     attempts,
-    now,
+    now: endOf(attempt),
     random: deps.random(),
     retryAfterMs: attempt.retryAfterMs,
   })

@@ -6,6 +6,8 @@ export interface Health {
   failingSince: number | null
   slow: boolean
   pausedUntil: number | null
+  /** When it first answered 410 since its last success. */
+  goneAt: number | null
 }
 
 /** One finished attempt: started `at`, took `durationMs`; `retryAfterMs` counts from its answer. */
@@ -26,12 +28,12 @@ const FAILURE_GAP_SHARE = 1 / 10
 /**
  * An endpoint's health after some attempts, and whether to disable it. Attempts refused by us say nothing
  * about the endpoint. One success ends a failing spell; until then the endpoint is left alone for an eighth
- * of the time it has failed.
+ * of the time it has failed. `gone`: whether `hasGone` says so.
  */
 export function afterAttempts(
   health: Health,
   results: readonly AttemptResult[],
-  options: { disableAfterMs: number; now: number },
+  options: { disableAfterMs: number; now: number; gone: boolean },
 ): { health: Health; disable: "gone" | "failing" | null } {
   const counted = results.filter(({ outcome }) => outcome !== "refused").toSorted((a, b) => a.at - b.at)
   const first = counted[0]
@@ -42,9 +44,12 @@ export function afterAttempts(
   const failingSince = delivered ? null : (health.failingSince ?? first.at)
   // Measured between failures, not up to now: a single failure, however long it took, is not yet a spell.
   const failedForMs = failingSince === null ? 0 : last.at - failingSince
+  const ends = counted.map(({ at, durationMs }) => at + durationMs)
   const pauses = [
-    options.now + Math.min(failedForMs * BREAKER_SHARE, BREAKER_MAX_MS),
-    ...counted.map(({ retryAfterMs }) => options.now + Math.min(retryAfterMs ?? 0, MAX_RETRY_AFTER_MS)),
+    Math.max(...ends) + Math.min(failedForMs * BREAKER_SHARE, BREAKER_MAX_MS),
+    ...counted.map(
+      ({ at, durationMs, retryAfterMs }) => at + durationMs + Math.min(retryAfterMs ?? 0, MAX_RETRY_AFTER_MS),
+    ),
     delivered ? 0 : (health.pausedUntil ?? 0),
   ]
   const pausedUntil = Math.ceil(Math.max(...pauses))
@@ -54,13 +59,34 @@ export function afterAttempts(
       failingSince,
       slow: last.durationMs > SLOW_AFTER_MS,
       pausedUntil: pausedUntil > options.now ? pausedUntil : null,
+      goneAt: goneSince(health, counted),
     },
-    disable: counted.some(({ outcome }) => outcome === "gone")
+    disable: options.gone
       ? "gone"
       : failingSince !== null && hasFailedLongEnough(failingSince, failedForMs, options)
         ? "failing"
         : null,
   }
+}
+
+/**
+ * Whether the attempts, made after `health` was read, say that the endpoint has gone for good. A 410 is
+ * believed at once from one that has not been `answering` 2xx; from one that has, when a later attempt says it
+ * again without a success between: on a connection that receivers share, bytes that one of them sent too many
+ * can become the answer of another.
+ */
+export function hasGone(health: Health, results: readonly AttemptResult[], answering: boolean): boolean {
+  const saysGone = results.some(({ outcome }) => outcome === "gone")
+  const delivered = results.some(({ outcome }) => outcome === "delivered")
+  return saysGone && !delivered && (!answering || health.goneAt !== null)
+}
+
+/** When the endpoint first said 410, as far as no success came behind it. */
+function goneSince(health: Health, results: readonly AttemptResult[]): number | null {
+  return results.reduce<number | null>((goneAt, { outcome, at }) => {
+    if (outcome === "delivered") return null
+    return outcome === "gone" ? (goneAt ?? at) : goneAt
+  }, health.goneAt)
 }
 
 /**
