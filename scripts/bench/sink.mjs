@@ -1,0 +1,31 @@
+// A receiver in a process of its own: answers every POST with 200, and tells its parent what arrived when.
+import { createServer } from "node:http"
+import { text } from "node:stream/consumers"
+
+import { now } from "./now.mjs"
+
+/** What arrived of each run: the event's number and the time. */
+const arrivals = new Map()
+
+const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+  receive(request, response).catch(() => response.destroy())
+})
+
+async function receive(request, response) {
+  const at = now()
+  const [, run, event] = /"mark":"(\w+)-(\d+)"/.exec(await text(request)) ?? []
+  if (run !== undefined) {
+    if (!arrivals.has(run)) arrivals.set(run, [])
+    arrivals.get(run).push([Number(event), at])
+  }
+  response.writeHead(200, { "content-type": "application/json", "content-length": 11 }).end('{"ok":true}')
+}
+
+server.listen(0, "127.0.0.1", () => process.send({ port: server.address().port }))
+process.on("message", ({ run, count }) => {
+  const seen = arrivals.get(run) ?? []
+  process.send(count ? { count: seen.length } : { arrivals: seen })
+})
+// Ends with its parent, whatever becomes of that: a signal from the terminal reaches both.
+process.on("disconnect", () => process.exit())
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {})
