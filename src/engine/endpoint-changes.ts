@@ -18,7 +18,7 @@ import { notFound, orConflict } from "./errors.ts"
 import { resolveEventTypes } from "./event-types.ts"
 import { createEndpoint, subscribe } from "./new-endpoint.ts"
 import { nudgeOperations, operationalEvent } from "./operational-events.ts"
-import { refreshDueAt } from "./pipeline/due.ts"
+import { earliestDue, readDue, refreshDueAt, scheduleDrain } from "./pipeline/due.ts"
 
 export interface EndpointChange extends Change<EndpointSettings> {
   applicationId: string
@@ -65,12 +65,15 @@ export async function changeEndpoint(deps: Deps, change: EndpointChange): Promis
         })
         .where(and(eq(endpoints.id, id), isNull(endpoints.removedAt))),
       refreshDueAt(sql`SELECT ${id}`),
+      earliestDue(sql`SELECT ${id}`),
       operationalEvent(deps, "endpoint.updated", id, sql`e.removed_at IS NULL`),
       endpointRow(applicationId, id),
     ]),
     TAKEN,
   )
   await nudgeOperations(deps, results.at(-2))
+  // One that is well again is sent at once what it still waits for.
+  if (change.disabled === false) await scheduleDrain(deps, readDue(results.at(-3)))
   const row = results.at(-1)?.at(0)
   if (!row) throw notFound("Endpoint")
   return toEndpoint(row)

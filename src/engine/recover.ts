@@ -5,6 +5,7 @@ import type { Deps } from "../deps.ts"
 import { getEndpoint } from "./endpoints.ts"
 import { EngineError } from "./errors.ts"
 import type { Remember } from "./idempotency.ts"
+import { earliestDue, endPause, readDue, scheduleDrain } from "./pipeline/due.ts"
 import { enqueue } from "./pipeline/jobs.ts"
 
 const DAY_MS = 24 * 3600 * 1000
@@ -22,7 +23,8 @@ export interface BackgroundTask {
 
 /**
  * Starts the recovery of an endpoint: its failed deliveries of events from `since` until `until` (epoch ms)
- * become due again, with a fresh schedule. Refuses with `not_found`, `conflict` (endpoint disabled) or `invalid`
+ * become due again, with a fresh schedule, and whoever asks for it says that the endpoint is well: its pause
+ * ends. Refuses with `not_found`, `conflict` (endpoint disabled) or `invalid`
  * (since when).
  */
 export async function recover(
@@ -51,7 +53,9 @@ export async function recover(
     updatedAt: now,
   }
   const isThere = sql`EXISTS (SELECT 1 FROM background_tasks WHERE id = ${task.id})`
-  await deps.database(applicationId).batch([
+  const [, , due] = await deps.database(applicationId).batch([
+    ...endPause(endpoint.id, now),
+    earliestDue(sql`SELECT ${endpoint.id}`),
     sql`
       INSERT INTO background_tasks (id, application_id, endpoint_id, task, status, since, until, created_at,
         updated_at)
@@ -61,5 +65,7 @@ export async function recover(
     ...(remember ? [await remember(task, isThere)] : []),
   ])
   await enqueue(deps, { kind: "recover", applicationId, taskId: task.id })
+  // What was waiting for the end of the pause need not wait for the task.
+  await scheduleDrain(deps, readDue(due))
   return task
 }

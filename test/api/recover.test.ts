@@ -31,6 +31,27 @@ async function worldWithEndpoint(settings: Record<string, string> = { RETRY_SCHE
   return { world, svix, app, endpoint, send, miss, ago }
 }
 
+/** An endpoint that lost one message for good, and is left alone for minutes while another one is due. */
+async function pausedWorld() {
+  const life = await worldWithEndpoint({ RETRY_SCHEDULE: "1" })
+  const { world, miss, send } = life
+  await miss("lost")
+  world.clock.advance(DAY_MS)
+  world.receivers.at(HOOK, () => new Response(null, { status: 503, headers: { "retry-after": "1" } }))
+  await send("held")
+  await world.runDue()
+  await world.env.DB.prepare(`UPDATE deliveries SET next_attempt_at = ?1 WHERE status = 'pending'`)
+    .bind(world.clock.now())
+    .run()
+  const state = await world.env.DB.prepare("SELECT paused_until FROM endpoints").first<{
+    paused_until: number
+  }>()
+  expect(state?.paused_until).toBe(world.clock.now() + 5 * MINUTE_MS)
+  world.queued.length = 0
+  await world.runDue()
+  return life
+}
+
 const codeOf = async (promise: Promise<unknown>) =>
   promise.then(
     () => 0,
@@ -90,6 +111,48 @@ describe("recovering an endpoint", () => {
     expect(await svix.endpoint.getStats("acme", "ep")).toMatchObject({ success: 3, fail: 2, pending: 0 })
     const row = await world.env.DB.prepare("SELECT id, status, processed FROM background_tasks").first()
     expect(row).toEqual({ id: task.id, status: "finished", processed: 2 })
+  })
+
+  it.each<[string, (life: Awaited<ReturnType<typeof pausedWorld>>) => Promise<unknown>, string[]]>([
+    [
+      "a recovery",
+      ({ svix, ago }) => svix.endpoint.recover("acme", "ep", { since: ago(2 * DAY_MS) }),
+      ["lost", "held"],
+    ],
+    ["a resend that arrives", ({ svix }) => svix.messageAttempt.resend("acme", "lost", "ep"), ["held"]],
+    [
+      "enabling it",
+      async ({ svix, world }) => {
+        // As if it had been disabled in the midst of its pause.
+        await world.env.DB.prepare("UPDATE endpoints SET disabled_at = 1, disabled_reason = 'failing'").run()
+        await svix.endpoint.patch("acme", "ep", { disabled: false })
+      },
+      ["held"],
+    ],
+  ])(
+    "ends the pause of an endpoint, and sends what it waits for without the sweep: %s",
+    async (_, say, ids) => {
+      const life = await pausedWorld()
+      const { world } = life
+      const before = world.receivers.to(HOOK).length
+      world.receivers.at(HOOK, 200)
+      await say(life)
+      await world.runDue()
+      const arrived = world.receivers.to(HOOK).slice(before)
+      expect(arrived.map(({ json }) => (json as { eventId: string }).eventId)).toEqual(
+        expect.arrayContaining(ids),
+      )
+      const row = await world.env.DB.prepare("SELECT paused_until, gone_at FROM endpoints").first()
+      expect(row).toEqual({ paused_until: null, gone_at: null })
+    },
+  )
+
+  it("keeps to the endpoint's rate, whatever pause it ends", async () => {
+    const { world, svix, ago } = await pausedWorld()
+    await svix.endpoint.patch("acme", "ep", { throttleRate: 2 })
+    await svix.endpoint.recover("acme", "ep", { since: ago(DAY_MS) })
+    const row = await world.env.DB.prepare("SELECT paused_until FROM endpoints").first()
+    expect(row).toEqual({ paused_until: world.clock.now() + 3_000 })
   })
 
   it("goes up to now by default, and gives each a fresh schedule", async () => {

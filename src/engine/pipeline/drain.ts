@@ -14,14 +14,13 @@ import {
   readEvent,
   SUSPECT_CLAIMS,
 } from "./claimed.ts"
-import { scheduleDrain } from "./due.ts"
+import { DELIVERIES_PER_ENDPOINT, scheduleDrain } from "./due.ts"
 import { enqueue } from "./jobs.ts"
 import { attemptAll } from "./lanes.ts"
 import { record } from "./record.ts"
 import type { Handled } from "./state.ts"
 
 const ENDPOINTS_PER_PASS = 36
-const DELIVERIES_PER_ENDPOINT = 6
 /** Deliveries of removed and of disabled endpoints that one pass ends. */
 const ENDED_PER_PASS = 2000
 /**

@@ -1,8 +1,11 @@
 import { type SQL, sql } from "drizzle-orm"
 
+import type { Row } from "../../db/client.ts"
 import type { Deps } from "../../deps.ts"
 import { enqueue } from "./jobs.ts"
 
+/** Deliveries of one endpoint that a pass of the retry lane takes. */
+export const DELIVERIES_PER_ENDPOINT = 6
 /** Due times further away than this are left to the sweep, which runs every minute. */
 const NEAR_MS = 60_000
 /** A job must not arrive before what it is for is due; the queue's clock is not ours. */
@@ -27,9 +30,28 @@ export function refreshDueAt(ids: SQL): SQL {
     ) WHERE id IN (${ids})`
 }
 
+/**
+ * Ends an endpoint's pause: somebody has said, or an answer has shown, that it is well. Its rate still counts:
+ * of a pause that can come from it as much stays as the deliveries of one pass use up.
+ */
+export function endPause(endpointId: string, now: number): SQL[] {
+  return [
+    sql`
+      UPDATE endpoints SET paused_until = CASE WHEN throttle_rate IS NOT NULL
+        THEN min(paused_until, ${now} + ${DELIVERIES_PER_ENDPOINT} * 1000 / throttle_rate) END
+      WHERE id = ${endpointId} AND paused_until > ${now}`,
+    refreshDueAt(sql`SELECT ${endpointId}`),
+  ]
+}
+
 /** When the first of these endpoints is due (epoch ms), as `due`; null: none is. */
 export function earliestDue(ids: SQL): SQL {
   return sql`SELECT min(due_at) AS due FROM endpoints WHERE id IN (${ids})`
+}
+
+/** What `earliestDue` has answered. */
+export function readDue(rows: readonly Row[] | undefined): number | null {
+  return (rows?.at(0)?.due as number | null | undefined) ?? null
 }
 
 /** Sends a drain for the moment at which something is due, unless that is far; null: nothing is due. */

@@ -5,7 +5,7 @@ import { inChunks } from "../../db/json.ts"
 import type { Deps } from "../../deps.ts"
 import { nudgeOperations } from "../operational-events.ts"
 import type { Owed } from "./claimed.ts"
-import { earliestDue, refreshDueAt } from "./due.ts"
+import { earliestDue, readDue, refreshDueAt } from "./due.ts"
 import { goneEndpoints, type HealthChange, healthChanges, updateHealth } from "./health.ts"
 import { tellNews } from "./news.ts"
 import { type DeliveryState, type Handled, stateAfter } from "./state.ts"
@@ -210,8 +210,4 @@ function releaseEndpoints(endpointIds: readonly string[], token: string): SQL {
 
 function idsIn(list: readonly string[]): SQL {
   return sql`SELECT value FROM json_each(${JSON.stringify(list)})`
-}
-
-function readDue(rows: readonly Row[] | undefined): number | null {
-  return (rows?.at(0)?.due as number | null | undefined) ?? null
 }

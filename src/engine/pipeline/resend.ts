@@ -8,7 +8,7 @@ import { hasGone } from "../rules/endpoint-health.ts"
 import { attempt } from "./attempt.ts"
 import { type Budget, leaseMs } from "./budget.ts"
 import { endpointColumns, eventColumns, readEndpoint, readEvent } from "./claimed.ts"
-import { refreshDueAt } from "./due.ts"
+import { earliestDue, endPause, readDue, scheduleDrain } from "./due.ts"
 import { whoAnswers } from "./health.ts"
 import { enqueue, type Job } from "./jobs.ts"
 import { FAILING_ATTEMPTS } from "./news.ts"
@@ -66,10 +66,13 @@ export async function workResend(deps: Deps, db: Db, job: ResendJob, budget: Bud
       sql`
         SELECT 1 FROM deliveries WHERE event_id = ${job.eventId} AND endpoint_id = ${job.endpointId}
           AND resend_requested_at IS NOT NULL`,
+      earliestDue(sql`SELECT ${job.endpointId}`),
     ])
     if (outcome === "delivered" || gone) await nudgeOperations(deps, results.at(1))
     // Somebody has asked again meanwhile, and that job found this one at work.
-    if (results.at(-1)?.length) await enqueue(deps, job)
+    if (results.at(-2)?.length) await enqueue(deps, job)
+    // One that is well again is sent at once what it still waits for.
+    if (outcome === "delivered") await scheduleDrain(deps, readDue(results.at(-1)))
   } catch (error) {
     // Still asked for: it is found again when its lease has run out.
     deps.log({ unit: "fault", during: "record", ...job, attemptId: made.id, error: String(error) })
@@ -109,10 +112,10 @@ function delivered(job: ResendJob, askedAt: number, enabledAt: number, now: numb
       WHERE event_id = ${job.eventId} AND endpoint_id = ${job.endpointId} AND resend_requested_at <= ${askedAt}`,
     // Whoever takes one by hand is not failing any more.
     sql`
-      UPDATE endpoints SET failing_since = NULL, paused_until = NULL, gone_at = NULL
+      UPDATE endpoints SET failing_since = NULL, gone_at = NULL
       WHERE id = ${job.endpointId} AND enabled_at = ${enabledAt}
         AND (failing_since IS NOT NULL OR gone_at IS NOT NULL)`,
-    refreshDueAt(sql`SELECT ${job.endpointId}`),
+    ...endPause(job.endpointId, now),
   ]
 }
 
