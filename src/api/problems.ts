@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi"
 
-import type { Dialect } from "../http/router.ts"
+import { type Dialect, wholeOf, withEncoding } from "../http/router.ts"
 
 const HttpErrorOut = z.object({ code: z.string(), detail: z.string() }).openapi("HttpErrorOut", {
   example: { code: "not_found", detail: "Application not found" },
@@ -23,6 +23,7 @@ const DESCRIPTIONS = {
   404: "No such thing",
   409: "In conflict with what there is",
   413: "The body or the payload is too large",
+  415: "The body is compressed, or encoded in another way",
   421: "Open mode: the Host is not loopback",
   429: "Too many requests at once",
   500: "An unexpected fault; quote the request id",
@@ -42,7 +43,8 @@ export function refusals<S extends Status = never>(...statuses: S[]) {
     description: DESCRIPTIONS[status],
     content: { "application/json": { schema: HttpErrorOut } },
   })
-  const entries = Object.fromEntries([...ALWAYS, ...statuses].map((status) => [status, entry(status)])) as {
+  const all = withEncoding([...ALWAYS, ...statuses])
+  const entries = Object.fromEntries(all.map((status) => [status, entry(status)])) as {
     [status in S | (typeof ALWAYS)[number]]: ReturnType<typeof entry>
   }
   return {
@@ -58,14 +60,12 @@ const CODES: Record<number, string> = { 404: "not_found", 405: "method_not_allow
 
 /** Svix's shapes: always a code and a detail, and for input that does not fit a list of places. */
 export const dialect: Dialect = (c, problem) => {
-  const { issues, field, headers = {} } = problem.extra
+  const { issues, headers = {} } = problem.extra
   for (const [name, value] of Object.entries(headers)) c.header(name, value)
   if (problem.status !== 422) {
     const code = problem.code ?? CODES[problem.status] ?? "refused"
     return c.json({ code, detail: problem.detail }, problem.status)
   }
-  // A verb refuses input as a whole, or a field of it.
-  const loc = field === undefined ? ["body"] : ["body", field]
-  const places = issues ?? [{ loc, msg: problem.detail, type: problem.code ?? "invalid" }]
+  const places = issues ?? [wholeOf(problem)]
   return c.json({ detail: places.map((place) => ({ ...place, loc: place.loc.map(String) })) }, 422)
 }

@@ -1,18 +1,24 @@
 import { createMiddleware } from "hono/factory"
 
 import { invalidInput, Problem } from "./problem.ts"
+import { depthOf, hasUnpairedSurrogate } from "./raw-json.ts"
 import type { AppEnv } from "./router.ts"
 
 export const MAX_BODY_BYTES = 256 * 1024
+/** How many objects and lists may stand within each other. */
+export const MAX_JSON_DEPTH = 500
+/** The type of the issue with JSON that is nested more deeply. */
+export const TOO_DEEP = "json_too_deep"
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json$/i
 
 /**
- * Reads the body as JSON before the route's schema sees it: bounded, clean UTF-8, without unpaired surrogates,
- * no content type needed. With `emptyIs` an empty body, of any content type, stands for that JSON text. A body
- * has at most `maxBytes`.
+ * Reads the body as JSON before the route's schema sees it: bounded, not compressed, clean UTF-8, nested at most
+ * MAX_JSON_DEPTH deep, without unpaired surrogates, no content type needed. With `emptyIs` an empty body, of any
+ * content type, stands for that JSON text. A body has at most `maxBytes`.
  */
 export function jsonBody(options: { emptyIs?: string; maxBytes?: number } = {}) {
   return createMiddleware<AppEnv>(async (c, next) => {
+    refuseEncoded(c.req.header("content-encoding"))
     const bytes = await readBounded(c.req.raw, options.maxBytes ?? MAX_BODY_BYTES)
     const text = bytes.byteLength === 0 ? options.emptyIs : decode(bytes)
     if (text === undefined) {
@@ -27,6 +33,13 @@ export function jsonBody(options: { emptyIs?: string; maxBytes?: number } = {}) 
     c.req.raw = new Request(c.req.raw.url, { method: c.req.method, headers, body: text })
     await next()
   })
+}
+
+/** Refuses a body that is compressed, or encoded in another way (RFC 9110, section 8.4): nothing here decodes it. */
+export function refuseEncoded(contentEncoding: string | undefined): void {
+  if (/^\s*(identity\s*)?$/i.test(contentEncoding ?? "")) return
+  const detail = "Send the body as it is, without Content-Encoding: compressed bodies are not read here"
+  throw new Problem(415, "unsupported_encoding", detail, { headers: { "accept-encoding": "identity" } })
 }
 
 async function readBounded(request: Request, maxBytes: number): Promise<Uint8Array> {
@@ -75,18 +88,21 @@ function decode(bytes: Uint8Array): string {
   }
 }
 
-/** Refuses malformed JSON, and strings with half of a surrogate pair: no receiver could read them back. */
+/**
+ * Refuses malformed JSON, JSON that is nested too deeply to be read safely, and strings with half of a surrogate
+ * pair: no receiver could read them back.
+ */
 function checkJson(text: string): void {
-  let wellFormed = true
+  if (depthOf(text) > MAX_JSON_DEPTH) {
+    const msg = `The body is nested too deeply: at most ${MAX_JSON_DEPTH} objects and lists within each other`
+    throw invalidInput([{ loc: ["body"], msg, type: TOO_DEEP }])
+  }
   try {
-    JSON.parse(text, (key, value: unknown) => {
-      if (!key.isWellFormed() || (typeof value === "string" && !value.isWellFormed())) wellFormed = false
-      return value
-    })
+    JSON.parse(text)
   } catch {
     throw invalidInput([{ loc: ["body"], msg: "The body is not valid JSON", type: "json_invalid" }])
   }
-  if (!wellFormed) {
+  if (hasUnpairedSurrogate(text)) {
     throw invalidInput([
       { loc: ["body"], msg: "A string has an unpaired surrogate (\\ud800–\\udfff)", type: "string_unicode" },
     ])

@@ -73,6 +73,34 @@ export function jsonAnswer<Body, Status extends ContentfulStatusCode>(
   return response as unknown as Response & TypedResponse<JSONParsed<Body>, Status, "json">
 }
 
+/**
+ * How many objects and lists stand within each other in a text. It takes any text, valid JSON or not, and does
+ * not recurse, so that it can come before what does.
+ */
+export function depthOf(text: string): number {
+  let open = 0
+  let depth = 0
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at]
+    if (character === "{" || character === "[") depth = Math.max(depth, ++open)
+    else if (character === "}" || character === "]") open--
+    else if (character === '"') at = endOfString(text, at) - 1
+  }
+  return depth
+}
+
+/** Whether a key or string of this valid JSON, whose text itself is well-formed, escapes half a surrogate pair. */
+export function hasUnpairedSurrogate(text: string): boolean {
+  if (!/\\ud[89a-f]/i.test(text)) return false
+  for (let at = text.indexOf('"'); at !== -1; ) {
+    const end = endOfString(text, at)
+    const string: string = JSON.parse(text.slice(at, end))
+    if (!string.isWellFormed()) return true
+    at = text.indexOf('"', end)
+  }
+  return false
+}
+
 function skipSpace(text: string, at: number): number {
   let next = at
   while (text[next] === " " || text[next] === "\n" || text[next] === "\r" || text[next] === "\t") next++

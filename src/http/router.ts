@@ -4,7 +4,7 @@ import { getPathNoStrict } from "hono/utils/url"
 
 import type { Deps } from "../deps.ts"
 import type { Principal } from "./access.ts"
-import { fromZod, type Problem } from "./problem.ts"
+import { fromZod, type InputIssue, type Problem } from "./problem.ts"
 
 export interface AppEnv {
   Bindings: Env
@@ -41,11 +41,16 @@ function pathOf(request: Request): string {
 export const plainDialect: Dialect = (c, problem) => {
   const { issues, headers = {} } = problem.extra
   for (const [name, value] of Object.entries(headers)) c.header(name, value)
-  if (issues) return c.json({ detail: issues }, problem.status)
+  if (problem.status === 422) return c.json({ detail: issues ?? [wholeOf(problem)] }, 422)
   return c.json(
     problem.code === null ? { detail: problem.detail } : { code: problem.code, detail: problem.detail },
     problem.status,
   )
+}
+
+/** The one issue of a verb that refused its input as a whole, or a field of it. */
+export function wholeOf({ code, detail, extra: { field } }: Problem): InputIssue {
+  return { loc: field === undefined ? ["body"] : ["body", field], msg: detail, type: code ?? "invalid" }
 }
 
 const Refused = z
@@ -69,6 +74,7 @@ const DESCRIPTIONS = {
   404: "No such thing",
   409: "In conflict with what there is",
   413: "The body is larger than 256 KiB",
+  415: "The body is compressed, or encoded in another way",
   421: "Open mode: the Host is not loopback",
   500: "An unexpected fault; quote the request id",
   503: "Not set up yet: the detail names the command",
@@ -81,13 +87,19 @@ type Status = keyof typeof DESCRIPTIONS
 /** What every route can answer besides its own, for `responses` of `createRoute`. */
 const ALWAYS = [401, 403, 421, 500, 503, 508] as const
 
+/** The same statuses, and 415 where a route reads a body: what can be too large can be compressed too. */
+export function withEncoding<S extends number>(statuses: readonly S[]): (S | 415)[] {
+  return statuses.some((status) => status === 413) ? [...statuses, 415] : [...statuses]
+}
+
 /** Entries for `responses`: the given error statuses and those that every route can answer. */
 export function problems<S extends Status>(...statuses: S[]) {
   const entry = (status: Status) => ({
     description: DESCRIPTIONS[status],
     content: { "application/json": { schema: Refused } },
   })
-  return Object.fromEntries([...ALWAYS, ...statuses].map((status) => [status, entry(status)])) as {
+  const all = withEncoding([...ALWAYS, ...statuses])
+  return Object.fromEntries(all.map((status) => [status, entry(status)])) as {
     [status in S | (typeof ALWAYS)[number]]: ReturnType<typeof entry>
   }
 }

@@ -496,10 +496,10 @@ describe("the OpenAPI document", () => {
   const ALWAYS = ["401", "403", "421", "500", "503", "508"]
 
   it.each<[string, string, string, string, string[]]>([
-    ["post", "/register", "registerUrl", "Webhooks", ["200", "400", "409", "413"]],
-    ["post", "/unregister", "unregisterUrl", "Webhooks", ["200", "400", "404", "413"]],
-    ["post", "/events", "publishEvent", "Webhooks", ["202", "404", "413", "422", "507"]],
-    ["post", "/invoices", "createInvoice", "Invoices", ["201", "413", "422", "507"]],
+    ["post", "/register", "registerUrl", "Webhooks", ["200", "400", "409", "413", "415"]],
+    ["post", "/unregister", "unregisterUrl", "Webhooks", ["200", "400", "404", "413", "415"]],
+    ["post", "/events", "publishEvent", "Webhooks", ["202", "404", "413", "415", "422", "507"]],
+    ["post", "/invoices", "createInvoice", "Invoices", ["201", "413", "415", "422", "507"]],
     ["get", "/invoices", "listInvoices", "Invoices", ["200", "422"]],
     ["get", "/invoices/{invoice_id}", "getInvoice", "Invoices", ["200", "404"]],
     [
@@ -507,14 +507,14 @@ describe("the OpenAPI document", () => {
       "/invoices/{invoice_id}",
       "updateInvoice",
       "Invoices",
-      ["200", "404", "409", "413", "422", "507"],
+      ["200", "404", "409", "413", "415", "422", "507"],
     ],
     [
       "post",
       "/invoices/{invoice_id}/pay",
       "payInvoice",
       "Invoices",
-      ["200", "404", "409", "413", "422", "507"],
+      ["200", "404", "409", "413", "415", "422", "507"],
     ],
   ])("lists %s %s with every status", async (method, path, operationId, tag, statuses) => {
     const { paths } = await (await world.fetch("/openapi.json")).json<{

@@ -413,8 +413,13 @@ describe("PATCH /invoices/{invoice_id}", () => {
     async (change) => {
       const { invoice_id: id } = await created()
       await expectRefusal(await patch(id, change), 422, {
-        code: "invalid",
-        detail: "Nothing would change: the invoice has these values already",
+        detail: [
+          {
+            loc: ["body"],
+            msg: "Nothing would change: the invoice has these values already",
+            type: "invalid",
+          },
+        ],
       })
       expect(await get(id)).toMatchObject({ status: "pending" })
       expect(await countOf("events")).toBe(1)

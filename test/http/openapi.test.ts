@@ -57,14 +57,14 @@ const ALWAYS = [401, 403, 421, 500, 503, 508]
 /** Every operation, and each status that it can answer. */
 const OPERATIONS: [operation: string, id: string, statuses: number[]][] = [
   ["GET /health", "getHealth", [200, 403, 421, 500, 503, 508]],
-  ["POST /users", "createUser", [200, 400, 413, 422, 507, ...ALWAYS]],
+  ["POST /users", "createUser", [200, 400, 413, 415, 422, 507, ...ALWAYS]],
   ["GET /users", "listUsers", [200, 422, ...ALWAYS]],
-  ["POST /users/messages", "sendMessage", [200, 400, 413, 422, 507, ...ALWAYS]],
+  ["POST /users/messages", "sendMessage", [200, 400, 413, 415, 422, 507, ...ALWAYS]],
   ["GET /users/messages", "listMessages", [200, 400, 422, ...ALWAYS]],
-  ["POST /webhook", "registerWebhook", [200, 400, 404, 413, 422, ...ALWAYS]],
-  ["DELETE /webhook", "unregisterWebhook", [204, 404, 413, 422, ...ALWAYS]],
+  ["POST /webhook", "registerWebhook", [200, 400, 404, 413, 415, 422, ...ALWAYS]],
+  ["DELETE /webhook", "unregisterWebhook", [204, 404, 413, 415, 422, ...ALWAYS]],
   ["GET /webhooks", "listWebhooks", [200, 404, 422, ...ALWAYS]],
-  ["POST /ping", "pingWebhooks", [200, 202, 404, 413, 422, ...ALWAYS]],
+  ["POST /ping", "pingWebhooks", [200, 202, 404, 413, 415, 422, ...ALWAYS]],
   ["GET /ping/{ping_id}", "getPingResults", [200, 202, 404, 422, ...ALWAYS]],
 ]
 

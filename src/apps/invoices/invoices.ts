@@ -30,7 +30,7 @@ const NewInvoice = z
   .object({
     amount: Amount,
     currency: Currency.optional().openapi({ description: `${DEFAULT_CURRENCY} if omitted` }),
-    due_date: DueDate.nullable().optional(),
+    due_date: DueDate.optional(),
   })
   .openapi("NewInvoice", { example: { amount: 200, currency: "USD", due_date: "2024-04-15T00:00:00Z" } })
 
@@ -38,13 +38,16 @@ const InvoiceChange = z
   .object({
     amount: Amount.optional(),
     currency: Currency.optional(),
-    due_date: DueDate.nullable().optional(),
+    due_date: DueDate.optional(),
   })
   .refine(
     (change) => Object.values(change).some((value) => value !== undefined),
     "must have at least one of amount, currency and due_date",
   )
-  .openapi("InvoiceChange", { example: { amount: 1550, due_date: "2024-04-15T00:00:00Z" } })
+  .openapi("InvoiceChange", {
+    anyOf: ["amount", "currency", "due_date"].map((field) => ({ required: [field] })),
+    example: { amount: 1550, due_date: "2024-04-15T00:00:00Z" },
+  })
 
 const Payment = z
   .object({ amount_received: Amount.optional(), currency: Currency.optional() })

@@ -53,7 +53,7 @@ const ISO_TIME = z.union([
 const FIRST_TIME = Date.parse("0000-01-01T00:00:00.000Z")
 const LAST_TIME = Date.parse("9999-12-31T23:59:59.999Z")
 
-/** A time as sent, in epoch milliseconds as stored, fractions of a second cut off; a date is its midnight in UTC. */
+/** A time as sent, in epoch milliseconds as stored, fractions of a second cut off; a date is its midnight in UTC. Null: none. */
 export const DueDate = z
   .string()
   .transform((text, ctx) => {
@@ -62,7 +62,8 @@ export const DueDate = z
     ctx.addIssue("must be a date, or a time with Z or an offset, such as 2024-04-15T00:00:00Z")
     return z.NEVER
   })
-  .openapi({ type: "string", description: "ISO 8601: a date, or a time with `Z` or an offset" })
+  .nullable()
+  .openapi({ type: ["string", "null"], description: "ISO 8601: a date, or a time with `Z` or an offset" })
 
 export const Invoice = z
   .object({

@@ -1,13 +1,15 @@
 import { z } from "@hono/zod-openapi"
 
-import type { Dialect } from "../../http/router.ts"
+import { TOO_DEEP } from "../../http/json-body.ts"
+import { type Dialect, withEncoding } from "../../http/router.ts"
 
 /** C says everything, refusals too, as `{message, data, error}`; input that does not fit is a 400. */
 export const envelopeDialect: Dialect = (c, { status, detail, extra }) => {
   for (const [name, value] of Object.entries(extra.headers ?? {})) c.header(name, value)
   const { issues } = extra
+  const tooDeep = issues?.find(({ type }) => type === TOO_DEEP)
   const inBody = issues?.some(({ loc }) => loc[0] !== "query")
-  const message = inBody ? "Invalid JSON input" : detail
+  const message = tooDeep?.msg ?? (inBody ? "Invalid JSON input" : detail)
   return c.json({ message, data: {}, error: true }, issues ? 400 : status)
 }
 
@@ -32,6 +34,7 @@ const DESCRIPTIONS = {
   404: "No such thing",
   408: "The upload took too long",
   413: "Larger than it may be",
+  415: "The body is compressed, or encoded in another way",
   416: "No byte of the file is in that range; `Content-Range` tells its size",
   421: "Open mode: the Host is not loopback",
   500: "An unexpected fault; quote the request id",
@@ -50,7 +53,8 @@ export function refusals<S extends Status>(...statuses: S[]) {
     description: DESCRIPTIONS[status],
     content: { "application/json": { schema: Refused } },
   })
-  return Object.fromEntries([...ALWAYS, ...statuses].map((status) => [status, entry(status)])) as {
+  const all = withEncoding([...ALWAYS, ...statuses])
+  return Object.fromEntries(all.map((status) => [status, entry(status)])) as {
     [status in S | (typeof ALWAYS)[number]]: ReturnType<typeof entry>
   }
 }

@@ -12,6 +12,6 @@ for (const part of [eventType, registrations, upload, status, content]) router.r
 /** C, file upload with webhook notification. */
 export const uploads = {
   router,
-  paths: /^\/(event_type|webhook\/register|upload_file(\/.*)?|uploads(\/.*)?)$/,
+  paths: /^\/(event_type|webhook\/register|upload_file(\/.*)?|uploads(\/.*)?)$/s,
   dialect: envelopeDialect,
 }

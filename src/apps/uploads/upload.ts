@@ -2,6 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi"
 
 import type { Deps } from "../../deps.ts"
 import { refuseWhenFull } from "../../engine/events.ts"
+import { refuseEncoded } from "../../http/json-body.ts"
 import { Problem } from "../../http/problem.ts"
 import { createRouter } from "../../http/router.ts"
 import { Enveloped, enveloped, refusals } from "./envelope.ts"
@@ -58,6 +59,7 @@ upload.openapi(
   }),
   async (c) => {
     const { deps } = c.var
+    refuseEncoded(c.req.header("content-encoding"))
     const files = requireFiles(deps)
     const endpointId = await findEndpoint(deps, c.req.valid("param").webhook_id)
     if (endpointId === null) throw new Problem(404, null, "Webhook not found")
