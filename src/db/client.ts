@@ -1,35 +1,38 @@
 import type { SQLWrapper } from "drizzle-orm"
-import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1"
 import { SQLiteAsyncDialect } from "drizzle-orm/sqlite-core"
 
 import type { Clock } from "../clock.ts"
 
+/** A row as D1 answers it: columns in snake_case. */
 export type Row = Record<string, unknown>
 export type Statement = SQLWrapper
 
-/** One D1 database: `orm` for single reads, `batch` for everything that changes state. */
+/** The statements of a transaction, in order, each under a name; a list counts as one, null is left out. */
+export type Batch = Readonly<Record<string, Statement | readonly Statement[] | null>>
+/** What the statements of a batch returned, under the same names; nothing for what was left out. */
+export type Results<B> = { [Name in keyof B]: Row[] }
+
+/** One D1 database. Whatever is asked of it is asked again after a passing fault. */
 export interface Db {
-  orm: DrizzleD1Database
-  /**
-   * Runs the statements as one transaction in one round trip and answers each one's rows, columns in
-   * snake_case. Tried again after a passing fault of D1, so every batch must be safe to repeat.
-   */
+  /** The rows that one statement selects. */
+  read(statement: Statement): Promise<Row[]>
+  /** Runs the statements as one transaction in one round trip. Must be safe to repeat. */
+  batch<const B extends Batch>(statements: B): Promise<Results<B>>
   batch(statements: readonly Statement[]): Promise<Row[][]>
   /** The database's size in bytes as of the last batch of this isolate; 0 before the first. */
   sizeBytes(): number
 }
 
-const CASING = "snake_case"
-const BATCH_TRIES = 3
+const TRIES = 3
 const FIRST_PAUSE_MS = 50
 
 // The size that the last batch reported, for each database of this isolate: a Db lives as long as an invocation.
 const sizes = new WeakMap<D1Database, number>()
 
-const dialect = new SQLiteAsyncDialect({ casing: CASING })
+const dialect = new SQLiteAsyncDialect()
 
 export function openDatabase(d1: D1Database, clock: Clock, random: () => number): Db {
-  async function batchOnce(statements: readonly Statement[]): Promise<Row[][]> {
+  async function runOnce(statements: readonly Statement[]): Promise<Row[][]> {
     if (statements.length === 0) return []
     const results = await d1.batch<Row>(
       statements.map((statement) => {
@@ -42,18 +45,48 @@ export function openDatabase(d1: D1Database, clock: Clock, random: () => number)
     return results.map((result) => result.results)
   }
 
-  async function batch(statements: readonly Statement[]): Promise<Row[][]> {
+  async function run(statements: readonly Statement[]): Promise<Row[][]> {
     for (let tries = 1; ; tries++) {
       try {
-        return await batchOnce(statements)
+        return await runOnce(statements)
       } catch (error) {
-        if (tries >= BATCH_TRIES || !isPassingFault(error)) throw error
+        if (tries >= TRIES || !isPassingFault(error)) throw error
         await clock.sleep(FIRST_PAUSE_MS * 2 ** tries * (0.5 + random()))
       }
     }
   }
 
-  return { orm: drizzle(d1, { casing: CASING }), batch, sizeBytes: () => sizes.get(d1) ?? 0 }
+  async function runNamed<B extends Batch>(batch: B): Promise<Results<B>> {
+    const named = Object.entries(batch).flatMap(([name, given]) =>
+      listOf(given).map((statement) => ({ name, statement })),
+    )
+    const results = await run(named.map(({ statement }) => statement))
+    const rows = Object.fromEntries(Object.keys(batch).map((name): [string, Row[]] => [name, []]))
+    for (const [index, { name }] of named.entries()) rows[name]?.push(...(results[index] ?? []))
+    return rows as Results<B>
+  }
+
+  function batch<B extends Batch>(statements: B): Promise<Results<B>>
+  function batch(statements: readonly Statement[]): Promise<Row[][]>
+  function batch(statements: Batch | readonly Statement[]): Promise<Results<Batch> | Row[][]> {
+    return isList(statements) ? run(statements) : runNamed(statements)
+  }
+
+  return {
+    read: async (statement) => (await run([statement]))[0] ?? [],
+    batch,
+    sizeBytes: () => sizes.get(d1) ?? 0,
+  }
+}
+
+function listOf(given: Batch[string]): readonly Statement[] {
+  if (given === null) return []
+  return isList(given) ? given : [given]
+}
+
+/** `Array.isArray` does not know read-only lists. */
+function isList(given: Statement | Batch | readonly Statement[]): given is readonly Statement[] {
+  return Array.isArray(given)
 }
 
 /** True for the faults after which D1's documentation says to try again: resets, lost connections, overload. */

@@ -1,13 +1,14 @@
-import { and, asc, desc, eq, gt, isNull, lt, ne, or, type SQL, sql } from "drizzle-orm"
+import { type SQL, sql } from "drizzle-orm"
 
 import { newId } from "../db/ids.ts"
 import { applications } from "../db/schema.ts"
+import { shapeOf } from "../db/shape.ts"
 import type { Deps } from "../deps.ts"
 import { BUILT_IN, CATALOG } from "./built-in.ts"
-import type { Change } from "./change.ts"
+import { type Change, setOf } from "./change.ts"
 import { EngineError, notFound, orConflict } from "./errors.ts"
 import type { Remember } from "./idempotency.ts"
-import { type Page, type PageRequest, toPage, walksUp } from "./page.ts"
+import { type Page, type PageRequest, toPage, walkOf } from "./page.ts"
 import { enqueue } from "./pipeline/jobs.ts"
 import { removeAll } from "./removal.ts"
 
@@ -26,15 +27,7 @@ export interface Application extends ApplicationSettings {
   updatedAt: number
 }
 
-const columns = {
-  id: applications.id,
-  uid: applications.uid,
-  name: applications.name,
-  throttleRate: applications.throttleRate,
-  metadata: applications.metadata,
-  createdAt: applications.createdAt,
-  updatedAt: applications.updatedAt,
-}
+const shape = shapeOf(applications, "id", "uid", "name", "throttleRate", "metadata", "createdAt", "updatedAt")
 
 /** The application with this id or uid; refuses with `not_found`. */
 export async function getApplication(deps: Deps, idOrUid: string): Promise<Application> {
@@ -44,27 +37,21 @@ export async function getApplication(deps: Deps, idOrUid: string): Promise<Appli
 }
 
 async function findApplication(deps: Deps, idOrUid: string): Promise<Application | undefined> {
-  const [found] = await select(deps, or(eq(applications.id, idOrUid), eq(applications.uid, idOrUid))).limit(1)
+  const [found] = await select(deps, sql`a.id = ${idOrUid} OR a.uid = ${idOrUid}`, sql`LIMIT 1`)
   return found
 }
 
 /** The applications in the order of their ids, a page at a time. */
 export async function listApplications(deps: Deps, request: PageRequest): Promise<Page<Application>> {
-  const up = walksUp(request)
-  const { cursor } = request
-  const behind = cursor === undefined ? undefined : (up ? gt : lt)(applications.id, cursor)
-  const rows = await select(deps, behind)
-    .orderBy((up ? asc : desc)(applications.id))
-    .limit(request.limit + 1)
-  return toPage(request, rows)
+  const { behind, order } = walkOf(request, sql`a.id`)
+  return toPage(request, await select(deps, behind, sql`${order} LIMIT ${request.limit + 1}`))
 }
 
-function select(deps: Deps, condition: SQL | undefined) {
-  return deps
-    .database(CATALOG)
-    .orm.select(columns)
-    .from(applications)
-    .where(and(condition, ne(applications.id, CATALOG), isNull(applications.removedAt)))
+async function select(deps: Deps, condition: SQL, order: SQL): Promise<Application[]> {
+  const rows = await deps.database(CATALOG).read(sql`
+    SELECT ${shape.columns("a")} FROM applications a
+    WHERE (${condition}) AND a.id <> ${CATALOG} AND a.removed_at IS NULL ${order}`)
+  return rows.map(shape.read)
 }
 
 export interface CreatedApplication {
@@ -112,15 +99,17 @@ export async function changeApplication(
   if (BUILT_IN.includes(id) && change.uid !== undefined && change.uid !== uid) {
     throw new EngineError("conflict", `The uid of this application is '${uid}' and stays so`)
   }
-  const db = deps.database(CATALOG)
-  const { name, throttleRate, metadata } = change
+  const changed = setOf({
+    uid: change.uid,
+    name: change.name,
+    throttle_rate: change.throttleRate,
+    metadata: change.metadata && JSON.stringify(change.metadata),
+    updated_at: deps.clock.now(),
+  })
   await orConflict(
-    db.batch([
-      db.orm
-        .update(applications)
-        .set({ uid: change.uid, name, throttleRate, metadata, updatedAt: deps.clock.now() })
-        .where(and(eq(applications.id, id), isNull(applications.removedAt))),
-    ]),
+    deps
+      .database(CATALOG)
+      .batch({ changed: sql`UPDATE applications ${changed} WHERE id = ${id} AND removed_at IS NULL` }),
     { "applications.uid": TAKEN },
   )
   return getApplication(deps, id)

@@ -1,14 +1,17 @@
-import { and, asc, eq, gt, type SQL, sql } from "drizzle-orm"
+import { type SQL, sql } from "drizzle-orm"
 
 import type { Row } from "../db/client.ts"
 import { idAt } from "../db/ids.ts"
 import { attempts } from "../db/schema.ts"
+import { shapeOf } from "../db/shape.ts"
 import type { Deps } from "../deps.ts"
 import { getEndpoint } from "./endpoints.ts"
 import { notFound } from "./errors.ts"
 import { type EventFilter, getEvent } from "./event-log.ts"
 import type { PageRequest } from "./page.ts"
 import { allOf, hasChannel, isAmong, type Scan, type ScannedPage, scanPage } from "./scan.ts"
+
+const shape = shapeOf(attempts)
 
 export type AttemptRecord = typeof attempts.$inferSelect
 
@@ -20,36 +23,11 @@ export async function getAttempt(
   id: string,
 ): Promise<AttemptRecord> {
   const { id: eventId } = await getEvent(deps, applicationId, eventIdOrUid)
-  const [attempt] = await deps
-    .database(applicationId)
-    .orm.select()
-    .from(attempts)
-    .where(and(eq(attempts.applicationId, applicationId), eq(attempts.eventId, eventId), eq(attempts.id, id)))
-  if (!attempt) throw notFound("Attempt")
-  return attempt
-}
-
-/** An event's attempts, oldest first, a page at a time; those to one endpoint if it is named. */
-export function listAttempts(
-  deps: Deps,
-  applicationId: string,
-  eventId: string,
-  page: { limit: number; after?: string; endpointId?: string },
-): Promise<AttemptRecord[]> {
-  return deps
-    .database(applicationId)
-    .orm.select()
-    .from(attempts)
-    .where(
-      and(
-        eq(attempts.applicationId, applicationId),
-        eq(attempts.eventId, eventId),
-        page.endpointId === undefined ? undefined : eq(attempts.endpointId, page.endpointId),
-        page.after === undefined ? undefined : gt(attempts.id, page.after),
-      ),
-    )
-    .orderBy(asc(attempts.id))
-    .limit(page.limit)
+  const [row] = await deps.database(applicationId).read(sql`
+    SELECT ${shape.columns("a")} FROM attempts a
+    WHERE a.application_id = ${applicationId} AND a.event_id = ${eventId} AND a.id = ${id}`)
+  if (!row) throw notFound("Attempt")
+  return shape.read(row)
 }
 
 /** Forgets what a receiver answered to an attempt. Refuses with `not_found`. */
@@ -142,24 +120,5 @@ function hasStatusClass(statusClass: number | undefined): SQL | undefined {
 }
 
 function readPage(page: ScannedPage<Row>): ScannedPage<AttemptRecord> {
-  return { ...page, rows: page.rows.map(readAttempt) }
-}
-
-function readAttempt(row: Row): AttemptRecord {
-  return {
-    eventId: row.event_id as string,
-    id: row.id as string,
-    endpointId: row.endpoint_id as string,
-    applicationId: row.application_id as string,
-    trigger: row.trigger as AttemptRecord["trigger"],
-    url: row.url as string,
-    statusCode: row.status_code as number | null,
-    statusText: row.status_text as string | null,
-    error: row.error as AttemptRecord["error"],
-    durationMs: row.duration_ms as number,
-    createdAt: row.created_at as number,
-    bodyEncoding: row.body_encoding as AttemptRecord["bodyEncoding"],
-    bodyTruncated: row.body_truncated === 1,
-    body: row.body as string | null,
-  }
+  return { ...page, rows: page.rows.map(shape.read) }
 }

@@ -1,14 +1,15 @@
-import { and, asc, desc, eq, gt, lt, type SQL, sql } from "drizzle-orm"
+import { type SQL, sql } from "drizzle-orm"
 
 import { newId } from "../db/ids.ts"
 import { eventTypes } from "../db/schema.ts"
+import { shapeOf } from "../db/shape.ts"
 import type { Deps } from "../deps.ts"
 import { CATALOG } from "./built-in.ts"
-import type { Change } from "./change.ts"
+import { type Change, setOf } from "./change.ts"
 import { EngineError, notFound } from "./errors.ts"
 import { MAX_EVENT_TYPES } from "./event-types.ts"
 import type { Remember } from "./idempotency.ts"
-import { type Page, type PageRequest, toPage, walksUp } from "./page.ts"
+import { type Page, type PageRequest, toPage, walkOf } from "./page.ts"
 
 export interface CatalogSettings {
   description: string
@@ -29,18 +30,19 @@ export interface CatalogType extends CatalogSettings {
   updatedAt: number
 }
 
-const columns = {
-  id: eventTypes.id,
-  name: eventTypes.name,
-  description: eventTypes.description,
-  schemas: eventTypes.schemas,
-  enforceSchema: eventTypes.enforceSchema,
-  featureFlag: eventTypes.featureFlag,
-  archived: eventTypes.archived,
-  deprecated: eventTypes.deprecated,
-  createdAt: eventTypes.createdAt,
-  updatedAt: eventTypes.updatedAt,
-}
+const shape = shapeOf(
+  eventTypes,
+  "id",
+  "name",
+  "description",
+  "schemas",
+  "enforceSchema",
+  "featureFlag",
+  "archived",
+  "deprecated",
+  "createdAt",
+  "updatedAt",
+)
 
 const TAKEN = "There is an event type of this name already"
 
@@ -55,23 +57,12 @@ export async function listCatalog(
   request: PageRequest,
   { archived, ...sight }: Sight & { archived: boolean },
 ): Promise<Page<CatalogType>> {
-  const up = walksUp(request)
-  const { cursor } = request
-  const rows = await deps
-    .database(CATALOG)
-    .orm.select(columns)
-    .from(eventTypes)
-    .where(
-      and(
-        eq(eventTypes.applicationId, CATALOG),
-        isVisible(sight),
-        archived ? undefined : eq(eventTypes.archived, false),
-        cursor === undefined ? undefined : (up ? gt : lt)(eventTypes.name, cursor),
-      ),
-    )
-    .orderBy((up ? asc : desc)(eventTypes.name))
-    .limit(request.limit + 1)
-  return toPage(request, rows)
+  const { behind, order } = walkOf(request, sql`event_types.name`)
+  const rows = await deps.database(CATALOG).read(sql`
+    SELECT ${shape.columns("event_types")} FROM event_types
+    WHERE event_types.application_id = ${CATALOG} AND ${isVisible(sight)} AND ${archived ? sql`true` : sql`NOT archived`}
+      AND ${behind} ${order} LIMIT ${request.limit + 1}`)
+  return toPage(request, rows.map(shape.read))
 }
 
 /** An event type of the catalog, archived ones included; refuses with `not_found`. */
@@ -86,16 +77,13 @@ async function findCatalogType(
   name: string,
   sight: Sight = {},
 ): Promise<CatalogType | undefined> {
-  const [found] = await deps
-    .database(CATALOG)
-    .orm.select(columns)
-    .from(eventTypes)
-    .where(and(isNamed(name), isVisible(sight)))
-  return found
+  const [row] = await deps.database(CATALOG).read(sql`
+    SELECT ${shape.columns("event_types")} FROM event_types WHERE ${isNamed(name)} AND ${isVisible(sight)}`)
+  return row && shape.read(row)
 }
 
-function isVisible({ flags }: Sight): SQL | undefined {
-  if (flags === undefined) return undefined
+function isVisible({ flags }: Sight): SQL {
+  if (flags === undefined) return sql`true`
   return sql`(event_types.feature_flag IS NULL
     OR event_types.feature_flag IN (SELECT value FROM json_each(${JSON.stringify(flags)})))`
 }
@@ -151,13 +139,16 @@ export async function changeCatalogType(
   name: string,
   change: Change<CatalogSettings>,
 ): Promise<CatalogType> {
-  const db = deps.database(CATALOG)
-  await db.batch([
-    db.orm
-      .update(eventTypes)
-      .set({ ...change, updatedAt: deps.clock.now() })
-      .where(isNamed(name)),
-  ])
+  const changed = setOf({
+    description: change.description,
+    schemas: change.schemas && JSON.stringify(change.schemas),
+    enforce_schema: change.enforceSchema === undefined ? undefined : Number(change.enforceSchema),
+    feature_flag: change.featureFlag,
+    archived: change.archived === undefined ? undefined : Number(change.archived),
+    deprecated: change.deprecated === undefined ? undefined : Number(change.deprecated),
+    updated_at: deps.clock.now(),
+  })
+  await deps.database(CATALOG).batch({ changed: sql`UPDATE event_types ${changed} WHERE ${isNamed(name)}` })
   return getCatalogType(deps, name)
 }
 

@@ -1,8 +1,7 @@
-import { and, eq, isNull, sql } from "drizzle-orm"
+import { sql } from "drizzle-orm"
 
-import { endpoints } from "../db/schema.ts"
 import type { Deps } from "../deps.ts"
-import type { Change } from "./change.ts"
+import { type Change, setOf } from "./change.ts"
 import {
   type Endpoint,
   type EndpointSettings,
@@ -44,37 +43,33 @@ export async function changeEndpoint(deps: Deps, change: EndpointChange): Promis
   const href = url === undefined ? undefined : refuseBadTarget(deps, url, change.ownOrigin).href
   const types = eventTypes && (await resolveEventTypes(deps, applicationId, eventTypes, id))
   const now = deps.clock.now()
-  const { allEventTypesSince, urlKey } = endpoints
-  const results = await orConflict(
-    db.batch([
-      ...(types ? [subscribe(deps, id, types, now), keepOnly(id, types)] : []),
-      db.orm
-        .update(endpoints)
-        .set({
-          updatedAt: now,
-          uid: change.uid,
-          url: href,
-          urlKey: href === undefined ? undefined : sql`CASE WHEN ${urlKey} IS NOT NULL THEN ${href} END`,
-          description: change.description,
-          channels: change.channels && [...change.channels],
-          metadata: change.metadata && { ...change.metadata },
-          throttleRate: change.throttleRate,
-          allEventTypesSince:
-            eventTypes === null ? sql`coalesce(${allEventTypesSince}, ${now})` : types && null,
-          ...(change.disabled === undefined ? {} : change.disabled ? disabling(now) : enabling(now)),
-        })
-        .where(and(eq(endpoints.id, id), isNull(endpoints.removedAt))),
-      refreshDueAt(sql`SELECT ${id}`),
-      earliestDue(sql`SELECT ${id}`),
-      operationalEvent(deps, "endpoint.updated", id, sql`e.removed_at IS NULL`),
-      endpointRow(applicationId, id),
-    ]),
+  const changed = setOf({
+    updated_at: now,
+    uid: change.uid,
+    url: href,
+    url_key: href === undefined ? undefined : sql`CASE WHEN url_key IS NOT NULL THEN ${href} END`,
+    description: change.description,
+    channels: change.channels && JSON.stringify(change.channels),
+    metadata: change.metadata && JSON.stringify(change.metadata),
+    throttle_rate: change.throttleRate,
+    all_event_types_since: eventTypes === null ? sql`coalesce(all_event_types_since, ${now})` : types && null,
+    ...(change.disabled === undefined ? {} : change.disabled ? disabling(now) : enabling(now)),
+  })
+  const { told, found, due } = await orConflict(
+    db.batch({
+      subscribed: types ? [subscribe(deps, id, types, now), keepOnly(id, types)] : null,
+      changed: sql`UPDATE endpoints ${changed} WHERE id = ${id} AND removed_at IS NULL`,
+      derived: refreshDueAt(sql`SELECT ${id}`),
+      due: earliestDue(sql`SELECT ${id}`),
+      told: operationalEvent(deps, "endpoint.updated", id, sql`e.removed_at IS NULL`),
+      found: endpointRow(applicationId, id),
+    }),
     TAKEN,
   )
-  await nudgeOperations(deps, results.at(-2))
+  await nudgeOperations(deps, told)
   // One that is well again is sent at once what it still waits for.
-  if (change.disabled === false) await scheduleDrain(deps, readDue(results.at(-3)))
-  const row = results.at(-1)?.at(0)
+  if (change.disabled === false) await scheduleDrain(deps, readDue(due))
+  const [row] = found
   if (!row) throw notFound("Endpoint")
   return toEndpoint(row)
 }
@@ -109,22 +104,21 @@ export async function replaceEndpoint(
 /** Why and since when an endpoint is disabled stays as it was, if it is. */
 function disabling(now: number) {
   return {
-    disabledAt: sql`coalesce(${endpoints.disabledAt}, ${now})`,
-    disabledReason: sql`coalesce(${endpoints.disabledReason}, 'manual')`,
+    disabled_at: sql`coalesce(disabled_at, ${now})`,
+    disabled_reason: sql`coalesce(disabled_reason, 'manual')`,
   }
 }
 
 /** Each column is read as it was before: one that is enabled already stays as it is. */
 function enabling(now: number) {
-  const { disabledAt, enabledAt, failingSince, slow, pausedUntil, goneAt } = endpoints
   return {
-    enabledAt: sql`CASE WHEN ${disabledAt} IS NULL THEN ${enabledAt} ELSE ${now} END`,
-    failingSince: sql`CASE WHEN ${disabledAt} IS NULL THEN ${failingSince} END`,
-    slow: sql`CASE WHEN ${disabledAt} IS NULL THEN ${slow} ELSE 0 END`,
-    pausedUntil: sql`CASE WHEN ${disabledAt} IS NULL THEN ${pausedUntil} END`,
-    goneAt: sql`CASE WHEN ${disabledAt} IS NULL THEN ${goneAt} END`,
-    disabledAt: null,
-    disabledReason: null,
+    enabled_at: sql`CASE WHEN disabled_at IS NULL THEN enabled_at ELSE ${now} END`,
+    failing_since: sql`CASE WHEN disabled_at IS NULL THEN failing_since END`,
+    slow: sql`CASE WHEN disabled_at IS NULL THEN slow ELSE 0 END`,
+    paused_until: sql`CASE WHEN disabled_at IS NULL THEN paused_until END`,
+    gone_at: sql`CASE WHEN disabled_at IS NULL THEN gone_at END`,
+    disabled_at: null,
+    disabled_reason: null,
   }
 }
 

@@ -4,7 +4,7 @@ import type { Row } from "../db/client.ts"
 import type { Deps } from "../deps.ts"
 import { EngineError, notFound } from "./errors.ts"
 import { nudgeOperations, operationalEvent } from "./operational-events.ts"
-import { type Page, type PageRequest, toPage, walksUp } from "./page.ts"
+import { type Page, type PageRequest, toPage, walkOf } from "./page.ts"
 import { enqueue } from "./pipeline/jobs.ts"
 import { removeAll } from "./removal.ts"
 import { checkTargetUrl } from "./rules/target-url.ts"
@@ -64,8 +64,7 @@ export async function findEndpoint(
   applicationId: string,
   idOrUid: string,
 ): Promise<Endpoint | null> {
-  const [rows = []] = await deps.database(applicationId).batch([endpointRow(applicationId, idOrUid)])
-  const row = rows.at(0)
+  const [row] = await deps.database(applicationId).read(endpointRow(applicationId, idOrUid))
   return row ? toEndpoint(row) : null
 }
 
@@ -75,15 +74,11 @@ export async function listEndpoints(
   applicationId: string,
   request: PageRequest,
 ): Promise<Page<Endpoint>> {
-  const up = walksUp(request)
-  const { cursor = null } = request
-  const [rows = []] = await deps.database(applicationId).batch([
-    sql`
-      SELECT ${endpointFields} FROM endpoints e
-      WHERE e.application_id = ${applicationId} AND e.removed_at IS NULL
-        AND (${cursor} IS NULL OR e.id ${sql.raw(up ? ">" : "<")} ${cursor})
-      ORDER BY e.id ${sql.raw(up ? "ASC" : "DESC")} LIMIT ${request.limit + 1}`,
-  ])
+  const { behind, order } = walkOf(request, sql`e.id`)
+  const rows = await deps.database(applicationId).read(sql`
+    SELECT ${endpointFields} FROM endpoints e
+    WHERE e.application_id = ${applicationId} AND e.removed_at IS NULL AND ${behind}
+    ${order} LIMIT ${request.limit + 1}`)
   return toPage(request, rows.map(toEndpoint))
 }
 

@@ -1,7 +1,8 @@
-import { and, asc, eq, sql } from "drizzle-orm"
+import { sql } from "drizzle-orm"
 
 import { newId } from "../db/ids.ts"
 import { eventTypes } from "../db/schema.ts"
+import { shapeOf } from "../db/shape.ts"
 import type { Deps } from "../deps.ts"
 import { CATALOG } from "./built-in.ts"
 import { EngineError, notFound } from "./errors.ts"
@@ -9,40 +10,25 @@ import { EngineError, notFound } from "./errors.ts"
 /** Event types that one application may have. */
 export const MAX_EVENT_TYPES = 1000
 
-export interface EventType {
-  id: string
-  name: string
-  label: string | null
-  description: string
-}
+const shape = shapeOf(eventTypes, "id", "name", "label", "description")
 
-const columns = {
-  id: eventTypes.id,
-  name: eventTypes.name,
-  label: eventTypes.label,
-  description: eventTypes.description,
-}
+export type EventType = ReturnType<typeof shape.read>
 
 /** The application's event types in the order they were made. */
-export function listEventTypes(deps: Deps, applicationId: string): Promise<EventType[]> {
-  return deps
-    .database(applicationId)
-    .orm.select(columns)
-    .from(eventTypes)
-    .where(eq(eventTypes.applicationId, applicationId))
-    .orderBy(asc(eventTypes.createdAt), asc(eventTypes.id))
+export async function listEventTypes(deps: Deps, applicationId: string): Promise<EventType[]> {
+  const rows = await deps.database(applicationId).read(sql`
+    SELECT ${shape.columns("t")} FROM event_types t
+    WHERE t.application_id = ${applicationId} ORDER BY t.created_at, t.id`)
+  return rows.map(shape.read)
 }
 
 /** One event type by its exact name; refuses with `not_found`. */
 export async function getEventType(deps: Deps, applicationId: string, name: string): Promise<EventType> {
-  const found = await deps
-    .database(applicationId)
-    .orm.select(columns)
-    .from(eventTypes)
-    .where(and(eq(eventTypes.applicationId, applicationId), eq(eventTypes.name, name)))
-    .get()
-  if (!found) throw notFound(`Event type '${name}'`)
-  return found
+  const [row] = await deps.database(applicationId).read(sql`
+    SELECT ${shape.columns("t")} FROM event_types t
+    WHERE t.application_id = ${applicationId} AND t.name = ${name}`)
+  if (!row) throw notFound(`Event type '${name}'`)
+  return shape.read(row)
 }
 
 /**
@@ -93,8 +79,8 @@ export async function ensureEventType(deps: Deps, applicationId: string, name: s
       WHERE (SELECT count(*) FROM event_types WHERE application_id = ${applicationId}) < ${MAX_EVENT_TYPES}
       ON CONFLICT DO NOTHING`,
     sql`
-      SELECT id, name, label, description FROM event_types
-      WHERE application_id = ${applicationId} AND name = ${name}`,
+      SELECT ${shape.columns("t")} FROM event_types t
+      WHERE t.application_id = ${applicationId} AND t.name = ${name}`,
   ])
   const row = found.at(0)
   if (!row) {
@@ -103,10 +89,5 @@ export async function ensureEventType(deps: Deps, applicationId: string, name: s
       `There are ${MAX_EVENT_TYPES} event types already: use one of them`,
     )
   }
-  return {
-    id: row.id as string,
-    name: row.name as string,
-    label: row.label as string | null,
-    description: row.description as string,
-  }
+  return shape.read(row)
 }

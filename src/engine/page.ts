@@ -1,3 +1,5 @@
+import { type SQL, sql } from "drizzle-orm"
+
 /** Which part of a list: `limit` rows behind `cursor`, a row's id, in the list's own order or against it. */
 export interface PageRequest {
   limit: number
@@ -17,6 +19,16 @@ export interface Page<Row> {
 /** The direction in which SQL must walk the ids: against the list's order when a page is asked for backwards. */
 export function walksUp({ order, backwards = false }: PageRequest): boolean {
   return (order === "ascending") !== backwards
+}
+
+/** How SQL walks to the page along `key`: which rows are behind its cursor, and in which order they come. */
+export function walkOf(request: PageRequest, key: SQL): { behind: SQL; order: SQL } {
+  const up = walksUp(request)
+  const { cursor } = request
+  return {
+    behind: cursor === undefined ? sql`true` : up ? sql`${key} > ${cursor}` : sql`${key} < ${cursor}`,
+    order: up ? sql`ORDER BY ${key}` : sql`ORDER BY ${key} DESC`,
+  }
 }
 
 /** Makes the page of rows read in walking order, one more than `limit` so that the end shows. */

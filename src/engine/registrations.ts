@@ -1,7 +1,6 @@
-import { and, eq, isNull, or, sql } from "drizzle-orm"
+import { sql } from "drizzle-orm"
 
 import { newId } from "../db/ids.ts"
-import { endpoints } from "../db/schema.ts"
 import type { Deps } from "../deps.ts"
 import { refuseBadTarget } from "./endpoints.ts"
 import { notFound } from "./errors.ts"
@@ -52,34 +51,34 @@ export async function registerUrl(deps: Deps, registration: Registration): Promi
   const now = deps.clock.now()
   const endpointId = newId("endpoint", now)
   const subscriptionId = newId("subscription", now)
-  const [before = [], , , , , , found = [], told] = await deps.database(applicationId).batch([
-    sql`SELECT disabled_at FROM endpoints WHERE application_id = ${applicationId} AND url_key = ${href}`,
-    sql`
+  const ofUrl = sql`application_id = ${applicationId} AND url_key = ${href}`
+  const { before, found, told } = await deps.database(applicationId).batch({
+    before: sql`SELECT disabled_at FROM endpoints WHERE ${ofUrl}`,
+    created: sql`
       INSERT INTO endpoints (id, application_id, url, url_key, created_at, updated_at, enabled_at)
       VALUES (${endpointId}, ${applicationId}, ${url}, ${href}, ${now}, ${now}, ${now})
       ON CONFLICT DO NOTHING`,
-    sql`
+    secret: sql`
       INSERT INTO secrets (id, endpoint_id, sealed, created_at)
       SELECT ${newId("secret", now)}, id, ${sealed}, ${now} FROM endpoints WHERE id = ${endpointId}
       ON CONFLICT DO NOTHING`,
-    sql`
+    enabled: sql`
       UPDATE endpoints SET enabled_at = ${now}, updated_at = ${now}, disabled_at = NULL, disabled_reason = NULL,
         failing_since = NULL, slow = 0, paused_until = NULL, gone_at = NULL
-      WHERE application_id = ${applicationId} AND url_key = ${href} AND disabled_at IS NOT NULL`,
-    refreshDueAt(sql`SELECT id FROM endpoints WHERE application_id = ${applicationId} AND url_key = ${href}`),
-    sql`
+      WHERE ${ofUrl} AND disabled_at IS NOT NULL`,
+    due: refreshDueAt(sql`SELECT id FROM endpoints WHERE ${ofUrl}`),
+    subscribed: sql`
       INSERT INTO subscriptions (id, event_type_id, application_id, endpoint_id, created_at)
-      SELECT ${subscriptionId}, ${eventType.id}, application_id, id, ${now} FROM endpoints
-      WHERE application_id = ${applicationId} AND url_key = ${href}
+      SELECT ${subscriptionId}, ${eventType.id}, application_id, id, ${now} FROM endpoints WHERE ${ofUrl}
       ON CONFLICT DO NOTHING`,
-    sql`
+    found: sql`
       SELECT e.id, e.created_at, e.enabled_at, s.id AS subscription_id FROM endpoints e
       JOIN subscriptions s ON s.endpoint_id = e.id AND s.event_type_id = ${eventType.id}
       WHERE e.application_id = ${applicationId} AND e.url_key = ${href}`,
-    operationalEvent(deps, "endpoint.created", endpointId, sql`true`),
-  ])
+    told: operationalEvent(deps, "endpoint.created", endpointId, sql`true`),
+  })
   await nudgeOperations(deps, told)
-  const row = found.at(0)
+  const [row] = found
   if (!row) throw new Error("the registered endpoint is gone")
   // The second half recognises a batch that was repeated because its answer got lost.
   const enabled =
@@ -103,35 +102,24 @@ export async function unregisterUrl(
   const db = deps.database(applicationId)
   const urlKey = URL.parse(url)?.href ?? url
   const now = deps.clock.now()
-  const endpoint = await db.orm
-    .select({ id: endpoints.id })
-    .from(endpoints)
-    .where(
-      and(
-        eq(endpoints.applicationId, applicationId),
-        // One made through the management API has no key, but is listed like the others.
-        or(eq(endpoints.urlKey, urlKey), and(isNull(endpoints.urlKey), eq(endpoints.url, urlKey))),
-        isNull(endpoints.removedAt),
-        sql`EXISTS (SELECT 1 FROM subscriptions s WHERE s.endpoint_id = ${endpoints.id} AND s.event_type_id = ${type.id})`,
-      ),
-    )
-    .get()
+  // One made through the management API has no key, but is listed like the others.
+  const [endpoint] = await db.read(sql`
+    SELECT e.id FROM endpoints e
+    WHERE e.application_id = ${applicationId} AND e.removed_at IS NULL
+      AND (e.url_key = ${urlKey} OR (e.url_key IS NULL AND e.url = ${urlKey}))
+      AND EXISTS (SELECT 1 FROM subscriptions s WHERE s.endpoint_id = e.id AND s.event_type_id = ${type.id})`)
   if (!endpoint) throw notFound("Subscription")
+  const id = endpoint.id as string
   // What the condition selects stays selected by the statements that follow from it.
   const orphan = sql`
-    SELECT e.id FROM endpoints e WHERE e.id = ${endpoint.id} AND e.all_event_types_since IS NULL
+    SELECT e.id FROM endpoints e WHERE e.id = ${id} AND e.all_event_types_since IS NULL
       AND NOT EXISTS (SELECT 1 FROM subscriptions s WHERE s.endpoint_id = e.id)`
-  const results = await db.batch([
-    sql`DELETE FROM subscriptions WHERE event_type_id = ${type.id} AND endpoint_id = ${endpoint.id}`,
-    operationalEvent(
-      deps,
-      "endpoint.deleted",
-      endpoint.id,
-      sql`e.removed_at IS NULL AND e.id IN (${orphan})`,
-    ),
-    ...removeAll(orphan, now),
-    sql`SELECT 1 FROM endpoints WHERE id = ${endpoint.id} AND removed_at IS NOT NULL AND due_at IS NOT NULL`,
-  ])
-  await nudgeOperations(deps, results.at(1))
-  if (results.at(-1)?.length) await enqueue(deps, { kind: "drain" })
+  const { told, owing } = await db.batch({
+    unsubscribed: sql`DELETE FROM subscriptions WHERE event_type_id = ${type.id} AND endpoint_id = ${id}`,
+    told: operationalEvent(deps, "endpoint.deleted", id, sql`e.removed_at IS NULL AND e.id IN (${orphan})`),
+    removed: removeAll(orphan, now),
+    owing: sql`SELECT 1 FROM endpoints WHERE id = ${id} AND removed_at IS NOT NULL AND due_at IS NOT NULL`,
+  })
+  await nudgeOperations(deps, told)
+  if (owing.length > 0) await enqueue(deps, { kind: "drain" })
 }

@@ -1,6 +1,6 @@
-import { and, asc, eq, isNull } from "drizzle-orm"
+import { sql } from "drizzle-orm"
 
-import { endpoints, eventTypes, subscriptions } from "../db/schema.ts"
+import type { Row } from "../db/client.ts"
 import type { Deps } from "../deps.ts"
 
 export interface Subscription {
@@ -12,34 +12,28 @@ export interface Subscription {
 }
 
 /** The application's subscriptions by event type, then registration, those of disabled endpoints included. */
-export function listSubscriptions(
+export async function listSubscriptions(
   deps: Deps,
   applicationId: string,
   filter: { eventType?: string } = {},
 ): Promise<Subscription[]> {
-  return deps
-    .database(applicationId)
-    .orm.select({
-      id: subscriptions.id,
-      eventTypeId: subscriptions.eventTypeId,
-      eventType: eventTypes.name,
-      endpointId: subscriptions.endpointId,
-      url: endpoints.url,
-    })
-    .from(eventTypes)
-    .innerJoin(subscriptions, eq(subscriptions.eventTypeId, eventTypes.id))
-    .innerJoin(endpoints, eq(endpoints.id, subscriptions.endpointId))
-    .where(
-      and(
-        eq(eventTypes.applicationId, applicationId),
-        isNull(endpoints.removedAt),
-        filter.eventType === undefined ? undefined : eq(eventTypes.name, filter.eventType),
-      ),
-    )
-    .orderBy(
-      asc(eventTypes.createdAt),
-      asc(eventTypes.id),
-      asc(subscriptions.createdAt),
-      asc(subscriptions.id),
-    )
+  const ofType = filter.eventType === undefined ? sql`true` : sql`t.name = ${filter.eventType}`
+  const rows = await deps.database(applicationId).read(sql`
+    SELECT s.id, s.event_type_id, t.name AS event_type, s.endpoint_id, e.url
+    FROM event_types t
+    JOIN subscriptions s ON s.event_type_id = t.id
+    JOIN endpoints e ON e.id = s.endpoint_id
+    WHERE t.application_id = ${applicationId} AND e.removed_at IS NULL AND ${ofType}
+    ORDER BY t.created_at, t.id, s.created_at, s.id`)
+  return rows.map(readSubscription)
+}
+
+function readSubscription(row: Row): Subscription {
+  return {
+    id: row.id as string,
+    eventTypeId: row.event_type_id as string,
+    eventType: row.event_type as string,
+    endpointId: row.endpoint_id as string,
+    url: row.url as string,
+  }
 }

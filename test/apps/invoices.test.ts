@@ -604,15 +604,11 @@ describe("POST /invoices/{invoice_id}/pay", () => {
  * wait for it.
  */
 function interruptBefore(sql: string, request: () => Promise<Response>): () => Promise<Response> {
-  const { batch } = world.db
   let other: Promise<Response> | undefined
-  world.db.batch = async (statements) => {
-    const texts = statements.map((statement) => JSON.stringify(statement.getSQL().queryChunks))
-    if (!other && texts.some((text) => text.includes(sql))) {
-      other = request()
-      await other
-    }
-    return batch(statements)
+  world.probe.before = async (statements) => {
+    if (other || !statements.some((text) => text.includes(sql))) return
+    other = request()
+    await other
   }
   return () => other ?? Promise.reject(new Error("nothing was interrupted"))
 }

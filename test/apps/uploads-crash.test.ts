@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest"
 
 import { runCron } from "../../src/cron.ts"
+import type { Batch, Db } from "../../src/db/client.ts"
 import { consume } from "../../src/queue.ts"
 import {
   concat,
@@ -350,15 +351,13 @@ describe("a process that dies while it processes", () => {
   async function diePublishing(when: "before" | "after"): Promise<void> {
     await new Promise<void>((resolve) => {
       const { batch } = world.db
-      const mortal = {
-        ...world.db,
-        async batch(statements: Parameters<typeof batch>[0]) {
-          if (statements.length < 4) return batch(statements)
-          if (when === "after") await batch(statements)
-          resolve()
-          return never()
-        },
+      async function dyingBatch(statements: Batch) {
+        if (Object.keys(statements).length < 4) return batch(statements)
+        if (when === "after") await batch(statements)
+        resolve()
+        return never()
       }
+      const mortal: Db = { ...world.db, batch: dyingBatch as Db["batch"] }
       void world.runDue(false, { ...world.deps, database: () => mortal })
     })
   }

@@ -2,10 +2,9 @@ import { describe, expect, it, vi } from "vitest"
 
 import { USER_AGENT, VERSION } from "../../src/config.ts"
 import type { Deps } from "../../src/deps.ts"
-import { listAttempts } from "../../src/engine/attempts.ts"
-import { getDelivery } from "../../src/engine/deliveries.ts"
 import { attempt, type Trigger } from "../../src/engine/pipeline/attempt.ts"
 import { registerHook, registerUser, SECRET } from "../support/make.ts"
+import { attemptsOf, deliveryOf } from "../support/read.ts"
 import { type Answer, verify } from "../support/receiver.ts"
 import { createWorld, type World } from "../support/world.ts"
 
@@ -325,7 +324,7 @@ describe("the timeout of an attempt", () => {
     await running
     await world.runAll(10_000)
     expect(world.receivers.received).toHaveLength(2)
-    const attempts = await listAttempts(world.deps, "app_users", eventId, { limit: 10 })
+    const attempts = await attemptsOf(world, eventId)
     expect(attempts.map(({ error, statusCode, durationMs }) => [error, statusCode, durationMs])).toEqual([
       ["timeout", null, 15_000],
       [null, 200, 0],
@@ -413,20 +412,12 @@ describe("the response that is kept", () => {
       await registerHook(world, HOOK)
       const eventId = await registerUser(world, "alice")
       await world.runDue()
-      const [kept] = await listAttempts(world.deps, "app_users", eventId, { limit: 1 })
+      const [kept] = await attemptsOf(world, eventId)
       expect(kept).toMatchObject({ statusCode: 404, url: HOOK, trigger: "scheduled", error: null })
       expect([kept?.body, kept?.bodyEncoding, kept?.bodyTruncated]).toEqual([stored, encoding, false])
     }
   })
 })
-
-/** The one delivery of the event. */
-async function deliveryOf(world: World, eventId: string) {
-  const row = await world.env.DB.prepare("SELECT endpoint_id AS id FROM deliveries WHERE event_id = ?")
-    .bind(eventId)
-    .first<{ id: string }>()
-  return getDelivery(world.deps, "app_users", eventId, row?.id ?? "")
-}
 
 async function endpointState(world: World) {
   return world.env.DB.prepare("SELECT disabled_at, disabled_reason, failing_since FROM endpoints").first<{

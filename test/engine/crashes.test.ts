@@ -1,9 +1,8 @@
 import { describe, expect, it } from "vitest"
-import { listAttempts } from "../../src/engine/attempts.ts"
-import { listDeliveries } from "../../src/engine/deliveries.ts"
 import { getEvent } from "../../src/engine/event-log.ts"
 import { consume } from "../../src/queue.ts"
 import { registerHook, registerUser } from "../support/make.ts"
+import { attemptsOf, deliveriesOf } from "../support/read.ts"
 import { batchOf, createWorld, type World } from "../support/world.ts"
 
 const HOOK = "http://receiver.example/hook"
@@ -16,11 +15,6 @@ async function worldWithHooks(...urls: string[]): Promise<World> {
   for (const url of urls) await registerHook(world, url)
   return world
 }
-
-const deliveriesOf = (world: World, eventId: string) =>
-  listDeliveries(world.deps, "app_users", eventId, { limit: 100 })
-const attemptsOf = (world: World, eventId: string) =>
-  listAttempts(world.deps, "app_users", eventId, { limit: 100 })
 
 describe("the queue", () => {
   it("may refuse the job after the batch: one sweep later the event arrives", async () => {

@@ -1,15 +1,12 @@
 import { describe, expect, it } from "vitest"
 
-import { getDelivery, listDeliveries } from "../../src/engine/deliveries.ts"
 import { makeEndpoints, registerHook, registerUser } from "../support/make.ts"
-import { createWorld, type World } from "../support/world.ts"
+import { deliveriesOf } from "../support/read.ts"
+import { createWorld } from "../support/world.ts"
 
 const HOOK = "http://receiver.example/hook"
 const OTHER = "http://other.example/hook"
 const HOUR_MS = 3_600_000
-
-const deliveriesOf = (world: World, eventId: string) =>
-  listDeliveries(world.deps, "app_users", eventId, { limit: 100 })
 
 describe("the retry lane", () => {
   it("retries by the schedule until the receiver recovers", async () => {
@@ -149,18 +146,5 @@ describe("one bad endpoint", () => {
     await world.runAllWithSweeps(HOUR_MS)
     const states = await Promise.all(ids.map((id) => deliveriesOf(world, id)))
     expect(states.flat().map(({ status }) => status)).toEqual(Array(10).fill("delivered"))
-  })
-})
-
-describe("deliveries", () => {
-  it("are scoped by application: another owner's is not found", async () => {
-    const world = await createWorld()
-    await registerHook(world, HOOK)
-    const eventId = await registerUser(world, "ada")
-    await world.runDue()
-    const [delivery] = await deliveriesOf(world, eventId)
-    await expect(
-      getDelivery(world.deps, "app_other", eventId, delivery?.endpointId ?? ""),
-    ).rejects.toMatchObject({ code: "not_found" })
   })
 })

@@ -1,13 +1,10 @@
 import { describe, expect, it } from "vitest"
 
-import { createApp } from "../../src/app.ts"
 import { parseConfig } from "../../src/config.ts"
-import { openDatabase } from "../../src/db/client.ts"
 import type { Deps } from "../../src/deps.ts"
-import { listAttempts } from "../../src/engine/attempts.ts"
-import { getDelivery } from "../../src/engine/deliveries.ts"
 import { EngineError } from "../../src/engine/errors.ts"
 import { seal, unseal } from "../../src/engine/seal.ts"
+import { attemptsOf, deliveryOf } from "../support/read.ts"
 import { verify } from "../support/receiver.ts"
 import { createWorld, ORIGIN, type World } from "../support/world.ts"
 
@@ -266,18 +263,18 @@ describe("an endpoint whose key is lost", () => {
       world.clock.advance(6 * 60_000)
     }
     expect(world.receivers.received).toEqual([])
-    const attempts = await listAttempts(world.deps, "app_users", eventId, { limit: 10 })
+    const attempts = await attemptsOf(world, eventId)
     expect(attempts.length).toBeGreaterThan(0)
     for (const made of attempts) expect(made).toMatchObject({ error: "internal", statusCode: null, body: "" })
     const endpointId = attempts[0]?.endpointId ?? ""
-    const waiting = await getDelivery(world.deps, "app_users", eventId, endpointId)
+    const waiting = await deliveryOf(world, eventId, endpointId)
     expect(waiting).toMatchObject({ status: "pending", reason: null })
     expect(waiting.nextAttemptAt).toBeGreaterThan(0)
 
     await world.sweep()
     await world.runAll(60_000)
     expect(verify(secret, world.receivers.to(HOOK)[0])).toBeTruthy()
-    expect(await getDelivery(world.deps, "app_users", eventId, endpointId)).toMatchObject({
+    expect(await deliveryOf(world, eventId, endpointId)).toMatchObject({
       status: "delivered",
     })
   })
@@ -427,16 +424,10 @@ describe("the log of a whole journey with faults", () => {
     const world = await tokenWorld()
     const url = `${HOOK}?capability=url-marker`
     await registerHook(world, url)
-    const fail = async () => {
-      throw new Error("D1_ERROR: out of luck")
+    world.probe.before = (statements) => {
+      if (statements.some((text) => text.includes("e.url_key"))) throw new Error("D1_ERROR: out of luck")
     }
-    const broken = { bind: () => broken, all: fail, raw: fail, first: fail, run: fail }
-    const d1 = {
-      prepare: (sql: string) => (/from "endpoints"/.test(sql) ? broken : world.env.DB.prepare(sql)),
-    } as unknown as D1Database
-    const db = openDatabase(d1, world.clock, () => 0)
-    const app = createApp(() => ({ ...world.deps, database: () => db, databases: [db] }))
-    const fault = await app.request(
+    const fault = await world.app.request(
       `${ORIGIN}/webhook`,
       {
         method: "DELETE",

@@ -2,9 +2,8 @@ import { describe, expect, it } from "vitest"
 
 import { parseConfig } from "../../src/config.ts"
 import type { Deps } from "../../src/deps.ts"
-import { listAttempts } from "../../src/engine/attempts.ts"
-import { getDelivery } from "../../src/engine/deliveries.ts"
 import { registerHook, registerUser } from "../support/make.ts"
+import { attemptsOf, deliveryOf } from "../support/read.ts"
 import { createWorld, ORIGIN, type World } from "../support/world.ts"
 
 const TOKEN = "token-Zm9vYmFyYmF6-first"
@@ -877,9 +876,9 @@ function withSettings(world: World, settings: Record<string, string>): Deps {
 
 /** Status and reason of the event's one delivery, and the error of its last attempt. */
 async function outcomeOf(world: World, eventId: string): Promise<(string | null | undefined)[]> {
-  const attempts = await listAttempts(world.deps, "app_users", eventId, { limit: 10 })
+  const attempts = await attemptsOf(world, eventId)
   const last = attempts.at(-1)
-  const delivery = await getDelivery(world.deps, "app_users", eventId, last?.endpointId ?? "")
+  const delivery = await deliveryOf(world, eventId, last?.endpointId ?? "")
   return [delivery.status, delivery.reason, last?.error]
 }
 

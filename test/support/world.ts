@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers"
 
 import { createApp } from "../../src/app.ts"
 import { parseConfig } from "../../src/config.ts"
-import { openDatabase } from "../../src/db/client.ts"
+import { type Batch, type Db, openDatabase } from "../../src/db/client.ts"
 import type { Deps } from "../../src/deps.ts"
 import type { Job } from "../../src/engine/pipeline/jobs.ts"
 import { sweep } from "../../src/engine/pipeline/sweep.ts"
@@ -30,8 +30,8 @@ export interface DatabaseProbe {
     sqlBytes: number
     rowsWritten: number
   }
-  /** Called before each batch with its SQL; what it throws, D1 throws. */
-  before: ((statements: string[]) => void) | null
+  /** Called before each batch with its SQL, and waited for; what it throws, D1 throws. */
+  before: ((statements: string[]) => unknown) | null
   /** Called after each batch: the answer gets lost on the way if it throws. */
   after: ((statements: string[]) => void) | null
   /** Called after each round trip, batch or single read, with what each of its statements has cost. */
@@ -115,9 +115,10 @@ export async function createWorld(settings: Record<string, string> = {}) {
     let dead = false
     const unlessDead = <T>(promise: Promise<T>): Promise<T> =>
       dead ? new Promise(() => {}) : promise.then((value) => (dead ? new Promise<never>(() => {}) : value))
-    const mortalDb = {
+    const mortalDb: Db = {
       ...db,
-      batch: (statements: Parameters<typeof db.batch>[0]) => unlessDead(db.batch(statements)),
+      read: (statement) => unlessDead(db.read(statement)),
+      batch: ((statements: Batch) => unlessDead(db.batch(statements))) as Db["batch"],
     }
     await new Promise<void>((resolve, reject) => {
       const mortal: Deps = {
@@ -242,7 +243,7 @@ function probed(d1: D1Database, probe: DatabaseProbe): D1Database {
       const sql = statements.map((statement) => texts.get(statement) ?? "")
       probe.batches++
       probe.largest.statements = Math.max(probe.largest.statements, statements.length)
-      probe.before?.(sql)
+      await probe.before?.(sql)
       const results = await d1.batch(statements)
       for (const text of sql) probe.largest.sqlBytes = Math.max(probe.largest.sqlBytes, text.length)
       for (const { meta } of results)

@@ -1,7 +1,8 @@
-import { asc, eq, gt, sql } from "drizzle-orm"
+import { sql } from "drizzle-orm"
 
 import { newId } from "../../db/ids.ts"
 import { invoices } from "../../db/schema.ts"
+import { shapeOf } from "../../db/shape.ts"
 import type { Deps } from "../../deps.ts"
 import { EngineError, notFound } from "../../engine/errors.ts"
 import { publish } from "../../engine/events.ts"
@@ -14,6 +15,7 @@ const PAY_TRIES = 5
 
 /** Amounts in minor units, times in epoch milliseconds. `lastEvent` names the event of its latest change. */
 export type Invoice = typeof invoices.$inferSelect
+const shape = shapeOf(invoices)
 
 export interface Changes {
   amount?: number | undefined
@@ -59,26 +61,19 @@ export async function createInvoice(
 }
 
 /** At most `limit` invoices in the order they were made. */
-export function listInvoices(deps: Deps, after: string | undefined, limit: number): Promise<Invoice[]> {
-  return deps
-    .database(APPLICATION)
-    .orm.select()
-    .from(invoices)
-    .where(after === undefined ? undefined : gt(invoices.id, after))
-    .orderBy(asc(invoices.id))
-    .limit(limit)
+export async function listInvoices(deps: Deps, after: string | undefined, limit: number): Promise<Invoice[]> {
+  const rows = await deps.database(APPLICATION).read(sql`
+    SELECT ${shape.columns("i")} FROM invoices i WHERE i.id > ${after ?? ""} ORDER BY i.id LIMIT ${limit}`)
+  return rows.map(shape.read)
 }
 
 /** One invoice; refuses with `not_found`. */
 export async function getInvoice(deps: Deps, id: string): Promise<Invoice> {
-  const invoice = await deps
+  const [row] = await deps
     .database(APPLICATION)
-    .orm.select()
-    .from(invoices)
-    .where(eq(invoices.id, id))
-    .get()
-  if (!invoice) throw notFound("Invoice")
-  return invoice
+    .read(sql`SELECT ${shape.columns("i")} FROM invoices i WHERE i.id = ${id}`)
+  if (!row) throw notFound("Invoice")
+  return shape.read(row)
 }
 
 /**

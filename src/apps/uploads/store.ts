@@ -1,7 +1,8 @@
-import { and, eq, ne, sql } from "drizzle-orm"
+import { sql } from "drizzle-orm"
 
 import { fromUuid, idAt, newId } from "../../db/ids.ts"
 import { uploads } from "../../db/schema.ts"
+import { shapeOf } from "../../db/shape.ts"
 import type { Deps } from "../../deps.ts"
 import { publish } from "../../engine/events.ts"
 import { createEndpoint } from "../../engine/new-endpoint.ts"
@@ -64,6 +65,7 @@ export async function findEndpoint(deps: Deps, webhookId: string): Promise<strin
 }
 
 export type Upload = typeof uploads.$inferSelect
+const shape = shapeOf(uploads)
 
 /** Notes an upload before its first byte is stored, so that no object is without a row. Answers its id. */
 export async function beginUpload(
@@ -114,13 +116,10 @@ export type ArrivedUpload = Upload & { state: Exclude<Upload["state"], "receivin
 
 /** The upload with this id, once it has arrived; else null. */
 export async function getUpload(deps: Deps, id: string): Promise<ArrivedUpload | null> {
-  const found = await deps
+  const [row] = await deps
     .database(APPLICATION)
-    .orm.select()
-    .from(uploads)
-    .where(and(eq(uploads.id, id), ne(uploads.state, "receiving")))
-    .get()
-  return found === undefined ? null : (found as ArrivedUpload)
+    .read(sql`SELECT ${shape.columns("u")} FROM uploads u WHERE u.id = ${id} AND u.state <> 'receiving'`)
+  return row ? (shape.read(row) as ArrivedUpload) : null
 }
 
 export interface ClaimedUpload

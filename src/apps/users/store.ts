@@ -1,7 +1,8 @@
-import { and, asc, eq, gt, sql } from "drizzle-orm"
+import { sql } from "drizzle-orm"
 
 import { newId } from "../../db/ids.ts"
 import { messages, users } from "../../db/schema.ts"
+import { shapeOf } from "../../db/shape.ts"
 import type { Deps } from "../../deps.ts"
 import { publish } from "../../engine/events.ts"
 import type { Remember } from "../../engine/idempotency.ts"
@@ -9,20 +10,11 @@ import type { Remember } from "../../engine/idempotency.ts"
 /** The id of application A, the user notification service. */
 export const APPLICATION = "app_users"
 
-export interface User {
-  id: string
-  username: string
-  registeredAt: number
-}
+const userShape = shapeOf(users)
+const messageShape = shapeOf(messages)
 
-export interface Message {
-  id: string
-  sender: string
-  recipient: string
-  subject: string
-  message: string
-  receivedAt: number
-}
+export type User = typeof users.$inferSelect
+export type Message = typeof messages.$inferSelect
 
 /** Registers the name and publishes what `payloadOf` makes of the user; null when the name is taken. */
 export async function createUser(
@@ -48,14 +40,10 @@ export async function createUser(
 }
 
 /** At most `limit` users in order of registration. */
-export function listUsers(deps: Deps, after: string | undefined, limit: number): Promise<User[]> {
-  return deps
-    .database(APPLICATION)
-    .orm.select()
-    .from(users)
-    .where(after === undefined ? undefined : gt(users.id, after))
-    .orderBy(asc(users.id))
-    .limit(limit)
+export async function listUsers(deps: Deps, after: string | undefined, limit: number): Promise<User[]> {
+  const rows = await deps.database(APPLICATION).read(sql`
+    SELECT ${userShape.columns("u")} FROM users u WHERE u.id > ${after ?? ""} ORDER BY u.id LIMIT ${limit}`)
+  return rows.map(userShape.read)
 }
 
 export type Unsendable = "no sender" | "no recipient" | "to oneself"
@@ -103,15 +91,11 @@ export async function listMessages(
   after: string | undefined,
   limit: number,
 ): Promise<Message[] | null> {
-  const { orm } = deps.database(APPLICATION)
-  const [known, found] = await orm.batch([
-    orm.select({ id: users.id }).from(users).where(eq(users.username, recipient)),
-    orm
-      .select()
-      .from(messages)
-      .where(and(eq(messages.recipient, recipient), after === undefined ? undefined : gt(messages.id, after)))
-      .orderBy(asc(messages.id))
-      .limit(limit),
-  ])
-  return known.length === 0 ? null : found
+  const { known, found } = await deps.database(APPLICATION).batch({
+    known: sql`SELECT 1 FROM users WHERE username = ${recipient}`,
+    found: sql`
+      SELECT ${messageShape.columns("m")} FROM messages m
+      WHERE m.recipient = ${recipient} AND m.id > ${after ?? ""} ORDER BY m.id LIMIT ${limit}`,
+  })
+  return known.length === 0 ? null : found.map(messageShape.read)
 }

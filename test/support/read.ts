@@ -1,0 +1,30 @@
+import { sql } from "drizzle-orm"
+
+import { attempts, deliveries } from "../../src/db/schema.ts"
+import { shapeOf } from "../../src/db/shape.ts"
+import type { World } from "./world.ts"
+
+const delivery = shapeOf(deliveries)
+const attempt = shapeOf(attempts)
+
+/** An event's deliveries by endpoint id, as they are stored. */
+export async function deliveriesOf(world: World, eventId: string) {
+  const rows = await world.db.read(sql`
+    SELECT ${delivery.columns("d")} FROM deliveries d WHERE d.event_id = ${eventId} ORDER BY d.endpoint_id`)
+  return rows.map(delivery.read)
+}
+
+/** The event's one delivery, or the one to the endpoint that is named. */
+export async function deliveryOf(world: World, eventId: string, endpointId?: string) {
+  const all = await deliveriesOf(world, eventId)
+  const found = endpointId === undefined ? all[0] : all.find((one) => one.endpointId === endpointId)
+  if (!found) throw new Error("there is no such delivery")
+  return found
+}
+
+/** An event's attempts, oldest first, as they are stored. */
+export async function attemptsOf(world: World, eventId: string) {
+  const rows = await world.db.read(sql`
+    SELECT ${attempt.columns("a")} FROM attempts a WHERE a.event_id = ${eventId} ORDER BY a.id`)
+  return rows.map(attempt.read)
+}
