@@ -4,7 +4,7 @@ import type { Deps } from "../deps.ts"
 import { getEndpoint } from "./endpoints.ts"
 import { EngineError } from "./errors.ts"
 import { nudgeOperations, operationalEvent } from "./operational-events.ts"
-import { checkCustomHeaders } from "./rules/headers.ts"
+import { checkCustomHeaders, isHeaderName } from "./rules/headers.ts"
 import { seal, unseal } from "./seal.ts"
 
 type Headers = Readonly<Record<string, string>>
@@ -30,14 +30,17 @@ export function replaceHeaders(
  * Sets the headers that are named and takes away those named with null; upper and lower case make no difference.
  * Refuses with `not_found` or `invalid`.
  */
-export function changeHeaders(
+export async function changeHeaders(
   deps: Deps,
   applicationId: string,
   idOrUid: string,
   change: Readonly<Record<string, string | null>>,
 ): Promise<void> {
+  const odd = Object.keys(change).find((name) => !isHeaderName(name))
+  if (odd !== undefined)
+    throw new EngineError("invalid", `${odd}: This is not the name of a header.`, "headers")
   const named = new Set(Object.keys(change).map((name) => name.toLowerCase()))
-  return rewrite(deps, applicationId, idOrUid, (headers) => ({
+  await rewrite(deps, applicationId, idOrUid, (headers) => ({
     ...Object.fromEntries(Object.entries(headers).filter(([name]) => !named.has(name.toLowerCase()))),
     ...Object.fromEntries(
       Object.entries(change).flatMap(([name, value]) => (value === null ? [] : [[name, value]])),
@@ -55,7 +58,9 @@ async function rewrite(
   for (let tries = 0; tries < TRIES; tries++) {
     const { id, sealed, headers } = await readHeaders(deps, applicationId, idOrUid)
     const edited = edit(headers)
-    const checked = checkCustomHeaders(edited)
+    // Who registered with a content type of its own (C) may keep and change it.
+    const ownContentType = Object.keys(headers).some((name) => name.toLowerCase() === "content-type")
+    const checked = checkCustomHeaders(edited, { ownContentType })
     if (!checked.ok) throw new EngineError("invalid", `${checked.header}: ${checked.message}`, "headers")
     const empty = Object.keys(edited).length === 0
     const resealed = empty ? null : await seal(deps.config, JSON.stringify(edited))

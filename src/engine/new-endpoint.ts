@@ -23,6 +23,8 @@ export interface NewEndpoint extends Change<EndpointSettings> {
   eventTypes: readonly string[] | null
   /** Sent with each delivery; stored sealed. */
   headers?: Readonly<Record<string, string>> | undefined
+  /** Whether a content type may be among the headers, in place of ours. */
+  ownContentType?: boolean
   /** The signing secret; a new one without. */
   secret?: string | null | undefined
   /** The origin this request came in on: never a target. */
@@ -48,8 +50,8 @@ export async function createEndpoint(
 ): Promise<CreatedEndpoint> {
   const { applicationId, headers = {} } = input
   const { href } = refuseBadTarget(deps, input.url, input.ownOrigin)
-  const checked = checkCustomHeaders(headers)
-  if (!checked.ok) throw new EngineError("invalid", checked.message, "headers")
+  const checked = checkCustomHeaders(headers, { ownContentType: input.ownContentType ?? false })
+  if (!checked.ok) throw new EngineError("invalid", `${checked.header}: ${checked.message}`, "headers")
   const secret = await secretOrNew(input.secret ?? null, "secret")
   const types =
     input.eventTypes === null ? null : await resolveEventTypes(deps, applicationId, input.eventTypes)

@@ -337,11 +337,18 @@ describe("an endpoint's headers", () => {
     ["svix-id", "x"],
     ["proxy-authorization", "x"],
     ["user-agent", "x"],
+    ["X-Amz-Date", "x"],
+    ["Content-Type", "text/plain"],
+    ["cache-control", "no-store"],
+    ["x-real-ip", "10.0.0.1"],
+    ["x-\u212Aey", "x"],
     ["bad name", "x"],
     ["x-line", "a\nb"],
     ["x-long", "x".repeat(4097)],
-  ])("refuse %s, put or patched, and stay as they were", async (name, value) => {
+  ])("refuse %s, given along, put or patched, and stay as they were", async (name, value) => {
     await make()
+    const created = svix.endpoint.create("acme", { url: HOOK, headers: { [name]: value } })
+    expect(await refusalOf(created)).toEqual(unfit("body", "headers"))
     await svix.endpoint.setHeaders("acme", "hook", { headers: { "x-mine": "1" } })
     for (const work of [svix.endpoint.setHeaders, svix.endpoint.patchHeaders]) {
       const refused = await refusalOf(
@@ -350,5 +357,41 @@ describe("an endpoint's headers", () => {
       expect(refused).toEqual(unfit("body", "headers"))
     }
     expect(await headers()).toEqual({ headers: { "x-mine": "1" }, sensitive: [] })
+  })
+
+  it("are not taken away by a name that only looks like theirs in lower case", async () => {
+    await make()
+    await svix.endpoint.setHeaders("acme", "hook", { headers: { "x-key": "1" } })
+    const headers = { "x-\u212Aey": null } as unknown as Record<string, string>
+    expect(await refusalOf(svix.endpoint.patchHeaders("acme", "hook", { headers }))).toEqual(
+      unfit("body", "headers"),
+    )
+    expect(
+      await refusalOf(
+        svix.endpoint.patchHeaders("acme", "hook", { headers: {}, deleteHeaders: ["x-\u212Aey"] }),
+      ),
+    ).toEqual(unfit("body", "headers"))
+    expect((await deliver())?.headers["x-key"]).toBe("1")
+  })
+
+  it("keep the content type that one was registered with through C's door, and let it be changed", async () => {
+    const types = await world.fetch("/event_type", { headers: { authorization } })
+    const { data } = await types.json<{ data: { id: string }[] }>()
+    const registered = await world.fetch("/webhook/register", {
+      json: {
+        event_type_id: data[0]?.id,
+        user_id: 1,
+        url: HOOK,
+        custom_headers: { "Content-Type": "text/plain" },
+      },
+      headers: { authorization },
+    })
+    const { endpoint_id } = (await registered.json<{ data: { endpoint_id: string } }>()).data
+    await svix.endpoint.patchHeaders("uploads", endpoint_id, { headers: { "x-new": "1" } })
+    await svix.endpoint.patchHeaders("uploads", endpoint_id, { headers: { "content-type": "text/html" } })
+    expect((await svix.endpoint.getHeaders("uploads", endpoint_id)).headers).toEqual({
+      "x-new": "1",
+      "content-type": "text/html",
+    })
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { checkCustomHeaders } from "../../src/engine/rules/headers.ts"
+import { checkCustomHeaders, isContentType } from "../../src/engine/rules/headers.ts"
 
 const refusal = (headers: Record<string, string>) => {
   const result = checkCustomHeaders(headers)
@@ -9,7 +9,6 @@ const refusal = (headers: Record<string, string>) => {
 describe("an endpoint's own header", () => {
   it.each([
     "authorization",
-    "content-type",
     "Accept",
     "X-Api-Key",
     "x-forward",
@@ -19,6 +18,11 @@ describe("an endpoint's own header", () => {
     "webhook",
     "cf",
     "hosts",
+    "x-amazon",
+    "x-goo",
+    "x-azure",
+    "ages",
+    "content-disposition",
     "!#$%&'*+-.^_`|~09azAZ",
     "n".repeat(128),
   ])("may be %s", (name) => {
@@ -48,6 +52,36 @@ describe("an endpoint's own header", () => {
     "Webhook-Signature",
     "svix-id",
     "User-Agent",
+    // Svix's list.
+    "X-Svix-Id",
+    "x-amz-date",
+    "x-amzn-trace-id",
+    "x-google-anything",
+    "x-goog-meta",
+    "x-gfe-request",
+    "X-Azure-Ref",
+    "x-fd-healthprobe",
+    "content-encoding",
+    "Content-Type",
+    "content-language",
+    "content-location",
+    "cache-control",
+    "age",
+    "expires",
+    "pragma",
+    "warning",
+    "trailers",
+    "clear-site-data",
+    // A proxy's.
+    "Forwarded",
+    "x-real-ip",
+    "X-Client-IP",
+    "x-cluster-client-ip",
+    "true-client-ip",
+    "fastly-client-ip",
+    "client-ip",
+    "Via",
+    "x-original-url",
   ])("may not be the reserved %s", (name) => {
     expect(refusal({ [name]: "value" })).toMatchObject({
       header: name,
@@ -55,11 +89,19 @@ describe("an endpoint's own header", () => {
     })
   })
 
-  it.each(["", " ", "a b", "a:b", "a\n", "a(b)", "ä", "a/b", "a\0"])("may not be named %j", (name) => {
-    expect(refusal({ [name]: "value" })).toMatchObject({
-      header: name,
-      message: expect.stringContaining("letters, digits"),
-    })
+  it.each(["", " ", "a b", "a:b", "a\n", "a(b)", "ä", "a/b", "a\0", "x-\u212Aey"])(
+    "may not be named %j",
+    (name) => {
+      expect(refusal({ [name]: "value" })).toMatchObject({
+        header: name,
+        message: expect.stringContaining("letters, digits"),
+      })
+    },
+  )
+
+  it.each(["content-type", "Content-Type"])("may be %s where a contract documents it", (name) => {
+    expect(checkCustomHeaders({ [name]: "text/plain" }, { ownContentType: true })).toEqual({ ok: true })
+    expect(refusal({ [name]: "text/plain" })?.header).toBe(name)
   })
 
   it("may have a name of 128 characters at most", () => {
@@ -126,5 +168,33 @@ describe("an endpoint's headers together", () => {
 
   it("are reported by the first that offends", () => {
     expect(refusal({ "x-fine": "a", host: "b", te: "c" })?.header).toBe("host")
+  })
+})
+
+describe("a delivery's content type", () => {
+  it.each([
+    "text/plain",
+    "application/xml",
+    "application/vnd.api+json; charset=utf-8",
+    'multipart/mixed; boundary="a b"',
+    `text/${"x".repeat(251)}`,
+  ])("may be %s", (value) => {
+    expect(isContentType(value)).toBe(true)
+  })
+
+  it.each([
+    "",
+    "text",
+    "text/",
+    "/plain",
+    "text/plain\r\nx-evil: 1",
+    "text/plain; a=\n",
+    "text/pläin",
+    "text/plain; name=ü",
+    "te xt/plain",
+    "text/plain extra",
+    `text/${"x".repeat(252)}`,
+  ])("may not be %j", (value) => {
+    expect(isContentType(value)).toBe(false)
   })
 })

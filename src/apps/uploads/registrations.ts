@@ -135,7 +135,7 @@ registrations.openapi(
 
 /** The engine checks headers too; here the one at fault is named. */
 function checkedHeaders(headers: Record<string, string>): Record<string, string> {
-  const checked = checkCustomHeaders(headers)
+  const checked = checkCustomHeaders(headers, { ownContentType: true })
   if (!checked.ok) throw new Problem(400, null, `custom_headers, '${checked.header}': ${checked.message}`)
   return headers
 }

@@ -41,6 +41,7 @@ export async function createRegistration(deps: Deps, registration: NewRegistrati
     url,
     keepSpelling: true,
     headers: registration.customHeaders,
+    ownContentType: true,
     eventTypes: [registration.eventType],
     ownOrigin,
     statements: [

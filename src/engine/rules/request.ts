@@ -33,7 +33,7 @@ export async function buildRequest(input: {
   for (const [name, value] of Object.entries(input.headers)) {
     // Checked when the endpoint was saved; a row from before a rule must neither forge a header nor stop the
     // delivery.
-    if (checkCustomHeaders({ [name]: value }).ok) headers.set(name, value)
+    if (checkCustomHeaders({ [name]: value }, { ownContentType: true }).ok) headers.set(name, value)
   }
   return { headers, body }
 }
