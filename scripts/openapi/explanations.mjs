@@ -86,6 +86,12 @@ const EXPLANATIONS = [
   ],
 
   ["EventType*", "enforceSchema is our own", "an event type may ask that messages fit its newest schema"],
+  // What Svix's document hides, and its server takes and answers all the same.
+  ["ApplicationOut", "rateLimit is our own", "hidden by Svix: the older name of throttleRate, for version 1"],
+  ["*EndpointOut", "rateLimit is our own", "hidden by Svix: the older name of throttleRate, for version 1"],
+  ["*EndpointOut", "filterTypes is our own", "hidden by Svix: the older name of eventTypes, for version 1"],
+  ["*Endpoint*", "version is our own", "hidden by Svix: clients of version 1 send it and cannot do without"],
+  ["MessageIn", "transformationsParams is our own", "hidden by Svix: how its clients send a text as it is"],
   ["EndpointSecretOut", "publicKey is our own", "what a receiver verifies an Ed25519 signature with"],
   ["EndpointIn", "headers is our own", "sent by the official clients, as the hosted API has it"],
   [

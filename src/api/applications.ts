@@ -16,6 +16,7 @@ import type { Remember } from "../engine/idempotency.ts"
 import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { createRouter } from "../http/router.ts"
+import { input } from "./input.ts"
 import { Iterator, Limit, listOf, Ordering, toList, toPageRequest } from "./page.ts"
 import { refusals } from "./problems.ts"
 import {
@@ -44,14 +45,23 @@ const settings = {
   metadata: MetadataIn,
 }
 
-/** An application as it is given; a message may bring one along. */
-export const ApplicationIn = z.object(settings).openapi("ApplicationIn", {
-  example: { name: "My first application", uid: "unique-app-identifier" },
-})
+/** What version 1 of Svix's clients calls it. */
+const aliases = { rateLimit: "throttleRate" }
 
-const ApplicationPatch = z
-  .object({ ...settings, name: Name.optional(), metadata: MetadataPatch.optional() })
-  .openapi("ApplicationPatch", { example: { name: "My first application" } })
+/** An application as it is given; a message may bring one along. */
+export const ApplicationIn = input(
+  z.object(settings).openapi("ApplicationIn", {
+    example: { name: "My first application", uid: "unique-app-identifier" },
+  }),
+  { aliases },
+)
+
+const ApplicationPatch = input(
+  z
+    .object({ ...settings, name: Name.optional(), metadata: MetadataPatch.optional() })
+    .openapi("ApplicationPatch", { example: { name: "My first application" } }),
+  { aliases, nullClears: true },
+)
 
 const ApplicationOut = z
   .object({
@@ -59,6 +69,7 @@ const ApplicationOut = z
     uid: Uid.nullish(),
     name: z.string(),
     throttleRate: z.number().int().nullish(),
+    rateLimit: z.number().int().nullish().openapi({ deprecated: true, description: "As `throttleRate`" }),
     metadata: Metadata,
     createdAt: DateTime,
     updatedAt: DateTime,
@@ -69,6 +80,7 @@ const ApplicationOut = z
       uid: "unique-app-identifier",
       name: "My first application",
       throttleRate: null,
+      rateLimit: null,
       metadata: {},
       createdAt: "2025-05-07T04:03:10.779Z",
       updatedAt: "2025-05-07T04:03:10.779Z",
@@ -92,7 +104,15 @@ applications.openapi(
       "Those that come with the system, `users`, `invoices`, `uploads`, `operations`, are among them.",
     method: "get",
     path: "/api/v1/app",
-    request: { query: z.object({ limit: Limit, iterator: Iterator, order: Ordering.optional() }) },
+    request: {
+      query: input(z.object({ limit: Limit, iterator: Iterator, order: Ordering.optional() }), {
+        unsupported: {
+          exclude_apps_with_no_endpoints: "false",
+          exclude_apps_with_disabled_endpoints: "false",
+          exclude_apps_with_svix_play_endpoints: "false",
+        },
+      }),
+    },
     responses: {
       200: {
         description: "A page of applications",
@@ -215,5 +235,6 @@ export function toSettings({ name, uid, throttleRate, metadata }: z.infer<typeof
 }
 
 function toWire({ createdAt, updatedAt, ...application }: Application) {
-  return { ...application, createdAt: toTime(createdAt), updatedAt: toTime(updatedAt) }
+  const { throttleRate: rateLimit } = application
+  return { ...application, rateLimit, createdAt: toTime(createdAt), updatedAt: toTime(updatedAt) }
 }

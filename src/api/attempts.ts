@@ -20,6 +20,7 @@ import {
   toTimedPage,
   WithContent,
 } from "./filters.ts"
+import { input } from "./input.ts"
 import { StatusFilter } from "./message-wire.ts"
 import { Iterator, Limit, listOf } from "./page.ts"
 import { refusals } from "./problems.ts"
@@ -36,7 +37,7 @@ const StatusCodeClass = z.coerce
 /** What an attempt's status says of it: one that is kept is over, so that none is pending or being sent. */
 const TAKEN = { 0: true, 1: null, 2: false, 3: null } as const
 
-const Filters = z.object({
+const filters = {
   limit: Limit,
   iterator: Iterator,
   status: StatusFilter,
@@ -45,7 +46,10 @@ const Filters = z.object({
   ...TimeFilters,
   with_content: WithContent,
   event_types: EventTypesFilter,
-})
+}
+const unsupported = { tag: null, with_msg: "false" }
+const Filters = input(z.object(filters), { unsupported })
+const MessageFilters = input(z.object({ ...filters, endpoint_id: IdOrUid.optional() }), { unsupported })
 
 const AttemptPath = MessagePath.extend({ attempt_id: z.string().max(256) })
 
@@ -89,7 +93,7 @@ attempts.openapi(
     description,
     method: "get",
     path: "/api/v1/app/{app_id}/attempt/msg/{msg_id}",
-    request: { params: MessagePath, query: Filters.extend({ endpoint_id: IdOrUid.optional() }) },
+    request: { params: MessagePath, query: MessageFilters },
     responses: { 200: attemptList, ...refusals() },
   }),
   async (c) => {

@@ -9,12 +9,16 @@ import { createRouter } from "../http/router.ts"
 import { issueToken } from "../http/tokens.ts"
 import { getOrCreateApplication } from "./application-along.ts"
 import { ApplicationIn } from "./applications.ts"
+import { input } from "./input.ts"
 import { refusals } from "./problems.ts"
 import { AppPath, FeatureFlag } from "./wire.ts"
 
 const MAX_FLAGS = 100
 
-const AppPortalAccessIn = z
+const MIN_EXPIRY_SECONDS = 3600
+const MAX_EXPIRY_SECONDS = 7 * 24 * 3600
+
+const AppPortalAccessFields = z
   .object({
     application: ApplicationIn.nullish().openapi({
       description: "Made if it is missing; its uid is the path's",
@@ -24,12 +28,24 @@ const AppPortalAccessIn = z
       .max(MAX_FLAGS)
       .optional()
       .openapi({ uniqueItems: true, description: "Event types behind these flags are shown to the token" }),
+    expiry: z
+      .number()
+      .int()
+      .min(MIN_EXPIRY_SECONDS)
+      .max(MAX_EXPIRY_SECONDS)
+      .nullish()
+      .openapi({ description: "For how many seconds the token lasts; 7 days if not given" }),
   })
   .openapi("AppPortalAccessIn")
 
+const AppPortalAccessIn = input(AppPortalAccessFields, {
+  // A token may do all that an application's may, and is ended by itself alone.
+  unsupported: { readOnly: false, capabilities: null, sessionId: null, sessionIds: null },
+})
+
 const AppPortalAccessOut = z
   .object({
-    token: z.string().openapi({ description: "Reaches this application alone, for 7 days" }),
+    token: z.string().openapi({ description: "Reaches this application alone" }),
     url: z.url().openapi({ description: "A page that is opened with the token" }),
   })
   .openapi("AppPortalAccessOut")
@@ -59,13 +75,14 @@ authentication.openapi(
   async (c) => {
     const { deps } = c.var
     const { app_id } = c.req.valid("param")
-    const { application: missing, featureFlags = [] } = c.req.valid("json")
+    const { application: missing, featureFlags = [], expiry } = c.req.valid("json")
+    const lifetimeMs = (expiry ?? MAX_EXPIRY_SECONDS) * 1000
     const { body } = await idempotent(
       c,
       CATALOG,
       async () => {
         const application = await getOrCreateApplication(deps, app_id, missing)
-        return issueToken(deps, application.id, [...new Set(featureFlags)])
+        return issueToken(deps, application.id, { featureFlags: [...new Set(featureFlags)], lifetimeMs })
       },
       (token) => ({ status: 200, body: { token, url: portalUrl(c.req.url, deps.config.publicUrl, token) } }),
     )

@@ -6,7 +6,7 @@ import { resend } from "../engine/resend.ts"
 import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
 import { jsonAnswer } from "../http/raw-json.ts"
 import { createRouter } from "../http/router.ts"
-import { EndpointOut } from "./endpoint-wire.ts"
+import { EndpointOut, toWire } from "./endpoint-wire.ts"
 import {
   ChannelFilter,
   EventTypesFilter,
@@ -16,6 +16,7 @@ import {
   toTimedPage,
   WithContent,
 } from "./filters.ts"
+import { input } from "./input.ts"
 import {
   EndpointMessageOut,
   progressWith,
@@ -26,7 +27,7 @@ import {
 } from "./message-wire.ts"
 import { Iterator, Limit, listOf, toPageRequest } from "./page.ts"
 import { refusals } from "./problems.ts"
-import { EndpointPath, IdOrUid, MessagePath, toTime } from "./wire.ts"
+import { EndpointPath, IdOrUid, MessagePath } from "./wire.ts"
 
 const { metadata: _, ...endpointFields } = EndpointOut.shape
 const MessageEndpointOut = z.object({ ...endpointFields, ...withStatus }).openapi("MessageEndpointOut")
@@ -47,15 +48,18 @@ deliveries.openapi(
     path: "/api/v1/app/{app_id}/endpoint/{endpoint_id}/msg",
     request: {
       params: EndpointPath,
-      query: z.object({
-        limit: Limit,
-        iterator: Iterator,
-        channel: ChannelFilter,
-        status: StatusFilter,
-        ...TimeFilters,
-        with_content: WithContent,
-        event_types: EventTypesFilter,
-      }),
+      query: input(
+        z.object({
+          limit: Limit,
+          iterator: Iterator,
+          channel: ChannelFilter,
+          status: StatusFilter,
+          ...TimeFilters,
+          with_content: WithContent,
+          event_types: EventTypesFilter,
+        }),
+        { unsupported: { tag: null } },
+      ),
     },
     responses: {
       200: {
@@ -116,19 +120,10 @@ deliveries.openapi(
       request,
       page,
       (endpoint) => endpoint.id,
-      (endpoint) => ({
-        id: endpoint.id,
-        uid: endpoint.uid,
-        url: endpoint.url,
-        description: endpoint.description,
-        disabled: endpoint.disabledAt !== null,
-        channels: endpoint.channels && [...endpoint.channels],
-        eventTypes: endpoint.eventTypes && [...endpoint.eventTypes],
-        throttleRate: endpoint.throttleRate,
-        createdAt: toTime(endpoint.createdAt),
-        updatedAt: toTime(endpoint.updatedAt),
-        ...toStatus(endpoint),
-      }),
+      ({ progress, nextAttemptAt, ...endpoint }) => {
+        const { metadata: _, ...fields } = toWire(endpoint)
+        return { ...fields, ...toStatus({ progress, nextAttemptAt }) }
+      },
     )
     return c.json(list, 200)
   },

@@ -8,6 +8,7 @@ import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { jsonAnswer } from "../http/raw-json.ts"
 import { createRouter } from "../http/router.ts"
+import { input } from "./input.ts"
 import { MessageOut } from "./message-wire.ts"
 import { refusals } from "./problems.ts"
 import { sendOnce } from "./send-once.ts"
@@ -34,7 +35,9 @@ const EndpointStats = z
   .object({ success: count, pending: count, sending: count, fail: count, canceled: count })
   .openapi("EndpointStats")
 
-const EventExampleIn = z.object({ eventType: EventTypeName }).openapi("EventExampleIn")
+const EventExampleIn = input(z.object({ eventType: EventTypeName }).openapi("EventExampleIn"), {
+  unsupported: { exampleIndex: 0, payload: null },
+})
 
 const tags = ["Endpoint"]
 

@@ -2,6 +2,7 @@ import { z } from "@hono/zod-openapi"
 
 import { type Endpoint, isEndpointUid } from "../engine/endpoints.ts"
 import { keyed } from "../http/keyed.ts"
+import { input } from "./input.ts"
 import {
   Channel,
   DateTime,
@@ -27,11 +28,22 @@ function setOf<Item extends z.ZodType<string>>(item: Item, most?: number) {
   return list.transform((items) => [...new Set<string>(items)]).openapi({ uniqueItems: true })
 }
 
+const Version = z.number().int().min(1).max(65_535)
+
+/** What version 1 of Svix's clients calls them. */
+const aliases = { filterTypes: "eventTypes", rateLimit: "throttleRate" }
+/** Changed with operations of their own. */
+const unsupported = { secret: null, headers: null }
+
 const settings = {
   url: Url,
   description: Text.default(""),
   uid: EndpointUid.nullish(),
   throttleRate: ThrottleRate.nullish(),
+  version: Version.nullish().openapi({
+    deprecated: true,
+    description: "A number of your own, kept and answered; 1 if not given",
+  }),
   disabled: z.boolean().default(false),
   eventTypes: setOf(EventTypeName)
     .nullish()
@@ -50,7 +62,10 @@ export const Secret = z.string().max(200).nullish().openapi({
 
 const example = { url: "https://example.com/webhook/", eventTypes: ["user.signup"] }
 
-export const EndpointUpdate = z.object(settings).openapi("EndpointUpdate", { example })
+export const EndpointUpdate = input(z.object(settings).openapi("EndpointUpdate", { example }), {
+  aliases,
+  unsupported,
+})
 
 /** Headers by name, each with its value. */
 export const HeadersIn = keyed(z.string()).openapi({
@@ -58,7 +73,7 @@ export const HeadersIn = keyed(z.string()).openapi({
   additionalProperties: { type: "string" },
 })
 
-export const EndpointIn = z
+const EndpointInFields = z
   .object({
     ...settings,
     secret: Secret,
@@ -69,15 +84,24 @@ export const EndpointIn = z
   })
   .openapi("EndpointIn", { example })
 
-export const EndpointPatch = z
+export const EndpointIn = input(EndpointInFields, { aliases })
+
+const EndpointPatchFields = z
   .object({
     ...settings,
     url: Url.optional(),
     description: Text.optional(),
+    version: Version.optional().openapi({ deprecated: true }),
     disabled: z.boolean().optional(),
     metadata: MetadataPatch.optional(),
   })
   .openapi("EndpointPatch", { example: { disabled: true } })
+
+export const EndpointPatch = input(EndpointPatchFields, {
+  aliases,
+  nullClears: true,
+  unsupported,
+})
 
 export const EndpointOut = z
   .object({
@@ -86,11 +110,17 @@ export const EndpointOut = z
     url: z.string(),
     description: z.string(),
     throttleRate: z.number().int().nullish(),
+    rateLimit: z.number().int().nullish().openapi({ deprecated: true, description: "As `throttleRate`" }),
+    version: z.number().int().openapi({ deprecated: true }),
     disabled: z.boolean().default(false),
     eventTypes: z
       .array(EventTypeName)
       .nullish()
       .openapi({ uniqueItems: true, description: "Null: every type there is and will be" }),
+    filterTypes: z
+      .array(EventTypeName)
+      .nullish()
+      .openapi({ uniqueItems: true, deprecated: true, description: "As `eventTypes`" }),
     channels: z.array(Channel).nullish().openapi({ uniqueItems: true }),
     metadata: Metadata,
     createdAt: DateTime,
@@ -103,8 +133,11 @@ export const EndpointOut = z
       url: "https://example.com/webhook/",
       description: "",
       throttleRate: null,
+      rateLimit: null,
+      version: 1,
       disabled: false,
       eventTypes: ["user.signup"],
+      filterTypes: ["user.signup"],
       channels: null,
       metadata: {},
       createdAt: "2025-05-07T04:03:10.779Z",
@@ -118,17 +151,21 @@ export function toSettings(given: z.infer<typeof EndpointUpdate>) {
     ...given,
     uid: given.uid ?? null,
     throttleRate: given.throttleRate ?? null,
+    version: given.version ?? 1,
     eventTypes: given.eventTypes ?? null,
     channels: given.channels ?? null,
   }
 }
 
 export function toWire(endpoint: Endpoint): z.output<typeof EndpointOut> {
-  const { disabledAt, disabledReason: _, createdAt, updatedAt, eventTypes, channels, ...rest } = endpoint
+  const { disabledAt, disabledReason: _, createdAt, updatedAt, channels, ...rest } = endpoint
+  const eventTypes = endpoint.eventTypes && [...endpoint.eventTypes]
   return {
     ...rest,
+    rateLimit: endpoint.throttleRate,
     disabled: disabledAt !== null,
-    eventTypes: eventTypes && [...eventTypes],
+    eventTypes,
+    filterTypes: eventTypes,
     channels: channels && [...channels],
     createdAt: toTime(createdAt),
     updatedAt: toTime(updatedAt),

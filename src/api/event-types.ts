@@ -16,6 +16,7 @@ import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { JsonObject, keyed } from "../http/keyed.ts"
 import { createRouter } from "../http/router.ts"
+import { input } from "./input.ts"
 import { Iterator, Limit, listOf, Ordering, toList, toPageRequest } from "./page.ts"
 import { refusals } from "./problems.ts"
 import { DateTime, EventTypeName, FeatureFlag, Flag, Text, toTime } from "./wire.ts"
@@ -45,23 +46,33 @@ const settings = {
   enforceSchema: EnforceSchema.default(false),
 }
 
-const EventTypeUpdate = z.object(settings).openapi("EventTypeUpdate", {
-  example: { description: "A user has signed up" },
-})
+/** A type is behind one flag or none. */
+const unsupported = { featureFlags: [] }
 
-const EventTypeIn = z.object({ name: NewName, ...settings }).openapi("EventTypeIn", {
-  example: { name: "user.signup", description: "A user has signed up" },
-})
+const EventTypeUpdate = input(
+  z.object(settings).openapi("EventTypeUpdate", { example: { description: "A user has signed up" } }),
+  { unsupported },
+)
 
-const EventTypePatch = z
-  .object({
-    ...settings,
-    description: Text.optional(),
-    archived: z.boolean().optional(),
-    deprecated: z.boolean().optional(),
-    enforceSchema: EnforceSchema.optional(),
-  })
-  .openapi("EventTypePatch", { example: { deprecated: true } })
+const EventTypeIn = input(
+  z.object({ name: NewName, ...settings }).openapi("EventTypeIn", {
+    example: { name: "user.signup", description: "A user has signed up" },
+  }),
+  { unsupported },
+)
+
+const EventTypePatch = input(
+  z
+    .object({
+      ...settings,
+      description: Text.optional(),
+      archived: z.boolean().optional(),
+      deprecated: z.boolean().optional(),
+      enforceSchema: EnforceSchema.optional(),
+    })
+    .openapi("EventTypePatch", { example: { deprecated: true } }),
+  { unsupported },
+)
 
 const EventTypeOut = z
   .object({

@@ -2,6 +2,7 @@ import { z } from "@hono/zod-openapi"
 
 import type { DeliveryProgress } from "../engine/deliveries.ts"
 import type { EventWithPayload } from "../engine/event-log.ts"
+import { isObject, parseJson } from "../engine/rules/json.ts"
 import { verbatim } from "../http/raw-json.ts"
 import { Channel, EventTypeName, toTime, Uid } from "./wire.ts"
 
@@ -17,7 +18,8 @@ const fields = {
   eventId: Uid.nullish().openapi({ description: "The sender's own id for the message" }),
   eventType: EventTypeName.openapi({ example: "user.signup" }),
   payload: z.record(z.string(), z.unknown()).openapi({
-    description: 'Empty unless asked for; `{"expired": true}` once it is deleted',
+    description:
+      'Empty unless asked for, and where a text was sent that is no JSON object; `{"expired": true}` once it is deleted',
     example: { email: "ada@example.com" },
   }),
   channels: Channels.nullish(),
@@ -81,12 +83,18 @@ export function statusPair(status: (typeof STATUSES)[number]) {
   return { status, statusText: STATUS_TEXTS[status] }
 }
 
+/** The payload exactly as it was sent: of a text that is no JSON object only the `{}` can be shown that came with it. */
+function shownPayload(payload: string | null): Record<string, unknown> {
+  if (payload === null) return { expired: true }
+  return isObject(parseJson(payload)) ? verbatim(payload) : {}
+}
+
 /** An event as a message, for `jsonAnswer`; without its content unless asked for. */
 export function toMessage(event: EventWithPayload, withContent: boolean): z.infer<typeof MessageOut> {
   return {
     eventId: event.uid,
     eventType: event.eventType,
-    payload: !withContent ? {} : event.payload === null ? { expired: true } : verbatim(event.payload),
+    payload: withContent ? shownPayload(event.payload) : {},
     channels: event.channels,
     id: event.id,
     timestamp: toTime(event.createdAt),

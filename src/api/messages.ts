@@ -7,7 +7,7 @@ import { publishEvent } from "../engine/publish-event.ts"
 import { IdempotencyKey } from "../http/idempotency.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { JsonObject } from "../http/keyed.ts"
-import { jsonAnswer, rawMember } from "../http/raw-json.ts"
+import { jsonAnswer } from "../http/raw-json.ts"
 import { createRouter } from "../http/router.ts"
 import { getOrCreateApplication } from "./application-along.ts"
 import { ApplicationIn } from "./applications.ts"
@@ -21,16 +21,20 @@ import {
   toTimedPage,
   WithContent,
 } from "./filters.ts"
+import { input } from "./input.ts"
 import { Channels, MessageOut, toMessage } from "./message-wire.ts"
 import { Iterator, Limit, listOf } from "./page.ts"
 import { refusals } from "./problems.ts"
+import { contentOf, PAYLOAD_ALIAS, RawContent } from "./raw-content.ts"
 import { sendOnce } from "./send-once.ts"
 import { AppPath, EventTypeName, MessagePath, Uid } from "./wire.ts"
 
 /** What a request may have besides its payload. */
-const MAX_BODY_BYTES = MAX_PAYLOAD_BYTES + 32 * 1024
+const ENVELOPE_BYTES = 32 * 1024
+/** A payload of text stands in a string of JSON, which can spend six bytes on one (`\\u003c`). */
+const MAX_BODY_BYTES = 6 * MAX_PAYLOAD_BYTES + ENVELOPE_BYTES
 
-const MessageIn = z
+const MessageInFields = z
   .object({
     application: ApplicationIn.nullish(),
     channels: Channels.nullish(),
@@ -43,8 +47,15 @@ const MessageIn = z
       example: { email: "ada@example.com" },
     }),
     payloadRetentionPeriod: z.number().int().min(5).max(90).default(90).openapi({ description: "In days" }),
+    transformationsParams: RawContent.nullish(),
   })
   .openapi("MessageIn")
+
+const MessageIn = input(MessageInFields, {
+  // As version 1 of Svix's server called it.
+  aliases: { [PAYLOAD_ALIAS]: "payload" },
+  unsupported: { deliverAt: null, tags: [], payloadRetentionHours: null },
+})
 
 const tags = ["Message"]
 
@@ -73,18 +84,18 @@ messages.openapi(
   }),
   async (c) => {
     const { deps } = c.var
-    const input = c.req.valid("json")
+    const given = c.req.valid("json")
     const { with_content } = c.req.valid("query")
-    const application = await getOrCreateApplication(deps, c.req.valid("param").app_id, input.application)
-    const payload = rawMember(await c.req.text(), "payload") ?? ""
+    const application = await getOrCreateApplication(deps, c.req.valid("param").app_id, given.application)
+    const content = contentOf(await c.req.text(), given.transformationsParams)
     const message = await sendOnce(c, application.id, with_content, (remember) =>
       publishEvent(deps, {
         applicationId: application.id,
-        eventType: input.eventType,
-        payload,
-        uid: input.eventId ?? null,
-        channels: input.channels ? [...new Set(input.channels)] : null,
-        payloadDays: input.payloadRetentionPeriod,
+        eventType: given.eventType,
+        ...content,
+        uid: given.eventId ?? null,
+        channels: given.channels ? [...new Set(given.channels)] : null,
+        payloadDays: given.payloadRetentionPeriod,
         remember,
       }),
     )
@@ -103,14 +114,17 @@ messages.openapi(
     path: "/api/v1/app/{app_id}/msg",
     request: {
       params: AppPath,
-      query: z.object({
-        limit: Limit,
-        iterator: Iterator,
-        channel: ChannelFilter,
-        ...TimeFilters,
-        with_content: WithContent,
-        event_types: EventTypesFilter,
-      }),
+      query: input(
+        z.object({
+          limit: Limit,
+          iterator: Iterator,
+          channel: ChannelFilter,
+          ...TimeFilters,
+          with_content: WithContent,
+          event_types: EventTypesFilter,
+        }),
+        { unsupported: { tag: null } },
+      ),
     },
     responses: {
       200: {

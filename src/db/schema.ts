@@ -60,6 +60,8 @@ export const endpoints = sqliteTable(
     /** The endpoint's own headers, JSON, sealed (engine/seal.ts). */
     headers: text(),
     throttleRate: integer(),
+    /** Which version of the receiver's own interface this is: kept for whoever set it, nothing here reads it. */
+    version: integer().notNull().default(1),
     /** Since when the endpoint takes every event type; null: only what it has subscriptions for. */
     allEventTypesSince: integer(),
     createdAt: integer().notNull(),
@@ -153,8 +155,10 @@ export const events = sqliteTable(
     /** The last endpoint id that a fan-out in steps has written a delivery for. */
     fanoutCursor: text(),
     payloadExpiresAt: integer(),
-    /** The exact bytes to send; null once expunged. Last, so that lists never read its overflow pages. */
+    /** The exact bytes to send; null once expunged. Behind what lists read, so that they never walk its overflow pages. */
     payload: text(),
+    /** What the payload is, where it is not JSON. Read with the payload alone. */
+    contentType: text(),
   },
   (t) => [
     index("events_by_application").on(t.applicationId, t.id), // lists

@@ -52,6 +52,7 @@ export async function changeEndpoint(deps: Deps, change: EndpointChange): Promis
     channels: change.channels && JSON.stringify(change.channels),
     metadata: change.metadata && JSON.stringify(change.metadata),
     throttle_rate: change.throttleRate,
+    version: change.version,
     all_event_types_since: eventTypes === null ? sql`coalesce(all_event_types_since, ${now})` : types && null,
     ...(change.disabled === undefined ? {} : change.disabled ? disabling(now) : enabling(now)),
   })

@@ -19,6 +19,8 @@ export interface EndpointSettings {
   channels: readonly string[] | null
   metadata: Readonly<Record<string, string>>
   throttleRate: number | null
+  /** The receiver's own, for whoever set it. */
+  version: number
   /** Names of event types; null: all there are and will be. */
   eventTypes: readonly string[] | null
   disabled: boolean
@@ -35,7 +37,7 @@ export interface Endpoint extends Omit<EndpointSettings, "disabled"> {
 
 /** The columns of the endpoint `e` that `toEndpoint` takes. */
 export const endpointFields = sql`
-  e.id, e.uid, e.url, e.description, e.channels, e.metadata, e.throttle_rate, e.disabled_at,
+  e.id, e.uid, e.url, e.description, e.channels, e.metadata, e.throttle_rate, e.version, e.disabled_at,
   e.disabled_reason, e.created_at, e.updated_at, CASE WHEN e.all_event_types_since IS NULL THEN (
     SELECT json_group_array(name) FROM (
       SELECT DISTINCT t.name FROM subscriptions s JOIN event_types t ON t.id = s.event_type_id
@@ -121,6 +123,7 @@ export function toEndpoint(row: Row): Endpoint {
     channels: JSON.parse((row.channels as string | null) ?? "null"),
     metadata: JSON.parse(row.metadata as string),
     throttleRate: row.throttle_rate as number | null,
+    version: row.version as number,
     eventTypes: JSON.parse((row.event_types as string | null) ?? "null"),
     disabledAt: row.disabled_at as number | null,
     disabledReason: row.disabled_reason as Endpoint["disabledReason"],

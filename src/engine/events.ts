@@ -23,6 +23,8 @@ export interface Publication {
   eventType: string
   /** The exact bytes that receivers get. */
   payload: string
+  /** What the payload is; JSON if not given. */
+  contentType?: string | null
   /** Whether a type of the catalog counts where the application has none of this name. */
   catalog?: boolean
   /** The publisher's own id for the event. */
@@ -70,9 +72,10 @@ export async function publish(deps: Deps, publication: Publication): Promise<Pub
     ...statements,
     sql`
       INSERT INTO events (id, application_id, event_type_id, event_type, uid, endpoint_id, channels, created_at,
-        dispatched_at, payload_expires_at, payload)
+        dispatched_at, payload_expires_at, payload, content_type)
       SELECT v.id, v.application_id, v.event_type_id, v.event_type, ${uid}, v.endpoint_id, v.channels, v.created_at,
-        ${doneAtOnce(now)}, ${publication.payloadExpiresAt ?? null}, ${payload}
+        ${doneAtOnce(now)}, ${publication.payloadExpiresAt ?? null}, ${payload},
+        ${publication.contentType ?? null}
       FROM (
         SELECT ${id} AS id, ${applicationId} AS application_id, t.id AS event_type_id, t.name AS event_type,
           ${publication.endpointId ?? null} AS endpoint_id, ${channels} AS channels, ${now} AS created_at,

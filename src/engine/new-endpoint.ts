@@ -64,6 +64,7 @@ export async function createEndpoint(
     channels: input.channels ?? null,
     metadata: input.metadata ?? {},
     throttleRate: input.throttleRate ?? null,
+    version: input.version ?? 1,
     eventTypes: types === null ? null : types.map(({ name }) => name).toSorted(),
     disabledAt: input.disabled ? now : null,
     disabledReason: input.disabled ? "manual" : null,
@@ -79,10 +80,10 @@ export async function createEndpoint(
     deps.database(applicationId).batch([
       sql`
         INSERT INTO endpoints (id, application_id, uid, url, description, channels, metadata, headers,
-          throttle_rate, all_event_types_since, created_at, updated_at, enabled_at, disabled_at, disabled_reason)
+          throttle_rate, version, all_event_types_since, created_at, updated_at, enabled_at, disabled_at, disabled_reason)
         SELECT ${id}, ${applicationId}, ${endpoint.uid}, ${endpoint.url}, ${endpoint.description},
           ${endpoint.channels && JSON.stringify(endpoint.channels)}, ${JSON.stringify(endpoint.metadata)},
-          ${sealedHeaders}, ${endpoint.throttleRate}, ${types === null ? now : null}, ${now}, ${now}, ${now},
+          ${sealedHeaders}, ${endpoint.throttleRate}, ${endpoint.version}, ${types === null ? now : null}, ${now}, ${now}, ${now},
           ${endpoint.disabledAt}, ${endpoint.disabledReason}
         WHERE NOT ${exists}
           AND EXISTS (SELECT 1 FROM applications WHERE id = ${applicationId} AND removed_at IS NULL)`,

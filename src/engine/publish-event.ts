@@ -10,6 +10,7 @@ import { ensureEventType } from "./event-types.ts"
 import { PING_TYPE, publish } from "./events.ts"
 import { exampleOf } from "./examples.ts"
 import type { Remember } from "./idempotency.ts"
+import { parseJson } from "./rules/json.ts"
 import { misfit, newestSchema, type Schema } from "./schemas.ts"
 
 const DAY_MS = 24 * 3600 * 1000
@@ -19,8 +20,9 @@ const MAX_RETENTION_DAYS = 90
 export interface NewEvent {
   applicationId: string
   eventType: string
-  /** The exact bytes that receivers get: a JSON object. */
+  /** The exact text that receivers get, JSON unless `contentType` says something else. */
   payload: string
+  contentType?: string | null
   uid?: string | null
   channels?: string[] | null
   /** After this many days the payload is forgotten, if the event is still there. */
@@ -37,7 +39,8 @@ export async function publishEvent(deps: Deps, input: NewEvent): Promise<EventWi
   const type = await findType(deps, input.applicationId, input.eventType)
   if (type?.archived) throw archived(input.eventType)
   if (type?.enforceSchema && type.schema) {
-    const problem = misfit(type.schema, JSON.parse(input.payload))
+    const value = parseJson(input.payload)
+    const problem = value === undefined ? "It is not JSON." : misfit(type.schema, value)
     if (problem)
       throw new EngineError(
         "invalid",
@@ -86,7 +89,8 @@ async function examplePayload(deps: Deps, applicationId: string, eventType: stri
 }
 
 async function publishNow(deps: Deps, input: NewEvent, endpointId?: string): Promise<EventWithPayload> {
-  const { applicationId, eventType, payload, uid = null, channels = null, payloadDays, remember } = input
+  const { applicationId, eventType, payload, contentType = null, uid = null, channels = null } = input
+  const { payloadDays, remember } = input
   const now = deps.clock.now()
   const event: EventWithPayload = {
     id: newId("event", now),
@@ -107,6 +111,7 @@ async function publishNow(deps: Deps, input: NewEvent, endpointId?: string): Pro
     eventType,
     catalog: true,
     payload,
+    contentType,
     uid,
     channels,
     ...(endpointId === undefined ? {} : { endpointId }),

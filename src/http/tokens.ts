@@ -9,7 +9,6 @@ import type { ApplicationToken } from "../engine/tokens.ts"
 const PREFIX = "appsk_"
 const ALGORITHM = "HS256"
 const ISSUER = "posthorn"
-const LIFETIME_MS = 7 * 24 * 3600 * 1000
 /** Open mode without secrets: whoever is let in there may do everything without a token anyway. */
 const OPEN_MODE_KEY = "open mode has no secrets"
 
@@ -17,11 +16,11 @@ export function isApplicationToken(text: string): boolean {
   return text.startsWith(PREFIX)
 }
 
-/** A new token, signed, that reaches this application alone. */
+/** A new token, signed, that reaches this application alone, and for this long. */
 export async function issueToken(
   deps: Deps,
   applicationId: string,
-  featureFlags: readonly string[],
+  { featureFlags, lifetimeMs }: { featureFlags: readonly string[]; lifetimeMs: number },
 ): Promise<string> {
   const now = deps.clock.now()
   const claims = {
@@ -29,7 +28,7 @@ export async function issueToken(
     sub: applicationId,
     jti: newId("token", now),
     iat: Math.floor(now / 1000),
-    exp: Math.floor((now + LIFETIME_MS) / 1000),
+    exp: Math.floor((now + lifetimeMs) / 1000),
     ...(featureFlags.length === 0 ? {} : { flags: featureFlags }),
   }
   const [material = OPEN_MODE_KEY] = keyMaterials(deps.config)

@@ -353,6 +353,7 @@ const KNOWN = new Set([
   // These say nothing about which values fit.
   "example",
   "description",
+  "deprecated",
   "format",
   "default",
 ])

@@ -21,6 +21,8 @@ export interface AttemptedEvent {
   applicationId: string
   /** Null once expunged: then there is nothing to send. */
   payload: string | null
+  /** What the payload is; null: JSON. */
+  contentType?: string | null
 }
 
 /** What an attempt needs to know of its endpoint; headers and secrets are sealed, newest secret first. */
@@ -128,6 +130,7 @@ async function send(
       id: event.id,
       timestampMs: at,
       body: event.payload,
+      contentType: event.contentType ?? null,
       secrets: await Promise.all(endpoint.secrets.map((sealed) => unseal(deps.config, sealed))),
       headers: endpoint.headers === null ? {} : parseHeaders(await unseal(deps.config, endpoint.headers)),
       userAgent: USER_AGENT,

@@ -55,12 +55,13 @@ export function readEndpoint(row: Row): ClaimedEndpoint {
 }
 
 /** The columns of the event `v` that `readEvent` takes. */
-export const eventColumns = sql`v.id, v.application_id, v.payload`
+export const eventColumns = sql`v.id, v.application_id, v.payload, v.content_type`
 
 export function readEvent(row: Row): AttemptedEvent {
   return {
     id: row.id as string,
     applicationId: row.application_id as string,
     payload: row.payload as string | null,
+    contentType: row.content_type as string | null,
   }
 }

@@ -10,6 +10,8 @@ export async function buildRequest(input: {
   id: string
   timestampMs: number
   body: string
+  /** What the body is; null: JSON. */
+  contentType?: string | null
   secrets: readonly string[]
   headers: Readonly<Record<string, string>>
   userAgent: string
@@ -23,7 +25,7 @@ export async function buildRequest(input: {
     "webhook-timestamp": String(timestamp),
     "webhook-signature": await signatureHeader(input.secrets, { id: input.id, timestamp, body }),
     "user-agent": input.userAgent,
-    "content-type": "application/json",
+    "content-type": input.contentType ?? "application/json",
   })
   if (input.svixHeaders) {
     for (const name of ["id", "timestamp", "signature"]) {
