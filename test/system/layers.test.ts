@@ -197,6 +197,22 @@ describe("npm run lint", () => {
     expect(status).toBe(1)
   })
 
+  it("keeps Node's globals and modules out of the Worker", () => {
+    write("src/engine/probe.ts", [
+      'import { readFileSync } from "node:fs"',
+      'export const bytes = Buffer.from(process.argv[0] ?? "")',
+      "export const read = readFileSync",
+    ])
+    const { status, stderr } = spawnSync(join(root, "node_modules/.bin/biome"), ["lint", "src/engine"], {
+      cwd: scratch,
+      encoding: "utf8",
+    })
+    rmSync(join(scratch, "src/engine"), { recursive: true })
+    for (const text of ["noNodejsModules", "take a Uint8Array", "The Worker has no process"])
+      expect(stderr).toContain(text)
+    expect(status).toBe(1)
+  })
+
   function write(file: string, lines: string[]) {
     mkdirSync(dirname(join(scratch, file)), { recursive: true })
     writeFileSync(join(scratch, file), `${lines.join("\n")}\n`)
