@@ -9,6 +9,7 @@ import {
   listEventAttempts,
 } from "../engine/attempts.ts"
 import type { PageRequest } from "../engine/page.ts"
+import { oneOfNumbers } from "../http/query.ts"
 import { createRouter } from "../http/router.ts"
 import { MessageAttemptOut, toAttempt } from "./attempt-wire.ts"
 import {
@@ -28,11 +29,7 @@ import { EndpointPath, IdOrUid, MessagePath } from "./wire.ts"
 
 const CLASSES = [0, 100, 200, 300, 400, 500] as const
 
-const StatusCodeClass = z.coerce
-  .number()
-  .pipe(z.literal(CLASSES))
-  .optional()
-  .openapi({ type: "integer", enum: [...CLASSES], description: "0: there was no answer" })
+const StatusCodeClass = oneOfNumbers(CLASSES).optional().openapi({ description: "0: there was no answer" })
 
 /** What an attempt's status says of it: one that is kept is over, so that none is pending or being sent. */
 const TAKEN = { 0: true, 1: null, 2: false, 3: null } as const

@@ -12,7 +12,7 @@ import { input } from "./input.ts"
 import { MessageOut } from "./message-wire.ts"
 import { refusals } from "./problems.ts"
 import { sendOnce } from "./send-once.ts"
-import { DateTime, EndpointPath, EventTypeName, toTime } from "./wire.ts"
+import { DateTime, EndpointPath, EventTypeName, toEpochMs, toTime } from "./wire.ts"
 
 const RecoverIn = z
   .object({
@@ -75,8 +75,8 @@ endpointActions.openapi(
         recover(deps, {
           applicationId: id,
           endpoint: endpoint_id,
-          since: Date.parse(since),
-          until: toEpoch(until),
+          since: Math.ceil(toEpochMs(since)),
+          until: until ? Math.floor(toEpochMs(until)) : undefined,
           remember,
         }),
       (task: BackgroundTask) => ({ status: 202, body: toTask(task) }),
@@ -106,7 +106,10 @@ endpointActions.openapi(
     const { app_id, endpoint_id } = c.req.valid("param")
     const { since, until } = c.req.valid("query")
     const { id } = await getApplication(c.var.deps, app_id)
-    const range = { since: toEpoch(since), until: toEpoch(until) }
+    const range = {
+      since: since ? Math.ceil(toEpochMs(since)) : undefined,
+      until: until ? Math.floor(toEpochMs(until)) : undefined,
+    }
     const counts = await countDeliveries(c.var.deps, id, endpoint_id, range)
     const { delivered: success, failed: fail, pending, sending, canceled } = counts
     return c.json({ success, pending, sending, fail, canceled }, 200)
@@ -147,8 +150,4 @@ endpointActions.openapi(
 
 function toTask({ id, task, updatedAt }: BackgroundTask): z.infer<typeof RecoverOut> {
   return { id, status: "running", task, updatedAt: toTime(updatedAt) }
-}
-
-function toEpoch(time: string | null | undefined): number | undefined {
-  return time === null || time === undefined ? undefined : Date.parse(time)
 }

@@ -11,6 +11,7 @@ import {
   replaceCatalogType,
 } from "../engine/catalog.ts"
 import type { Remember } from "../engine/idempotency.ts"
+import { isNameable } from "../engine/rules/names.ts"
 import type { Principal } from "../http/access.ts"
 import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
 import { jsonBody } from "../http/json-body.ts"
@@ -19,14 +20,17 @@ import { createRouter } from "../http/router.ts"
 import { input } from "./input.ts"
 import { Iterator, Limit, listOf, Ordering, toList, toPageRequest } from "./page.ts"
 import { refusals } from "./problems.ts"
-import { DateTime, EventTypeName, FeatureFlag, Flag, Text, toTime } from "./wire.ts"
+import { DateTime, EventTypeName, FeatureFlag, Flag, Text, toTime, UNNAMEABLE } from "./wire.ts"
 
 const tags = ["Event Type"]
 const path = "/api/v1/event-type/{event_type_name}"
 const EventTypePath = z.object({ event_type_name: EventTypeName })
 
 /** A page's iterator that begins with a dash leads back, so no name may. */
-const NewName = EventTypeName.refine((name) => !name.startsWith("-"), "must not begin with a dash")
+const NewName = EventTypeName.refine((name) => !name.startsWith("-"), "must not begin with a dash").refine(
+  isNameable,
+  UNNAMEABLE,
+)
 
 const Schemas = keyed(JsonObject).openapi({
   type: "object",

@@ -5,7 +5,7 @@ import type { PageRequest } from "../engine/page.ts"
 import type { ScannedPage } from "../engine/scan.ts"
 import { fromZod, invalidInput } from "../http/problem.ts"
 import { toList, toPageRequest } from "./page.ts"
-import { Channel, DateTime, EventTypeName } from "./wire.ts"
+import { Channel, DateTime, EventTypeName, toEpochMs } from "./wire.ts"
 
 const MAX_NAMES = 1000
 
@@ -50,8 +50,8 @@ export function toTimedPage(query: TimeQuery): {
   const oldestFirst = iterator === undefined && before === undefined && after !== undefined
   return {
     request: oldestFirst ? { ...request, backwards: true } : request,
-    since: after === undefined ? undefined : Date.parse(after) + 1,
-    before: before === undefined || iterator !== undefined ? undefined : Date.parse(before),
+    since: after === undefined ? undefined : Math.floor(toEpochMs(after)) + 1,
+    before: before === undefined || iterator !== undefined ? undefined : toEpochMs(before),
   }
 }
 

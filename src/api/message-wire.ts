@@ -3,6 +3,7 @@ import { z } from "@hono/zod-openapi"
 import type { DeliveryProgress } from "../engine/deliveries.ts"
 import type { EventWithPayload } from "../engine/event-log.ts"
 import { isObject, parseJson } from "../engine/rules/json.ts"
+import { oneOfNumbers } from "../http/query.ts"
 import { verbatim } from "../http/raw-json.ts"
 import { Channel, EventTypeName, toTime, Uid } from "./wire.ts"
 
@@ -48,11 +49,7 @@ export const withStatus = {
 export const EndpointMessageOut = z.object({ ...fields, ...withStatus }).openapi("EndpointMessageOut")
 
 /** `?status=0`: the states of deliveries that it stands for. */
-export const StatusFilter = z.coerce
-  .number()
-  .pipe(z.literal(STATUSES))
-  .optional()
-  .openapi({ type: "integer", enum: [...STATUSES] })
+export const StatusFilter = oneOfNumbers(STATUSES).optional()
 
 const STATUS_OF: Record<DeliveryProgress, (typeof STATUSES)[number]> = {
   delivered: 0,

@@ -1,11 +1,11 @@
 import { z } from "@hono/zod-openapi"
-
 import type { Page, PageRequest } from "../engine/page.ts"
+import { wholeNumber } from "../http/query.ts"
 
 const DEFAULT_LIMIT = 50
 const MAX_LIMIT = 250
 
-export const Limit = z.coerce.number().int().min(1).max(MAX_LIMIT).default(DEFAULT_LIMIT)
+export const Limit = wholeNumber(1, MAX_LIMIT).default(DEFAULT_LIMIT)
 export const Iterator = z
   .string()
   .regex(/^-?[a-zA-Z0-9\-_.]{1,256}$/, "must be an iterator that a list has answered")

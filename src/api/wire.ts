@@ -1,7 +1,10 @@
 import { z } from "@hono/zod-openapi"
 
+import { isNameable } from "../engine/rules/names.ts"
 import { keyed } from "../http/keyed.ts"
 
+/** Why a name was refused that a path cannot hold. */
+export const UNNAMEABLE = 'must not be "." or "..", which URLs fold away'
 /** An id or a uid, as paths take either. */
 export const IdOrUid = z
   .string()
@@ -13,6 +16,7 @@ export const Uid = z
   .regex(/^[a-zA-Z0-9\-_.]+$/, "must be letters, digits, and -_.")
   .min(1)
   .max(256)
+  .refine(isNameable, UNNAMEABLE)
 export const EventTypeName = z
   .string()
   .regex(/^[a-zA-Z0-9\-_.]+$/, "must be letters, digits, and -_.")
@@ -55,6 +59,15 @@ function hasControls(text: string): boolean {
 /** `2024-02-27T09:08:59.123Z`: the API's times. */
 export function toTime(epochMs: number): string {
   return new Date(epochMs).toISOString()
+}
+
+/**
+ * A time that DateTime takes, in epoch milliseconds, which is what our own times are. One between two milliseconds,
+ * however near to the first, is half a millisecond behind it: so that it compares with ours as it should.
+ */
+export function toEpochMs(time: string): number {
+  const [, between = ""] = /\.\d{3}(\d+)/.exec(time) ?? []
+  return Date.parse(time) + (/[1-9]/.test(between) ? 0.5 : 0)
 }
 
 export const AppPath = z.object({ app_id: IdOrUid })

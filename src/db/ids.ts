@@ -42,7 +42,7 @@ export function newId(noun: Noun, now: number): string {
 
 /** The least id that a noun made at `time` (epoch ms) can have: "since" and "before" are comparisons of ids. */
 export function idAt(noun: Noun, time: number): string {
-  return `${PREFIXES[noun]}_${Math.max(0, Math.floor(time)).toString(16).padStart(12, "0")}`
+  return `${PREFIXES[noun]}_${Math.max(0, Math.ceil(time)).toString(16).padStart(12, "0")}`
 }
 
 /** The UUID within an id, with dashes, as C's contract shows it; `fromUuid` is its inverse. */

@@ -6,6 +6,7 @@ import { shapeOf } from "../db/shape.ts"
 import type { Deps } from "../deps.ts"
 import { CATALOG } from "./built-in.ts"
 import { EngineError, notFound } from "./errors.ts"
+import { isNameable } from "./rules/names.ts"
 
 /** Event types that one application may have. */
 export const MAX_EVENT_TYPES = 1000
@@ -70,6 +71,9 @@ export async function resolveEventTypes(
 export async function ensureEventType(deps: Deps, applicationId: string, name: string): Promise<EventType> {
   if (applicationId === CATALOG && name.startsWith("-")) {
     throw new EngineError("invalid", "A new event type's name must not begin with a dash", "eventType")
+  }
+  if (!isNameable(name)) {
+    throw new EngineError("invalid", 'An event type must not be named "." or ".."', "eventType")
   }
   const now = deps.clock.now()
   const [, found = []] = await deps.database(applicationId).batch([

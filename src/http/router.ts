@@ -1,6 +1,6 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Context } from "hono"
-import { getPathNoStrict } from "hono/utils/url"
+import { getPath, getPathNoStrict } from "hono/utils/url"
 
 import type { Deps } from "../deps.ts"
 import type { Principal } from "./access.ts"
@@ -22,7 +22,7 @@ const PART: Record<string, string> = {
   header: "header",
 }
 
-/** A router whose invalid input becomes a Problem; a trailing slash makes no difference. */
+/** A router whose invalid input becomes a Problem; a trailing slash makes no difference to families. */
 export function createRouter(): OpenAPIHono<AppEnv> {
   return new OpenAPIHono<AppEnv>({
     getPath: pathOf,
@@ -32,9 +32,14 @@ export function createRouter(): OpenAPIHono<AppEnv> {
   })
 }
 
-/** SDKs that join a base URL ending in a slash with a path ask for `//api/v1/…`: it is the management API all the same. */
+/**
+ * SDKs that join a base URL ending in a slash with a path ask for `//api/v1/…`: it is the management API all the
+ * same. There a trailing slash is kept, and leads nowhere: it may be what a URL parser has made of `…/a/b/..`, by
+ * which somebody meant a thing named `..`, and not `…/a`.
+ */
 function pathOf(request: Request): string {
-  return getPathNoStrict(request).replace(/^\/+(?=\/api\/v1\/)/, "")
+  const path = getPath(request).replace(/^\/+(?=\/api\/v1\/)/, "")
+  return path.startsWith("/api/v1/") ? path : getPathNoStrict(request)
 }
 
 /** The shape of everything that has no contract of its own, and of A. */

@@ -104,7 +104,7 @@ describe("POST /register", () => {
     ["a", "one letter"],
     ["Invoice.Paid-v2_final", "dots, hyphens and both cases"],
     ["123", "digits alone"],
-    ["..", "dots alone"],
+    ["...", "dots alone"],
     ["x".repeat(256), "256 characters"],
     ["__proto__", "a name that JavaScript knows"],
     ["user_registered", "a name of A's"],
@@ -322,7 +322,10 @@ describe("the door of /register and /unregister", () => {
       "http://10.0.0.1/",
       "The URL points into a private or reserved network; use a host that the public internet can reach.",
     ],
-    [`http://myurl.com/${"x".repeat(2048)}`, "The URL is too long; shorten it to 2048 characters or fewer."],
+    [
+      `http://myurl.com/${"x".repeat(2048)}`,
+      "The URL is too long; shorten it to 2048 characters or fewer, counted as they are sent: percent-encoded.",
+    ],
     [`${ORIGIN}/register`, "The URL points at this service itself; use the address of the receiver instead."],
   ])(
     "refuses a URL that may not be a target with 400, and makes no event type: %s",

@@ -2,7 +2,6 @@ import { createRoute, z } from "@hono/zod-openapi"
 import { EngineError } from "../../engine/errors.ts"
 import { getEventType, listEventTypes } from "../../engine/event-types.ts"
 import { registerUrl, unregisterUrl } from "../../engine/registrations.ts"
-import { MAX_TARGET_URL_CHARS } from "../../engine/rules/target-url.ts"
 import { listSubscriptions } from "../../engine/subscriptions.ts"
 import { jsonBody } from "../../http/json-body.ts"
 import { invalidInput, Problem } from "../../http/problem.ts"
@@ -23,12 +22,8 @@ const Url = z
   .string()
   .transform((url, ctx) => {
     const href = /^\s*https?:/i.test(url) ? URL.parse(url)?.href : undefined
-    if (href !== undefined && href.length <= MAX_TARGET_URL_CHARS) return { typed: url, href }
-    ctx.addIssue(
-      href === undefined
-        ? "must be a URL that begins with http:// or https://"
-        : `must have at most ${MAX_TARGET_URL_CHARS} characters, counted as they are sent`,
-    )
+    if (href !== undefined) return { typed: url, href }
+    ctx.addIssue("must be a URL that begins with http:// or https://")
     return z.NEVER
   })
   .openapi({ type: "string", format: "uri" })

@@ -10,12 +10,12 @@ const MAX_NAME = 64
 const CONTROL = /\p{Cc}/u
 const CONTROL_IN_TEXT = /[^\P{Cc}\n\r\t]/u
 
-/** A user's name as sent, lower-cased as stored. */
+/** A user's name as sent, lower-cased as stored; what is stored counts: `İ` has two characters in lower case. */
 export const Username = z
   .string()
+  .transform((name) => name.toLowerCase())
   .refine((name) => name !== "" && [...name].length <= MAX_NAME, `must have 1 to ${MAX_NAME} characters`)
   .refine((name) => !CONTROL.test(name), "must not have control characters")
-  .transform((name) => name.toLowerCase())
 
 /** Text of at most `limit` characters, or bytes of UTF-8; empty is fine. */
 export function Text(limit: number, unit: "characters" | "bytes") {

@@ -19,14 +19,14 @@ interface AddressRange {
   last: bigint
 }
 
-export const MAX_TARGET_URL_CHARS = 2_048
+const MAX_TARGET_URL_CHARS = 2_048
 
 const REFUSALS = {
   unparsable:
     "The URL cannot be read; write it in full, such as https://example.com/webhook, with a valid host name.",
   scheme: "The URL has to begin with https:// or http://.",
   credentials: "The URL must not hold a user name or password; use an Authorization header instead.",
-  "too-long": `The URL is too long; shorten it to ${MAX_TARGET_URL_CHARS} characters or fewer.`,
+  "too-long": `The URL is too long; shorten it to ${MAX_TARGET_URL_CHARS} characters or fewer, counted as they are sent: percent-encoded.`,
   private:
     "The URL points into a private or reserved network; use a host that the public internet can reach.",
   "own-host": "The URL points at this service itself; use the address of the receiver instead.",
@@ -82,12 +82,13 @@ export function checkTargetUrl(
   url: string,
   options: { allowPrivate: boolean; ownOrigins: readonly string[] },
 ): { ok: true; url: URL } | { ok: false; reason: TargetRefusal; message: string } {
-  if (url.length > MAX_TARGET_URL_CHARS) return refuse("too-long")
   // The parser would drop tabs and line breaks and replace unpaired surrogates: the target would not be the
   // text we were given.
   if (/[\p{Cc}\p{Cs}]/u.test(url)) return refuse("control-characters")
   const target = URL.parse(url)
   if (!target) return refuse("unparsable")
+  // As it is sent, percent-encoded, a URL is several times as long as what was typed; stored is either.
+  if (Math.max(url.length, target.href.length) > MAX_TARGET_URL_CHARS) return refuse("too-long")
   if (target.protocol !== "https:" && target.protocol !== "http:") return refuse("scheme")
   if (target.username || target.password) return refuse("credentials")
   if (hasEmptyLabel(hostOf(target))) return refuse("unparsable")
