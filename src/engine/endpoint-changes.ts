@@ -18,6 +18,7 @@ import { resolveEventTypes } from "./event-types.ts"
 import { createEndpoint, subscribe } from "./new-endpoint.ts"
 import { nudgeOperations, operationalEvent } from "./operational-events.ts"
 import { earliestDue, readDue, refreshDueAt, scheduleDrain } from "./pipeline/due.ts"
+import { targetKey } from "./rules/target-url.ts"
 
 export interface EndpointChange extends Change<EndpointSettings> {
   applicationId: string
@@ -40,14 +41,14 @@ export async function changeEndpoint(deps: Deps, change: EndpointChange): Promis
   const { applicationId, url, eventTypes } = change
   const db = deps.database(applicationId)
   const { id } = await getEndpoint(deps, applicationId, change.endpoint)
-  const href = url === undefined ? undefined : refuseBadTarget(deps, url, change.ownOrigin).href
+  const target = url === undefined ? undefined : refuseBadTarget(deps, url, change.ownOrigin)
   const types = eventTypes && (await resolveEventTypes(deps, applicationId, eventTypes, id))
   const now = deps.clock.now()
   const changed = setOf({
     updated_at: now,
     uid: change.uid,
-    url: href,
-    url_key: href === undefined ? undefined : sql`CASE WHEN url_key IS NOT NULL THEN ${href} END`,
+    url: target?.href,
+    url_key: target && sql`CASE WHEN url_key IS NOT NULL THEN ${targetKey(target)} END`,
     description: change.description,
     channels: change.channels && JSON.stringify(change.channels),
     metadata: change.metadata && JSON.stringify(change.metadata),

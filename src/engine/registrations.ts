@@ -9,6 +9,7 @@ import { nudgeOperations, operationalEvent } from "./operational-events.ts"
 import { refreshDueAt } from "./pipeline/due.ts"
 import { enqueue } from "./pipeline/jobs.ts"
 import { removeAll } from "./removal.ts"
+import { targetKey } from "./rules/target-url.ts"
 import { generateSecret, SECRET_BYTES } from "./rules/secret.ts"
 import { seal } from "./seal.ts"
 
@@ -41,8 +42,9 @@ export interface Registered {
  */
 export async function registerUrl(deps: Deps, registration: Registration): Promise<Registered> {
   const { applicationId } = registration
-  const { href } = refuseBadTarget(deps, registration.url, registration.ownOrigin)
-  const url = registration.keepSpelling ? registration.url : href
+  const target = refuseBadTarget(deps, registration.url, registration.ownOrigin)
+  const url = registration.keepSpelling ? registration.url : target.href
+  const urlKey = targetKey(target)
   const secret = generateSecret(crypto.getRandomValues(new Uint8Array(SECRET_BYTES)))
   const sealed = await seal(deps.config, secret)
   // Last of all that can refuse: a refused registration leaves no event type behind.
@@ -51,12 +53,12 @@ export async function registerUrl(deps: Deps, registration: Registration): Promi
   const now = deps.clock.now()
   const endpointId = newId("endpoint", now)
   const subscriptionId = newId("subscription", now)
-  const ofUrl = sql`application_id = ${applicationId} AND url_key = ${href}`
+  const ofUrl = sql`application_id = ${applicationId} AND url_key = ${urlKey}`
   const { before, found, told } = await deps.database(applicationId).batch({
     before: sql`SELECT disabled_at FROM endpoints WHERE ${ofUrl}`,
     created: sql`
       INSERT INTO endpoints (id, application_id, url, url_key, created_at, updated_at, enabled_at)
-      VALUES (${endpointId}, ${applicationId}, ${url}, ${href}, ${now}, ${now}, ${now})
+      VALUES (${endpointId}, ${applicationId}, ${url}, ${urlKey}, ${now}, ${now}, ${now})
       ON CONFLICT DO NOTHING`,
     secret: sql`
       INSERT INTO secrets (id, endpoint_id, sealed, created_at)
@@ -74,7 +76,7 @@ export async function registerUrl(deps: Deps, registration: Registration): Promi
     found: sql`
       SELECT e.id, e.created_at, e.enabled_at, s.id AS subscription_id FROM endpoints e
       JOIN subscriptions s ON s.endpoint_id = e.id AND s.event_type_id = ${eventType.id}
-      WHERE e.application_id = ${applicationId} AND e.url_key = ${href}`,
+      WHERE e.application_id = ${applicationId} AND e.url_key = ${urlKey}`,
     told: operationalEvent(deps, "endpoint.created", endpointId, sql`true`),
   })
   await nudgeOperations(deps, told)
@@ -100,13 +102,14 @@ export async function unregisterUrl(
 ): Promise<void> {
   const type = await getEventType(deps, applicationId, eventType)
   const db = deps.database(applicationId)
-  const urlKey = URL.parse(url)?.href ?? url
+  const target = URL.parse(url)
+  const urlKey = target ? targetKey(target) : url
   const now = deps.clock.now()
   // One made through the management API has no key, but is listed like the others.
   const [endpoint] = await db.read(sql`
     SELECT e.id FROM endpoints e
     WHERE e.application_id = ${applicationId} AND e.removed_at IS NULL
-      AND (e.url_key = ${urlKey} OR (e.url_key IS NULL AND e.url = ${urlKey}))
+      AND (e.url_key = ${urlKey} OR (e.url_key IS NULL AND e.url = ${target?.href ?? url}))
       AND EXISTS (SELECT 1 FROM subscriptions s WHERE s.endpoint_id = e.id AND s.event_type_id = ${type.id})`)
   if (!endpoint) throw notFound("Subscription")
   const id = endpoint.id as string

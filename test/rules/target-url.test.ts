@@ -1,5 +1,10 @@
 import { describe, expect, it } from "vitest"
-import { checkTargetUrl, isLoopbackHost, type TargetRefusal } from "../../src/engine/rules/target-url.ts"
+import {
+  checkTargetUrl,
+  isLoopbackHost,
+  type TargetRefusal,
+  targetKey,
+} from "../../src/engine/rules/target-url.ts"
 
 const PUBLIC = { allowPrivate: false, ownOrigins: [] }
 const PRIVATE = { allowPrivate: true, ownOrigins: [] }
@@ -18,6 +23,7 @@ describe("an address in a blocked range", () => {
     ["10.0.0.0/8", "10.0.0.0", "10.255.255.255"],
     ["100.64.0.0/10", "100.64.0.0", "100.127.255.255"],
     ["127.0.0.0/8", "127.0.0.0", "127.255.255.255"],
+    ["168.63.129.16/32", "168.63.129.16", "168.63.129.16"],
     ["169.254.0.0/16", "169.254.0.0", "169.254.255.255"],
     ["172.16.0.0/12", "172.16.0.0", "172.31.255.255"],
     ["192.0.0.0/24", "192.0.0.0", "192.0.0.255"],
@@ -32,6 +38,7 @@ describe("an address in a blocked range", () => {
     ["::/8", "[::]", "[ff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]"],
     ["64:ff9b:1::/48", "[64:ff9b:1::]", "[64:ff9b:1:ffff:ffff:ffff:ffff:ffff]"],
     ["100::/64", "[100::]", "[100::ffff:ffff:ffff:ffff]"],
+    ["100:0:0:1::/64", "[100:0:0:1::]", "[100:0:0:1:ffff:ffff:ffff:ffff]"],
     ["2001::/23", "[2001::]", "[2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff]"],
     ["2001:db8::/32", "[2001:db8::]", "[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]"],
     ["2002::/16", "[2002::]", "[2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff]"],
@@ -59,6 +66,7 @@ describe("an address beside a blocked range", () => {
     ["10.0.0.0/8", "9.255.255.255", "11.0.0.0"],
     ["100.64.0.0/10", "100.63.255.255", "100.128.0.0"],
     ["127.0.0.0/8", "126.255.255.255", "128.0.0.0"],
+    ["168.63.129.16/32", "168.63.129.15", "168.63.129.17"],
     ["169.254.0.0/16", "169.253.255.255", "169.255.0.0"],
     ["172.16.0.0/12", "172.15.255.255", "172.32.0.0"],
     ["192.0.0.0/24", "191.255.255.255", "192.0.1.0"],
@@ -69,7 +77,7 @@ describe("an address beside a blocked range", () => {
     ["198.51.100.0/24", "198.51.99.255", "198.51.101.0"],
     ["203.0.113.0/24", "203.0.112.255", "203.0.114.0"],
     ["224.0.0.0/4", "223.255.255.255", null],
-    ["::/8 and 100::/64", null, "[100:0:0:1::]"],
+    ["::/8, 100::/64 and 100:0:0:1::/64", null, "[100:0:0:2::]"],
     ["2001::/23", "[2000:ffff:ffff:ffff:ffff:ffff:ffff:ffff]", "[2001:200::]"],
     ["2001:db8::/32", "[2001:db7:ffff:ffff:ffff:ffff:ffff:ffff]", "[2001:db9::]"],
     ["2002::/16", "[2001:ffff:ffff:ffff:ffff:ffff:ffff:ffff]", "[2003::]"],
@@ -150,6 +158,26 @@ describe("a name", () => {
     "PRINTER.LOCAL.",
     "router.home.arpa",
     "home.arpa",
+    "redis",
+    "REDIS.",
+    "metadata",
+    "instance-data",
+    "ip6-localhost",
+    "ip6-loopback",
+    "notlocalhost",
+    "com",
+    "your-webhook-receiver-url",
+    "localhost.localdomain",
+    "localhost4.localdomain4.localdomain",
+    "redis.default.svc",
+    "kubernetes.default.svc.cluster.local",
+    "instance-data.ec2.internal",
+    "host.docker.internal",
+    "nas.lan",
+    "wiki.corp",
+    "printer.home",
+    "app.intranet",
+    "vault.private",
   ])("of a private network is refused: %s", (host) => {
     expect(verdict(`http://${host}:8080/hook`)).toBe("private")
   })
@@ -157,8 +185,11 @@ describe("a name", () => {
   it.each([
     "example.com",
     "example.com.",
-    "notlocalhost",
     "localhost.example.com",
+    "lan.example.com",
+    "corp.example",
+    "redis.example.com",
+    "notlan.example",
     "internal.example.com",
     "mylocal.example",
     "arpa.example",
@@ -170,9 +201,23 @@ describe("a name", () => {
     expect(verdict(`https://${host}/hook`)).toBe("ok")
   })
 
-  it("of a single label passes", () => {
-    expect(verdict("http://your-webhook-receiver-url/webhook")).toBe("ok")
+  it.each([
+    "http://your-webhook-receiver-url/webhook",
+    "http://redis:6379/",
+    "http://nas.lan/",
+    "http://localhost.localdomain/",
+    "http://168.63.129.16/",
+    "http://[100:0:0:1::1]/",
+  ])("of a private network passes where those are allowed: %s", (url) => {
+    expect(verdict(url, PRIVATE)).toBe("ok")
   })
+
+  it.each(["169.254.169.254", "[fd00:ec2::254]", "192.0.0.192", "100.100.100.200", "168.63.129.16"])(
+    "is not needed to find a cloud's metadata: %s is refused",
+    (host) => {
+      expect(verdict(`http://${host}/latest/meta-data`)).toBe("private")
+    },
+  )
 })
 
 describe("a URL that is no target", () => {
@@ -337,6 +382,18 @@ describe("our own host", () => {
     expect(() => verdict("https://a.example/", { allowPrivate: true, ownOrigins: ["posthorn"] })).toThrow(
       TypeError,
     )
+  })
+})
+
+describe("the key of a target", () => {
+  it.each([
+    ["http://example.com/f#x", "http://example.com/f"],
+    ["http://example.com/f#", "http://example.com/f"],
+    ["HTTP://Example.com#x", "http://example.com/"],
+    ["http://example.com/f?a#b?c", "http://example.com/f?a"],
+    ["http://example.com/%23x", "http://example.com/%23x"],
+  ])("leaves the fragment of %s out", (url, key) => {
+    expect(targetKey(new URL(url))).toBe(key)
   })
 })
 

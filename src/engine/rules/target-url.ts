@@ -41,6 +41,7 @@ const BLOCKED_RANGES = [
   "10.0.0.0/8", // private
   "100.64.0.0/10", // carrier-grade NAT
   "127.0.0.0/8", // loopback
+  "168.63.129.16/32", // Azure's own services to its machines
   "169.254.0.0/16", // link-local, cloud metadata
   "172.16.0.0/12", // private
   "192.0.0.0/24", // protocol assignments
@@ -54,6 +55,7 @@ const BLOCKED_RANGES = [
   "240.0.0.0/4", // reserved, broadcast
   "::/8", // unspecified, loopback, IPv4-mapped, IPv4-compatible, local NAT64 (64:ff9b:1::/48)
   "100::/64", // discard
+  "100:0:0:1::/64", // dummy prefix
   "2001::/23", // protocol assignments, Teredo
   "2001:db8::/32", // documentation
   "2002::/16", // 6to4, which embeds any IPv4 address
@@ -71,7 +73,20 @@ const LOOPBACK = ["127.0.0.0/8", "::1/128"].map(parseRange)
 /** A connection to "any address" reaches loopback on most systems. */
 const UNSPECIFIED = ["0.0.0.0/32", "::/128"].map(parseRange)
 
-const PRIVATE_NAMES = ["localhost", "internal", "local", "home.arpa"]
+/** Names of special use, those that ICANN has set aside, and what routers and clusters call their own. */
+const PRIVATE_NAMES = [
+  "localhost",
+  "localdomain",
+  "local",
+  "internal",
+  "intranet",
+  "private",
+  "corp",
+  "home",
+  "lan",
+  "home.arpa",
+  "svc",
+]
 
 /**
  * Decides whether we may send to this URL; pure, so a name is judged by its spelling, never looked up.
@@ -108,6 +123,20 @@ export function isLoopbackHost(hostname: string): boolean {
   return address !== null && isInAny(LOOPBACK, address)
 }
 
+/** Whether a name has to be resolved before a request to this URL: it is no address, and not this machine. */
+export function needsName(url: URL): boolean {
+  return parseAddress(hostOf(url)) === null && !isLoopbackHost(url.hostname)
+}
+
+/**
+ * The form in which two spellings of one target are equal. A fragment is no part of it: it is never sent.
+ */
+export function targetKey(url: URL): string {
+  const key = new URL(url)
+  key.hash = ""
+  return key.href
+}
+
 function refuse(reason: TargetRefusal): { ok: false; reason: TargetRefusal; message: string } {
   return { ok: false, reason, message: REFUSALS[reason] }
 }
@@ -126,7 +155,9 @@ function hasEmptyLabel(host: string): boolean {
 
 function isPrivateHost(host: string): boolean {
   const address = parseAddress(host)
-  return address ? isBlocked(address) : PRIVATE_NAMES.some((name) => isWithinName(host, name))
+  if (address) return isBlocked(address)
+  // A single label is found through a hosts file or a search domain alone: `redis`, `metadata`, `ip6-loopback`.
+  return !host.includes(".") || PRIVATE_NAMES.some((name) => isWithinName(host, name))
 }
 
 function isBlocked(address: Address): boolean {
