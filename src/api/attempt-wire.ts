@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi"
 
 import type { AttemptRecord } from "../engine/attempts.ts"
-import { describeError } from "../engine/rules/outcome.ts"
+import { describeError, explainStatus } from "../engine/rules/outcome.ts"
 import { MessageStatus, MessageStatusText, statusPair } from "./message-wire.ts"
 import { toTime } from "./wire.ts"
 
@@ -17,9 +17,10 @@ export const MessageAttemptOut = z
     msgId: z.string(),
     endpointId: z.string(),
     url: z.url(),
-    response: z
-      .string()
-      .openapi({ description: "The receiver's answer, cut; without one, why there was none" }),
+    response: z.string().openapi({
+      description:
+        "The receiver's answer, cut; without one, why there was none. Of a status that Cloudflare made (520 to 527, 530) a sentence comes first",
+    }),
     responseStatusCode: z.number().int().openapi({ format: "int16", description: "0: there was no answer" }),
     responseDurationMs: z.number().int().openapi({ format: "int64" }),
     status: MessageStatus,
@@ -46,10 +47,17 @@ export function toAttempt(attempt: AttemptRecord, withContent: boolean): z.infer
   }
 }
 
-/** The answer as text: what is no clean UTF-8 as near to it as text can be. */
-function toResponse({ body, bodyEncoding, error }: AttemptRecord): string {
+/** What came back, and ahead of it a sentence where Cloudflare answered in place of the receiver. */
+function toResponse(attempt: AttemptRecord): string {
+  const { body, error, statusCode } = attempt
   if (body === null) return "EXPUNGED"
   if (error !== null) return describeError(error)
+  const explanation = statusCode === null ? null : explainStatus(statusCode)
+  return [explanation, toText({ ...attempt, body })].filter(Boolean).join("\n\n")
+}
+
+/** The answer as text: what is no clean UTF-8 as near to it as text can be. */
+function toText({ body, bodyEncoding }: AttemptRecord & { body: string }): string {
   if (bodyEncoding === "utf8") return body
   return new TextDecoder().decode(Uint8Array.from(atob(body), (character) => character.charCodeAt(0)))
 }

@@ -51,7 +51,7 @@ export const endpoints = sqliteTable(
       .notNull()
       .references(() => applications.id),
     uid: text(),
-    /** As typed by whoever registered it; `urlKey` is its normal form where a family allows a URL once. */
+    /** As typed by whoever registered it; `urlKey` is its `targetKey` where a family allows a URL once. */
     url: text().notNull(),
     urlKey: text(),
     description: text().notNull().default(""),
@@ -223,7 +223,9 @@ export const attempts = sqliteTable(
     statusCode: integer(),
     /** The receiver's own reason phrase; HTTP/2 has none. */
     statusText: text(),
-    error: text({ enum: ["connection", "name-or-tls", "timeout", "refused-target", "internal"] }),
+    error: text({
+      enum: ["connection", "name-or-tls", "malformed", "timeout", "refused-target", "internal"],
+    }),
     durationMs: integer().notNull(),
     createdAt: integer().notNull(),
     bodyEncoding: text({ enum: ["utf8", "base64"] }).notNull(),

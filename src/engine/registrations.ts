@@ -9,8 +9,8 @@ import { nudgeOperations, operationalEvent } from "./operational-events.ts"
 import { refreshDueAt } from "./pipeline/due.ts"
 import { enqueue } from "./pipeline/jobs.ts"
 import { removeAll } from "./removal.ts"
-import { targetKey } from "./rules/target-url.ts"
 import { generateSecret, SECRET_BYTES } from "./rules/secret.ts"
+import { targetKey } from "./rules/target-url.ts"
 import { seal } from "./seal.ts"
 
 export interface Registration {

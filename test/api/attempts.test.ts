@@ -69,6 +69,27 @@ describe("an attempt", () => {
     })
   })
 
+  it.each([
+    ["", 521, /^The receiver's server refused Cloudflare's connection: [^.]+\.$/],
+    [
+      "error code: 530",
+      530,
+      /^Cloudflare could not look up the receiver's host: [^.]+\.\n\nerror code: 530$/,
+    ],
+    ["", 599, /^$/],
+  ])("that was answered %j with %i shows the sentence for it first", async (body, status, response) => {
+    const { world, svix, send } = await worldWithEndpoint()
+    world.receivers.at(HOOK, new Response(body, { status }))
+    await send("m1")
+    await world.runDue()
+    const [attempt] = (await svix.messageAttempt.listByMsg("acme", "m1", FULL)).data
+    expect(attempt).toMatchObject({
+      response: expect.stringMatching(response),
+      responseStatusCode: status,
+      statusText: "fail",
+    })
+  })
+
   it("whose answer is no text shows it as near to text as can be", async () => {
     const { world, svix, send } = await worldWithEndpoint()
     world.receivers.at(HOOK, new Response(Uint8Array.of(0x6f, 0x6b, 0xff), { status: 200 }))

@@ -65,13 +65,27 @@ describe("classifying what fetch threw", () => {
     ["a thrown string", "Network connection lost.", "connection"],
     ["a thrown string about DNS", "DNS failure", "name-or-tls"],
     ["undefined", undefined, "connection"],
+    ["a length that is none", new Error("invalid Content-Length header value; cl = abc"), "malformed"],
   ])("knows %s", (_case, error, expected) => {
-    expect(classifyFetchError(error)).toBe(expected)
+    expect(classifyFetchError(error, new URL("https://example.com/"))).toBe(expected)
+  })
+
+  it.each<[string, ErrorClass]>([
+    ["https://example.com/", "name-or-tls"],
+    ["https://127.0.0.1/", "name-or-tls"],
+    ["http://example.com/", "name-or-tls"],
+    ["http://redis:6379/", "name-or-tls"],
+    ["http://127.0.0.1:9000/", "malformed"],
+    ["http://[2606:4700::1111]/", "malformed"],
+    ["http://1.1.1.1/", "malformed"],
+    ["http://localhost:9000/", "malformed"],
+  ])("takes an internal error at %s for %s: what is not used cannot fail", (url, expected) => {
+    expect(classifyFetchError(new Error("internal error; reference = abc123"), new URL(url))).toBe(expected)
   })
 
   it("goes by the name when an abort's message mentions the connection", () => {
     const error = new DOMException("Network connection lost.", "AbortError")
-    expect(classifyFetchError(error)).toBe("timeout")
+    expect(classifyFetchError(error, new URL("https://example.com/"))).toBe("timeout")
   })
 })
 
@@ -85,7 +99,7 @@ describe("words for people", () => {
     [422, "Unprocessable Content"],
     [429, "Too Many Requests"],
     [503, "Service Unavailable"],
-    [521, "Unknown status"],
+    [599, "Unknown status"],
     [299, "Unknown status"],
     [0, "Unknown status"],
   ])("calls %i %s", (statusCode, phrase) => {
@@ -99,6 +113,10 @@ describe("words for people", () => {
     },
   )
 
+  it("explains it in place of a phrase, where there is none", () => {
+    expect(describeStatus(521)).toBe(explainStatus(521))
+  })
+
   it.each([200, 404, 500, 519, 528, 529, 531])("has no explanation for %i", (code) => {
     expect(explainStatus(code)).toBeNull()
   })
@@ -106,6 +124,7 @@ describe("words for people", () => {
   it.each<[ErrorClass, string]>([
     ["connection", "Connection refused"],
     ["name-or-tls", "Name or TLS error"],
+    ["malformed", "Malformed answer"],
     ["timeout", "Timed out"],
     ["refused-target", "Target refused"],
     ["internal", "Internal error"],

@@ -5,7 +5,7 @@ import { classifyFetchError, type ErrorClass, judge, type Outcome } from "../rul
 import { buildRequest } from "../rules/request.ts"
 import { encodeBody } from "../rules/response-body.ts"
 import { parseRetryAfter } from "../rules/retry-schedule.ts"
-import { checkTargetUrl } from "../rules/target-url.ts"
+import { checkTargetUrl, targetKey } from "../rules/target-url.ts"
 import { unseal } from "../seal.ts"
 
 export type Trigger = "scheduled" | "manual" | "ping"
@@ -154,7 +154,12 @@ async function send(
   try {
     const response = await orAborted(
       timeout.signal,
-      deps.fetch(target.url.href, { method: "POST", redirect: "manual", ...request, signal: timeout.signal }),
+      deps.fetch(targetKey(target.url), {
+        method: "POST",
+        redirect: "manual",
+        ...request,
+        signal: timeout.signal,
+      }),
     )
     const limit = trigger === "ping" ? PING_BODY_BYTES : response.ok ? SUCCESS_BODY_BYTES : FAILURE_BODY_BYTES
     return {
@@ -168,7 +173,7 @@ async function send(
       body: encodeBody(await readAtMost(response, limit, timeout.signal), limit),
     }
   } catch (error) {
-    return failed(classifyFetchError(error))
+    return failed(classifyFetchError(error, target.url))
   } finally {
     cancelTimer()
   }

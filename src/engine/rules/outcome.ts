@@ -1,5 +1,13 @@
+import { needsName } from "./target-url.ts"
+
 /** Why an attempt ended without a response. */
-export type ErrorClass = "connection" | "name-or-tls" | "timeout" | "refused-target" | "internal"
+export type ErrorClass =
+  | "connection"
+  | "name-or-tls"
+  | "malformed"
+  | "timeout"
+  | "refused-target"
+  | "internal"
 
 /** What an attempt means for its delivery. */
 export type Outcome = "delivered" | "retry" | "gone" | "refused"
@@ -8,13 +16,16 @@ export type Outcome = "delivered" | "retry" | "gone" | "refused"
 // differ.
 const CONNECTION_LOST =
   /network connection lost|connection (was )?(refused|reset|closed)|econnrefused|econnreset/i
-const NAME_OR_TLS =
-  /internal error|\bdns\b|enotfound|resolve|name not known|\btls\b|\bssl\b|certificate|handshake/i
+const MALFORMED = /content-length|invalid header|malformed|http (protocol|parse)/i
+/** Said of faults that the runtime does not tell apart: in resolving, in TLS, in reading the answer's head. */
+const UNNAMED = /internal error/i
+const NAME_OR_TLS = /\bdns\b|enotfound|resolve|name not known|\btls\b|\bssl\b|certificate|handshake/i
 const TIMED_OUT = /timed out|etimedout/i
 
 const ERROR_PHRASES = {
   connection: "Connection refused",
   "name-or-tls": "Name or TLS error",
+  malformed: "Malformed answer",
   timeout: "Timed out",
   "refused-target": "Target refused",
   internal: "Internal error",
@@ -113,20 +124,22 @@ export function judge(result: { statusCode: number | null; error: ErrorClass | n
 }
 
 /**
- * Sorts what `fetch` threw. A refused and a reset connection cannot be told apart; the unknown counts as a
- * connection fault.
+ * Sorts what `fetch` threw for this URL. A refused and a reset connection cannot be told apart; the unknown
+ * counts as a connection fault. Where there is neither a name to resolve nor TLS, neither can have failed.
  */
-export function classifyFetchError(error: unknown): ErrorClass {
+export function classifyFetchError(error: unknown, url: URL): ErrorClass {
   const { name, message } = error instanceof Error ? error : { name: "", message: String(error) }
   if (name === "AbortError" || name === "TimeoutError") return "timeout"
   if (CONNECTION_LOST.test(message)) return "connection"
+  if (MALFORMED.test(message)) return "malformed"
+  if (UNNAMED.test(message)) return url.protocol === "https:" || needsName(url) ? "name-or-tls" : "malformed"
   if (NAME_OR_TLS.test(message)) return "name-or-tls"
   return TIMED_OUT.test(message) ? "timeout" : "connection"
 }
 
-/** The registered reason phrase of a status code, or "Unknown status". */
+/** The registered reason phrase of a status code; what `explainStatus` says of one; else "Unknown status". */
 export function describeStatus(statusCode: number): string {
-  return REASON_PHRASES[statusCode] ?? "Unknown status"
+  return REASON_PHRASES[statusCode] ?? explainStatus(statusCode) ?? "Unknown status"
 }
 
 /**
