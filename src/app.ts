@@ -1,5 +1,6 @@
 import { swaggerUI } from "@hono/swagger-ui"
 import { cors } from "hono/cors"
+import { methodNotAllowed } from "hono/method-not-allowed"
 
 import { createApi } from "./api/index.ts"
 import { invoices } from "./apps/invoices/index.ts"
@@ -16,7 +17,6 @@ import { Problem, toProblem } from "./http/problem.ts"
 import { readOn } from "./http/read-on.ts"
 import { requestLog } from "./http/request-log.ts"
 import { createRouter, type Dialect, plainDialect } from "./http/router.ts"
-import { allowedMethods } from "./http/routes.ts"
 import { consoleLog } from "./log.ts"
 
 /** What a family brings: its routes, and the dialect in which its paths say that something went wrong. */
@@ -57,20 +57,13 @@ export function createApp(makeDeps: (env: Env) => Deps = createDeps) {
   const app = createRouter()
   const families: Family[] = [users, ping, invoices, uploads, createApi()]
 
-  app.onError((error, c) => {
-    const problem = toProblem(error, c.var.requestId)
+  const refuse: Dialect = (c, problem) => {
     const family = families.find(({ paths }) => paths?.test(c.req.path))
     return (family?.dialect ?? plainDialect)(c, problem)
-  })
-  app.notFound((c) => {
-    const methods = allowedMethods(app, c.req.path)
-    const problem =
-      methods.length === 0
-        ? new Problem(404, null, "Not Found")
-        : new Problem(405, null, "Method Not Allowed", { headers: { allow: methods.join(", ") } })
-    const family = families.find(({ paths }) => paths?.test(c.req.path))
-    return (family?.dialect ?? plainDialect)(c, problem)
-  })
+  }
+
+  app.onError((error, c) => refuse(c, toProblem(error, c.var.requestId)))
+  app.notFound((c) => refuse(c, new Problem(404, null, "Not Found")))
 
   app.use(async (c, next) => {
     const ray = c.req.header("cf-ray") ?? ""
@@ -84,7 +77,19 @@ export function createApp(makeDeps: (env: Env) => Deps = createDeps) {
     }
     await next()
   })
-  app.use(requestLog, readOn, guardOpenMode)
+  app.use(
+    requestLog,
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed: (c, methods) =>
+        refuse(
+          c,
+          new Problem(405, null, "Method Not Allowed", { headers: { allow: methods.sort().join(", ") } }),
+        ),
+    }),
+    readOn,
+    guardOpenMode,
+  )
   app.use(
     cors({
       origin: (origin, c) =>
