@@ -59,5 +59,5 @@ function toResponse(attempt: AttemptRecord): string {
 /** The answer as text: what is no clean UTF-8 as near to it as text can be. */
 function toText({ body, bodyEncoding }: AttemptRecord & { body: string }): string {
   if (bodyEncoding === "utf8") return body
-  return new TextDecoder().decode(Uint8Array.from(atob(body), (character) => character.charCodeAt(0)))
+  return new TextDecoder().decode(Uint8Array.fromBase64(body))
 }

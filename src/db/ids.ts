@@ -28,7 +28,7 @@ export function newUuid(now: number): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16))
   counter = now === lastMs ? counter + 1 : (((bytes[6] ?? 0) & 0x07) << 8) | (bytes[7] ?? 0)
   lastMs = now
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
+  const hex = bytes.toHex()
   const variant = (((bytes[8] ?? 0) & 0x3f) | 0x80).toString(16)
   const time = now.toString(16).padStart(12, "0")
   const count = (counter & 0xfff).toString(16).padStart(3, "0")

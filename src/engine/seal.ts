@@ -20,7 +20,7 @@ export async function seal(config: Config, text: string): Promise<string> {
   const { id, key } = await importKey(encoded)
   const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES))
   const sealed = await crypto.subtle.encrypt({ name: "AES-GCM", iv }, key, new TextEncoder().encode(text))
-  return `${id}:${toBase64(new Uint8Array([...iv, ...new Uint8Array(sealed)]))}`
+  return `${id}:${new Uint8Array([...iv, ...new Uint8Array(sealed)]).toBase64()}`
 }
 
 /** The text that `seal` was given. Throws when its key is no longer among the ENCRYPTION_KEYs. */
@@ -32,7 +32,7 @@ export async function unseal(config: Config, sealed: string): Promise<string> {
   for (const encoded of config.encryptionKeys) {
     const { id, key } = await importKey(encoded)
     if (id !== keyId) continue
-    const bytes = fromBase64(rest)
+    const bytes = Uint8Array.fromBase64(rest)
     const opened = await crypto.subtle.decrypt(
       { name: "AES-GCM", iv: bytes.subarray(0, IV_BYTES) },
       key,
@@ -50,9 +50,9 @@ function importKey(encoded: string): Promise<{ id: string; key: CryptoKey }> {
   let entry = imported.get(encoded)
   if (!entry) {
     entry = (async () => {
-      const bytes = fromBase64(encoded)
+      const bytes = Uint8Array.fromBase64(encoded)
       const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))
-      const id = Array.from(digest.subarray(0, 4), (byte) => byte.toString(16).padStart(2, "0")).join("")
+      const id = digest.subarray(0, 4).toHex()
       return {
         id,
         key: await crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["encrypt", "decrypt"]),
@@ -61,12 +61,4 @@ function importKey(encoded: string): Promise<{ id: string; key: CryptoKey }> {
     imported.set(encoded, entry)
   }
   return entry
-}
-
-function toBase64(bytes: Uint8Array): string {
-  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""))
-}
-
-function fromBase64(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
 }

@@ -93,5 +93,5 @@ function readKept(kept: KeptAnswer, requestHash: string): Answer<number, unknown
 async function hashOf(c: Context<AppEnv>): Promise<string> {
   const request = `${new URL(c.req.url).search}\n${await c.req.text()}`
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(request))
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("")
+  return new Uint8Array(digest).toHex()
 }

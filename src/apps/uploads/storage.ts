@@ -145,5 +145,5 @@ export async function inspect(
 }
 
 function toHex(hash: ArrayBuffer): string {
-  return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("")
+  return new Uint8Array(hash).toHex()
 }

@@ -1,4 +1,3 @@
-import { encodeBase64 } from "./base64.ts"
 import { decodeSecret } from "./secret.ts"
 import { importEd25519 } from "./signature.ts"
 
@@ -11,13 +10,12 @@ export async function completeSecret(given: string): Promise<string | null> {
   const key = decodeSecret(secret)
   if (key === null || key.kind === "v1") return key && secret
   const publicKey = await publicKeyOfSeed(key.seed)
-  if (key.publicKey !== null && encodeBase64(key.publicKey) !== encodeBase64(publicKey)) return null
-  return `whsk_${encodeBase64(Uint8Array.from([...key.seed, ...publicKey]))}`
+  if (key.publicKey !== null && key.publicKey.toBase64() !== publicKey.toBase64()) return null
+  return `whsk_${Uint8Array.from([...key.seed, ...publicKey]).toBase64()}`
 }
 
 async function publicKeyOfSeed(seed: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
   const exported = await crypto.subtle.exportKey("jwk", await importEd25519(seed, true))
   if (exported instanceof ArrayBuffer || exported.x === undefined) throw new TypeError("no public key")
-  const base64 = exported.x.replaceAll("-", "+").replaceAll("_", "/")
-  return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0))
+  return Uint8Array.fromBase64(exported.x, { alphabet: "base64url" })
 }

@@ -1,5 +1,3 @@
-import { encodeBase64 } from "./base64.ts"
-
 /**
  * A response body as it is kept: its first `limit` bytes, as text if they are clean UTF-8 without NUL, else
  * as base64. A character that the limit cuts in half is dropped, so that cutting alone never makes a text
@@ -14,7 +12,7 @@ export function encodeBody(
   const text = decodeUtf8(kept, truncated)
   // SQLite takes a NUL as the end of a text in many of its functions.
   return text === null || text.includes("\0")
-    ? { text: encodeBase64(kept), encoding: "base64", truncated }
+    ? { text: kept.toBase64(), encoding: "base64", truncated }
     : { text, encoding: "utf8", truncated }
 }
 

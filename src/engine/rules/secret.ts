@@ -1,4 +1,4 @@
-import { decodeBase64, encodeBase64 } from "./base64.ts"
+import { decodeBase64 } from "./base64.ts"
 
 /** A signing secret of either scheme of Standard Webhooks, taken apart. */
 export type SigningKey =
@@ -24,7 +24,7 @@ export function generateSecret(randomBytes: Uint8Array): string {
   if (!isSymmetricLength(randomBytes.length)) {
     throw new RangeError(`A secret is made of ${MIN_SECRET_BYTES} to ${MAX_SECRET_BYTES} bytes`)
   }
-  return SYMMETRIC_PREFIX + encodeBase64(randomBytes)
+  return SYMMETRIC_PREFIX + randomBytes.toBase64()
 }
 
 /**
@@ -53,7 +53,7 @@ export function decodeSecret(secret: string): SigningKey | null {
  */
 export function publicKeyOf(secret: string): string | null {
   const key = decodeSecret(secret)
-  return key?.kind === "v1a" && key.publicKey ? PUBLIC_KEY_PREFIX + encodeBase64(key.publicKey) : null
+  return key?.kind === "v1a" && key.publicKey ? PUBLIC_KEY_PREFIX + key.publicKey.toBase64() : null
 }
 
 function isSymmetricLength(bytes: number): boolean {

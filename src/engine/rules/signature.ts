@@ -1,4 +1,3 @@
-import { encodeBase64 } from "./base64.ts"
 import { decodeSecret } from "./secret.ts"
 
 /** What a signature covers; `timestamp` is in whole seconds. */
@@ -26,7 +25,7 @@ export async function sign(input: SignedMessage & { secret: string }): Promise<s
   if (!key) throw new TypeError("The signing secret is malformed")
   const content = signedContent(input)
   const signature = key.kind === "v1" ? await hmac(key.key, content) : await ed25519(key.seed, content)
-  return `${key.kind},${encodeBase64(new Uint8Array(signature))}`
+  return `${key.kind},${new Uint8Array(signature).toBase64()}`
 }
 
 /**
