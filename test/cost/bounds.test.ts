@@ -14,7 +14,7 @@ const BOUNDS: Record<string, Bound> = {
   "message-1": bound(12, 57, 3, 5, 13, 2, 3),
   "message-4": bound(30, 102, 9, 5, 13, 2, 6),
   "message-1-batch25": bound(12, 57, 3, 3.08, 6.28, 1.04, 2.04),
-  "message-1-two-failures": bound(44, 281, 5, 20, 66, 5, 9),
+  "message-1-two-failures": bound(42, 283, 5, 20, 66, 5, 9),
   "user-1": bound(12, 41, 3, 3, 12, 2, 3),
   "idle-minute": bound(2, 48, 0, 11, 24, 1, 2),
 }
