@@ -155,6 +155,20 @@ describe("recovering an endpoint", () => {
     expect(row).toEqual({ paused_until: world.clock.now() + 3_000 })
   })
 
+  it("books the drain for when the endpoint's rate lets it begin, not for the sweep", async () => {
+    const { world, svix, miss, ago } = await worldWithEndpoint()
+    await miss("missed")
+    await world.env.DB.prepare("UPDATE endpoints SET paused_until = ?1, throttle_rate = 2")
+      .bind(world.clock.now() + 5 * MINUTE_MS)
+      .run()
+    world.receivers.at(HOOK, 200)
+    const before = world.receivers.to(HOOK).length
+    await svix.endpoint.recover("acme", "ep", { since: ago(DAY_MS) })
+    // Queues count in whole seconds, and a drain is never early.
+    await world.runAll(4_000)
+    expect(world.receivers.to(HOOK).length).toBe(before + 1)
+  })
+
   it("goes up to now by default, and gives each a fresh schedule", async () => {
     const { world, svix, miss, ago } = await worldWithEndpoint({ RETRY_SCHEDULE: "1,2" })
     await miss("m1")

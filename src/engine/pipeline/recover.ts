@@ -5,7 +5,7 @@ import { idAt } from "../../db/ids.ts"
 import type { Deps } from "../../deps.ts"
 import { lastStart, leaseMs } from "./budget.ts"
 import { MAX_CLAIMS } from "./claimed.ts"
-import { refreshDueAt, scheduleDrain } from "./due.ts"
+import { earliestDue, readDue, refreshDueAt, scheduleDrain } from "./due.ts"
 import { enqueue, type Job } from "./jobs.ts"
 
 /** Deliveries that one step looks at, and at most changes. */
@@ -34,20 +34,22 @@ export async function workRecover(deps: Deps, db: Db, job: RecoverJob): Promise<
   if (!task) return
   const startBy = lastStart(deps, at)
   let finished = false
+  let due: number | null = null
   for (let step = 1; step <= STEPS_PER_INVOCATION && deps.clock.now() <= startBy; step++) {
     const state = await recoverStep(deps, db, job.taskId, token, task)
     if (state === null) return
     finished = state.status === "finished"
+    due = state.due
     deps.log({
       unit: "recover",
       taskId: job.taskId,
       step,
-      recovered: state.processed as number,
+      recovered: state.processed,
       durationMs: deps.clock.now() - at,
     })
     if (finished) break
   }
-  await scheduleDrain(deps, deps.clock.now())
+  await scheduleDrain(deps, due)
   if (finished) return
   // Given back, so that the next job need not wait for the lease to run out.
   await db.batch([
@@ -57,6 +59,14 @@ export async function workRecover(deps: Deps, db: Db, job: RecoverJob): Promise<
   await enqueue(deps, job)
 }
 
+interface State {
+  status: string
+  /** Deliveries that have become due again, over all steps. */
+  processed: number
+  /** When the endpoint is (epoch ms): its own rate may hold it back. */
+  due: number | null
+}
+
 /** One step; answers the task's state behind it, null when the claim is lost. */
 async function recoverStep(
   deps: Deps,
@@ -64,7 +74,7 @@ async function recoverStep(
   taskId: string,
   token: string,
   task: Row,
-): Promise<Row | null> {
+): Promise<State | null> {
   const now = deps.clock.now()
   const held = sql`b.id = ${taskId} AND b.lease_token = ${token}`
   const page = sql`
@@ -73,7 +83,7 @@ async function recoverStep(
       AND d.event_id > coalesce(b.cursor, ${idAt("event", task.since as number)})
       AND d.event_id < ${idAt("event", (task.until as number) + 1)}
     ORDER BY d.event_id LIMIT ${RECOVER_STEP}`
-  const [, moved = []] = await db.batch([
+  const [, moved = [], , due] = await db.batch([
     // Not what has no payload any more, and no pings: nobody waits for those.
     sql`
       UPDATE deliveries SET status = 'pending', reason = NULL, attempts = 0, next_attempt_at = ${now},
@@ -93,8 +103,11 @@ async function recoverStep(
         claims = 0, updated_at = ${now}
       WHERE ${held} AND b.status = 'running' RETURNING status, processed`,
     refreshDueAt(sql`SELECT ${task.endpoint_id}`),
+    earliestDue(sql`SELECT ${task.endpoint_id}`),
   ])
-  return moved.at(0) ?? null
+  const state = moved.at(0)
+  if (!state) return null
+  return { status: state.status as string, processed: state.processed as number, due: readDue(due) }
 }
 
 /** Ends tasks that nobody could work; answers the jobs of those that nobody holds, a bounded number. */
