@@ -9,7 +9,7 @@ import { jsonBody } from "../http/json-body.ts"
 import { JsonObject } from "../http/keyed.ts"
 import { jsonAnswer } from "../http/raw-json.ts"
 import { createRouter } from "../http/router.ts"
-import { getOrCreateApplication } from "./application-along.ts"
+import { inApplication } from "./application-along.ts"
 import { ApplicationIn } from "./applications.ts"
 import {
   ChannelFilter,
@@ -86,18 +86,21 @@ messages.openapi(
     const { deps } = c.var
     const given = c.req.valid("json")
     const { with_content } = c.req.valid("query")
-    const application = await getOrCreateApplication(deps, c.req.valid("param").app_id, given.application)
     const content = contentOf(await c.req.text(), given.transformationsParams)
-    const message = await sendOnce(c, application.id, with_content, (remember) =>
-      publishEvent(deps, {
-        applicationId: application.id,
-        eventType: given.eventType,
-        ...content,
-        uid: given.eventId ?? null,
-        channels: given.channels ? [...new Set(given.channels)] : null,
-        payloadDays: given.payloadRetentionPeriod,
-        remember,
-      }),
+    const { app_id } = c.req.valid("param")
+    const message = await inApplication(deps, app_id, given.application, (application, isNew) =>
+      sendOnce(c, application.id, with_content, (remember) =>
+        publishEvent(deps, {
+          applicationId: application.id,
+          newApplication: isNew ? application : undefined,
+          eventType: given.eventType,
+          ...content,
+          uid: given.eventId ?? null,
+          channels: given.channels ? [...new Set(given.channels)] : null,
+          payloadDays: given.payloadRetentionPeriod,
+          remember,
+        }),
+      ),
     )
     return jsonAnswer(c, message, 202)
   },

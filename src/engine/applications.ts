@@ -12,7 +12,7 @@ import { type Page, type PageRequest, toPage, walkOf } from "./page.ts"
 import { enqueue } from "./pipeline/jobs.ts"
 import { removeAll } from "./removal.ts"
 
-const TAKEN = "Another application has this uid already"
+export const UID_TAKEN = "Another application has this uid already"
 
 export interface ApplicationSettings {
   uid: string | null
@@ -36,7 +36,8 @@ export async function getApplication(deps: Deps, idOrUid: string): Promise<Appli
   return found
 }
 
-async function findApplication(deps: Deps, idOrUid: string): Promise<Application | undefined> {
+/** The application with this id or uid; undefined if there is none. */
+export async function findApplication(deps: Deps, idOrUid: string): Promise<Application | undefined> {
   const [found] = await select(deps, sql`a.id = ${idOrUid} OR a.uid = ${idOrUid}`, sql`LIMIT 1`)
   return found
 }
@@ -59,6 +60,22 @@ export interface CreatedApplication {
   created: boolean
 }
 
+/** The application that is made of these settings, not yet written. */
+export function draftApplication(deps: Deps, settings: ApplicationSettings): Application {
+  const now = deps.clock.now()
+  return { ...settings, id: newId("application", now), createdAt: now, updatedAt: now }
+}
+
+/** The statement that writes a new application if the condition holds and no other one has its uid. */
+export function insertApplication(application: Application, onlyIf: SQL): SQL {
+  const { id, uid, name, throttleRate, metadata, createdAt } = application
+  return sql`
+    INSERT INTO applications (id, uid, name, throttle_rate, metadata, created_at, updated_at)
+    SELECT ${id}, ${uid}, ${name}, ${throttleRate}, ${JSON.stringify(metadata)}, ${createdAt}, ${createdAt}
+    WHERE ${onlyIf}
+    ON CONFLICT DO NOTHING`
+}
+
 /**
  * Makes an application. If another one has its uid: answers that one with `getIfExists`, else refuses with
  * `conflict`.
@@ -68,23 +85,19 @@ export async function createApplication(
   settings: ApplicationSettings,
   options: { getIfExists?: boolean; remember?: Remember<CreatedApplication> | undefined } = {},
 ): Promise<CreatedApplication> {
-  const { uid, name, throttleRate, metadata } = settings
+  const { uid } = settings
   const { remember } = options
   const db = deps.database(CATALOG)
-  const now = deps.clock.now()
-  const application = { ...settings, id: newId("application", now), createdAt: now, updatedAt: now }
+  const application = draftApplication(deps, settings)
   const made = sql`EXISTS (SELECT 1 FROM applications WHERE id = ${application.id})`
   const [, exists = []] = await db.batch([
-    sql`
-      INSERT INTO applications (id, uid, name, throttle_rate, metadata, created_at, updated_at)
-      VALUES (${application.id}, ${uid}, ${name}, ${throttleRate}, ${JSON.stringify(metadata)}, ${now}, ${now})
-      ON CONFLICT DO NOTHING`,
+    insertApplication(application, sql`true`),
     sql`SELECT 1 WHERE ${made}`,
     ...(remember ? [await remember({ application, created: true }, made)] : []),
   ])
   if (exists.length > 0) return { application, created: true }
   const other = uid !== null && options.getIfExists ? await findApplication(deps, uid) : undefined
-  if (!other) throw new EngineError("conflict", TAKEN)
+  if (!other) throw new EngineError("conflict", UID_TAKEN)
   if (remember) await db.batch([await remember({ application: other, created: false }, sql`true`)])
   return { application: other, created: false }
 }
@@ -110,7 +123,7 @@ export async function changeApplication(
     deps
       .database(CATALOG)
       .batch({ changed: sql`UPDATE applications ${changed} WHERE id = ${id} AND removed_at IS NULL` }),
-    { "applications.uid": TAKEN },
+    { "applications.uid": UID_TAKEN },
   )
   return getApplication(deps, id)
 }

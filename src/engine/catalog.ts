@@ -7,7 +7,7 @@ import type { Deps } from "../deps.ts"
 import { CATALOG } from "./built-in.ts"
 import { type Change, setOf } from "./change.ts"
 import { EngineError, notFound } from "./errors.ts"
-import { MAX_EVENT_TYPES } from "./event-types.ts"
+import { MAX_EVENT_TYPES, tooManyTypes } from "./event-types.ts"
 import type { Remember } from "./idempotency.ts"
 import { type Page, type PageRequest, toPage, walkOf } from "./page.ts"
 
@@ -114,7 +114,7 @@ export async function createCatalogType(
     ])
   if (found.length > 0) return type
   if (known.length > 0) throw new EngineError("conflict", TAKEN)
-  throw tooMany()
+  throw tooManyTypes()
 }
 
 /** Gives an event type of the catalog these settings, or adds it. Refuses with `limit_reached`. */
@@ -129,7 +129,7 @@ export async function replaceCatalogType(
     .database(CATALOG)
     .batch([put({ ...settings, id, name, createdAt: now, updatedAt: now }, sql`true`)])
   const type = await findCatalogType(deps, name)
-  if (!type) throw tooMany()
+  if (!type) throw tooManyTypes()
   return { type, created: type.id === id }
 }
 
@@ -204,8 +204,4 @@ function isAs(type: CatalogType): SQL {
     id = ${type.id} AND updated_at = ${type.updatedAt} AND description = ${type.description}
     AND schemas IS ${schemas} AND feature_flag IS ${type.featureFlag} AND archived = ${Number(type.archived)}
     AND deprecated = ${Number(type.deprecated)} AND enforce_schema = ${Number(type.enforceSchema)}`
-}
-
-function tooMany(): EngineError {
-  return new EngineError("limit_reached", `There are ${MAX_EVENT_TYPES} event types already: use one of them`)
 }

@@ -1,4 +1,4 @@
-import { sql } from "drizzle-orm"
+import { type SQL, sql } from "drizzle-orm"
 
 import { newId } from "../db/ids.ts"
 import { eventTypes } from "../db/schema.ts"
@@ -69,29 +69,44 @@ export async function resolveEventTypes(
  * `limit_reached` when the application has all the types it may have.
  */
 export async function ensureEventType(deps: Deps, applicationId: string, name: string): Promise<EventType> {
+  refuseBadTypeName(applicationId, name)
+  const [, found = []] = await deps.database(applicationId).batch([
+    insertEventType(deps, applicationId, name, sql`true`),
+    sql`
+      SELECT ${shape.columns("t")} FROM event_types t
+      WHERE t.application_id = ${applicationId} AND t.name = ${name}`,
+  ])
+  const row = found.at(0)
+  if (!row) throw tooManyTypes()
+  return shape.read(row)
+}
+
+/** Refuses a name that a new event type of the application may not have. */
+export function refuseBadTypeName(applicationId: string, name: string): void {
   if (applicationId === CATALOG && name.startsWith("-")) {
     throw new EngineError("invalid", "A new event type's name must not begin with a dash", "eventType")
   }
   if (!isNameable(name)) {
     throw new EngineError("invalid", 'An event type must not be named "." or ".."', "eventType")
   }
+}
+
+/** The statement that adds an event type, if the condition holds and there is room, unless there is one already. */
+export function insertEventType(deps: Deps, applicationId: string, name: string, onlyIf: SQL): SQL {
   const now = deps.clock.now()
-  const [, found = []] = await deps.database(applicationId).batch([
-    sql`
-      INSERT INTO event_types (id, application_id, name, created_at, updated_at)
-      SELECT ${newId("eventType", now)}, ${applicationId}, ${name}, ${now}, ${now}
-      WHERE (SELECT count(*) FROM event_types WHERE application_id = ${applicationId}) < ${MAX_EVENT_TYPES}
-      ON CONFLICT DO NOTHING`,
-    sql`
-      SELECT ${shape.columns("t")} FROM event_types t
-      WHERE t.application_id = ${applicationId} AND t.name = ${name}`,
-  ])
-  const row = found.at(0)
-  if (!row) {
-    throw new EngineError(
-      "limit_reached",
-      `There are ${MAX_EVENT_TYPES} event types already: use one of them`,
-    )
-  }
-  return shape.read(row)
+  return sql`
+    INSERT INTO event_types (id, application_id, name, created_at, updated_at)
+    SELECT ${newId("eventType", now)}, ${applicationId}, ${name}, ${now}, ${now}
+    WHERE ${hasRoomFor(applicationId, name)} AND ${onlyIf}
+    ON CONFLICT DO NOTHING`
+}
+
+/** The condition that the application has this event type, or may have one more. */
+export function hasRoomFor(applicationId: string, name: string): SQL {
+  return sql`(EXISTS (SELECT 1 FROM event_types WHERE application_id = ${applicationId} AND name = ${name})
+    OR (SELECT count(*) FROM event_types WHERE application_id = ${applicationId}) < ${MAX_EVENT_TYPES})`
+}
+
+export function tooManyTypes(): EngineError {
+  return new EngineError("limit_reached", `There are ${MAX_EVENT_TYPES} event types already: use one of them`)
 }

@@ -86,12 +86,12 @@ export async function publish(deps: Deps, publication: Publication): Promise<Pub
       ON CONFLICT DO NOTHING`,
     sql`SELECT dispatched_at FROM events WHERE id = ${id}`,
     type,
-    sql`SELECT 1 FROM events WHERE application_id = ${applicationId} AND uid = ${uid} AND id <> ${id}`,
+    rivalOf(applicationId, uid, id),
     ...(publication.closing ?? []),
   ])
   const [, written = [], known = [], rivals = []] = results.slice(statements.length)
-  if (known.length === 0) throw notFound(`Event type '${eventType}'`)
   if (rivals.length > 0) throw new EngineError("conflict", `There is an event with the id '${uid}' already`)
+  if (known.length === 0) throw notFound(`Event type '${eventType}'`)
   const rows = results.slice(0, statements.length)
   const event = written.at(0)
   if (!event) return { eventId: null, rows }
@@ -109,6 +109,11 @@ export async function refuseWhenFull(deps: Deps, db: Db): Promise<void> {
       "The database is full: shorten RETENTION_DAYS or wait until events expire",
     )
   }
+}
+
+/** Selects another event of the application that has this uid. */
+export function rivalOf(applicationId: string, uid: string | null, id: string): SQL {
+  return sql`SELECT 1 FROM events WHERE application_id = ${applicationId} AND uid = ${uid} AND id <> ${id}`
 }
 
 /** The one event type of this name: the application's own first, then the catalog's if that counts. */

@@ -2,12 +2,13 @@ import { sql } from "drizzle-orm"
 
 import { newId } from "../db/ids.ts"
 import type { Deps } from "../deps.ts"
+import { type Application, insertApplication, UID_TAKEN } from "./applications.ts"
 import { CATALOG } from "./built-in.ts"
 import { getEndpoint } from "./endpoints.ts"
 import { EngineError, notFound } from "./errors.ts"
 import type { EventWithPayload } from "./event-log.ts"
-import { ensureEventType } from "./event-types.ts"
-import { PING_TYPE, publish } from "./events.ts"
+import { hasRoomFor, insertEventType, refuseBadTypeName, tooManyTypes } from "./event-types.ts"
+import { PING_TYPE, type Publication, publish, rivalOf } from "./events.ts"
 import { exampleOf } from "./examples.ts"
 import type { Remember } from "./idempotency.ts"
 import { parseJson } from "./rules/json.ts"
@@ -19,6 +20,8 @@ const MAX_RETENTION_DAYS = 90
 
 export interface NewEvent {
   applicationId: string
+  /** The application itself, if it is still to be made, with the event or not at all. */
+  newApplication?: Application | undefined
   eventType: string
   /** The exact text that receivers get, JSON unless `contentType` says something else. */
   payload: string
@@ -32,8 +35,9 @@ export interface NewEvent {
 
 /**
  * Publishes an event of one of the application's own types or of the catalog's; a type that nobody has made yet
- * becomes one of the catalog. Refuses with `invalid` (archived type, payload that does not fit a schema to be
- * enforced), `conflict` (uid), `limit_reached`, `payload_too_large` or `storage_full`.
+ * becomes one of the catalog, and an application that is still to be made is made, all in one batch. Refuses with
+ * `invalid` (archived type, payload that does not fit a schema to be enforced), `conflict` (uid of the event or of
+ * the application), `limit_reached`, `payload_too_large` or `storage_full`; then nothing is written.
  */
 export async function publishEvent(deps: Deps, input: NewEvent): Promise<EventWithPayload> {
   const type = await findType(deps, input.applicationId, input.eventType)
@@ -48,8 +52,9 @@ export async function publishEvent(deps: Deps, input: NewEvent): Promise<EventWi
         "payload",
       )
   }
-  if (!type && input.eventType !== PING_TYPE) await ensureEventType(deps, CATALOG, input.eventType)
-  return publishNow(deps, input)
+  const isNewType = !type && input.eventType !== PING_TYPE
+  if (isNewType) refuseBadTypeName(CATALOG, input.eventType)
+  return publishNow(deps, input, { isNewType })
 }
 
 /**
@@ -70,7 +75,7 @@ export async function sendExample(
   if (endpoint.disabledAt !== null)
     throw new EngineError("conflict", "The endpoint is disabled: enable it before sending it an example")
   const payload = await examplePayload(deps, applicationId, eventType)
-  return publishNow(deps, { ...input, payload }, endpoint.id)
+  return publishNow(deps, { ...input, payload }, { endpointId: endpoint.id })
 }
 
 async function examplePayload(deps: Deps, applicationId: string, eventType: string): Promise<string> {
@@ -88,7 +93,11 @@ async function examplePayload(deps: Deps, applicationId: string, eventType: stri
   return JSON.stringify(example)
 }
 
-async function publishNow(deps: Deps, input: NewEvent, endpointId?: string): Promise<EventWithPayload> {
+async function publishNow(
+  deps: Deps,
+  input: NewEvent,
+  { endpointId = null, isNewType = false }: { endpointId?: string | null; isNewType?: boolean } = {},
+): Promise<EventWithPayload> {
   const { applicationId, eventType, payload, contentType = null, uid = null, channels = null } = input
   const { payloadDays, remember } = input
   const now = deps.clock.now()
@@ -96,7 +105,7 @@ async function publishNow(deps: Deps, input: NewEvent, endpointId?: string): Pro
     id: newId("event", now),
     uid,
     eventType,
-    endpointId: endpointId ?? null,
+    endpointId,
     channels,
     createdAt: now,
     dispatchedAt: null,
@@ -104,7 +113,7 @@ async function publishNow(deps: Deps, input: NewEvent, endpointId?: string): Pro
     payload,
   }
   const isThere = sql`EXISTS (SELECT 1 FROM events WHERE id = ${event.id})`
-  await publish(deps, {
+  const publishing = publish(deps, {
     applicationId,
     eventId: event.id,
     at: now,
@@ -114,12 +123,39 @@ async function publishNow(deps: Deps, input: NewEvent, endpointId?: string): Pro
     contentType,
     uid,
     channels,
-    ...(endpointId === undefined ? {} : { endpointId }),
+    ...(endpointId === null ? {} : { endpointId }),
+    ...makingAlong(deps, input, event.id, isNewType),
     payloadExpiresAt:
       payloadDays === undefined || payloadDays >= MAX_RETENTION_DAYS ? null : now + payloadDays * DAY_MS,
     closing: remember ? [await remember(event, isThere)] : [],
   })
+  const { eventId } = await publishing.catch((error: unknown) => {
+    const missing = error instanceof EngineError && error.code === "not_found"
+    throw missing && isNewType ? tooManyTypes() : error
+  })
+  if (eventId === null) throw new EngineError("conflict", UID_TAKEN)
   return event
+}
+
+/** The application and the event type that an event brings along: they are made if it happens, or not at all. */
+function makingAlong(
+  deps: Deps,
+  { applicationId, newApplication, eventType, uid = null }: NewEvent,
+  eventId: string,
+  isNewType: boolean,
+): Pick<Publication, "statements" | "onlyIf"> {
+  const isMade = newApplication
+    ? sql`EXISTS (SELECT 1 FROM applications WHERE id = ${applicationId})`
+    : sql`true`
+  const isFirst = sql`NOT EXISTS (${rivalOf(applicationId, uid, eventId)})`
+  const typeFits = isNewType ? hasRoomFor(CATALOG, eventType) : sql`true`
+  return {
+    statements: [
+      ...(newApplication ? [insertApplication(newApplication, typeFits)] : []),
+      ...(isNewType ? [insertEventType(deps, CATALOG, eventType, sql`${isMade} AND ${isFirst}`)] : []),
+    ],
+    onlyIf: isMade,
+  }
 }
 
 interface FoundType {
