@@ -18,11 +18,12 @@ import {
 } from "./filters.ts"
 import { input } from "./input.ts"
 import {
+  destinationStatus,
   EndpointMessageOut,
+  messageStatus,
   progressWith,
   StatusFilter,
   toMessage,
-  toStatus,
   withStatus,
 } from "./message-wire.ts"
 import { Iterator, Limit, listOf, toPageRequest } from "./page.ts"
@@ -87,7 +88,7 @@ deliveries.openapi(
       request,
       page,
       (event) => event.id,
-      (event) => ({ ...toMessage(event, query.with_content), ...toStatus(event) }),
+      (event) => ({ ...toMessage(event, query.with_content), ...messageStatus(event) }),
     )
     return jsonAnswer(c, list, 200)
   },
@@ -98,7 +99,8 @@ deliveries.openapi(
     operationId: "v1.message-attempt.list-attempted-destinations",
     tags,
     summary: "List the endpoints that a message goes to, and how far each delivery is",
-    description: "By endpoint, newest first; deleted endpoints are among them.",
+    description:
+      "In the order of the endpoints' ids; deleted ones are among them. While retries are under way the status is that of the last attempt, and `nextAttempt` tells of the next.",
     method: "get",
     path: "/api/v1/app/{app_id}/msg/{msg_id}/endpoint",
     request: { params: MessagePath, query: z.object({ limit: Limit, iterator: Iterator }) },
@@ -114,7 +116,7 @@ deliveries.openapi(
     const { deps } = c.var
     const { app_id, msg_id } = c.req.valid("param")
     const { id } = await getApplication(deps, app_id)
-    const request = toPageRequest(c.req.valid("query"), "descending")
+    const request = toPageRequest(c.req.valid("query"), "ascending")
     const page = await listEventEndpoints(deps, id, msg_id, request)
     const list = toScannedList(
       request,
@@ -122,7 +124,7 @@ deliveries.openapi(
       (endpoint) => endpoint.id,
       ({ progress, nextAttemptAt, ...endpoint }) => {
         const { metadata: _, ...fields } = toWire(endpoint)
-        return { ...fields, ...toStatus({ progress, nextAttemptAt }) }
+        return { ...fields, ...destinationStatus({ progress, nextAttemptAt }) }
       },
     )
     return c.json(list, 200)

@@ -111,8 +111,8 @@ endpointActions.openapi(
       until: until ? Math.floor(toEpochMs(until)) : undefined,
     }
     const counts = await countDeliveries(c.var.deps, id, endpoint_id, range)
-    const { delivered: success, failed: fail, pending, sending, canceled } = counts
-    return c.json({ success, pending, sending, fail, canceled }, 200)
+    const { delivered: success, failed: fail, pending, sending, retrying, canceled } = counts
+    return c.json({ success, pending, sending: sending + retrying, fail, canceled }, 200)
   },
 )
 

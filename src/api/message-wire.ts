@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi"
 
-import type { DeliveryProgress } from "../engine/deliveries.ts"
+import type { DeliveryProgress, Progress } from "../engine/deliveries.ts"
 import type { EventWithPayload } from "../engine/event-log.ts"
 import { isObject, parseJson } from "../engine/rules/json.ts"
 import { oneOfNumbers } from "../http/query.ts"
@@ -36,7 +36,7 @@ const STATUS_TEXTS = ["success", "pending", "fail", "sending"] as const
 export const MessageStatus = z.literal(STATUSES).openapi("MessageStatus", {
   type: "integer",
   enum: [...STATUSES],
-  description: "0 success, 1 pending, 2 fail, 3 sending: in somebody's hands right now",
+  description: "0 success, 1 pending: not attempted yet, 2 fail, 3 sending: retries are under way",
 })
 export const MessageStatusText = z.enum(STATUS_TEXTS).openapi("MessageStatusText")
 
@@ -51,27 +51,42 @@ export const EndpointMessageOut = z.object({ ...fields, ...withStatus }).openapi
 /** `?status=0`: the states of deliveries that it stands for. */
 export const StatusFilter = oneOfNumbers(STATUSES).optional()
 
-const STATUS_OF: Record<DeliveryProgress, (typeof STATUSES)[number]> = {
+type StatusOf = Record<DeliveryProgress, (typeof STATUSES)[number]>
+
+/** The status of a message among those to an endpoint. */
+const MESSAGE_STATUS: StatusOf = {
   delivered: 0,
   pending: 1,
   failed: 2,
   // What will not be sent any more because its endpoint is gone; Svix's shape has no word for it.
   canceled: 2,
   sending: 3,
+  retrying: 3,
 }
+/** The status of an endpoint among those of a message: that of the last attempt, where there is one. */
+const DESTINATION_STATUS: StatusOf = { ...MESSAGE_STATUS, retrying: 2 }
 
-/** What deliveries with this status are to us; undefined for no filter. */
+/** What deliveries of messages with this status are to us; undefined for no filter. */
 export function progressWith(status: number | undefined): DeliveryProgress[] | undefined {
   if (status === undefined) return undefined
-  const all = Object.keys(STATUS_OF) as DeliveryProgress[]
-  return all.filter((progress) => STATUS_OF[progress] === status)
+  const all = Object.keys(MESSAGE_STATUS) as DeliveryProgress[]
+  return all.filter((progress) => MESSAGE_STATUS[progress] === status)
+}
+
+/** How far a message to an endpoint is. */
+export function messageStatus(delivery: Progress) {
+  return statusOf(delivery, MESSAGE_STATUS)
+}
+
+/** How far the delivery of a message to one of its endpoints is. */
+export function destinationStatus(delivery: Progress) {
+  return statusOf(delivery, DESTINATION_STATUS)
 }
 
 /** The status in both of its forms, and when it goes on. */
-export function toStatus(delivery: { progress: DeliveryProgress; nextAttemptAt: number | null }) {
-  const status = STATUS_OF[delivery.progress]
+function statusOf(delivery: Progress, statuses: StatusOf) {
   return {
-    ...statusPair(status),
+    ...statusPair(statuses[delivery.progress]),
     nextAttempt: delivery.nextAttemptAt === null ? null : toTime(delivery.nextAttemptAt),
   }
 }

@@ -8,8 +8,11 @@ import { type EventFilter, type EventWithPayload, eventColumns, getEvent, readEv
 import type { PageRequest } from "./page.ts"
 import { allOf, hasChannel, isAmong, type ScannedPage, scanPage } from "./scan.ts"
 
-/** How far a delivery is; `sending` is a pending one that somebody is working on right now. */
-export type DeliveryProgress = "delivered" | "pending" | "sending" | "failed" | "canceled"
+/**
+ * How far a delivery is. Of the pending ones `retrying` has failed before and goes on, and `sending` is in somebody's
+ * hands for the first time right now.
+ */
+export type DeliveryProgress = "delivered" | "pending" | "sending" | "retrying" | "failed" | "canceled"
 
 export interface Progress {
   progress: DeliveryProgress
@@ -46,7 +49,7 @@ export async function listEndpointEvents(
   return { ...page, rows: page.rows.map((row) => ({ ...readEvent(row), ...readProgress(row) })) }
 }
 
-/** The endpoints that an event is owed to, removed ones too, newest first, and how far each delivery is. */
+/** The endpoints that an event is owed to, removed ones too, in the order of their ids, and how far each delivery is. */
 export async function listEventEndpoints(
   deps: Deps,
   applicationId: string,
@@ -67,7 +70,11 @@ export async function listEventEndpoints(
 
 /** The progress of the delivery `d`, as SQL. */
 export function progressOf(deps: Deps): SQL {
-  return sql`CASE WHEN d.status = 'pending' AND d.leased_until > ${deps.clock.now()} THEN 'sending' ELSE d.status END`
+  return sql`CASE
+    WHEN d.status <> 'pending' THEN d.status
+    WHEN d.attempts > 0 THEN 'retrying'
+    WHEN d.leased_until > ${deps.clock.now()} THEN 'sending'
+    ELSE 'pending' END`
 }
 
 function progressColumns(deps: Deps): SQL {

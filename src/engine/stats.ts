@@ -43,7 +43,7 @@ export async function countDeliveries(
       CROSS JOIN events v ON v.id = d.event_id AND v.ping_id IS NULL
       GROUP BY 1`,
   ])
-  const stats: EndpointStats = { delivered: 0, pending: 0, sending: 0, failed: 0, canceled: 0 }
+  const stats: EndpointStats = { delivered: 0, pending: 0, sending: 0, retrying: 0, failed: 0, canceled: 0 }
   for (const row of rows) stats[row.progress as DeliveryProgress] = row.deliveries as number
   return stats
 }

@@ -112,7 +112,8 @@ describe("an attempt", () => {
       response: "EXPUNGED",
       responseStatusCode: 500,
     })
-    expect(await statusOf(world, "m1")).toBe("pending")
+    const [owed] = (await svix.messageAttempt.listAttemptedDestinations("acme", "m1")).data
+    expect(owed).toMatchObject({ statusText: "fail", nextAttempt: expect.any(Date) })
   })
 
   it("is 404 under another message or another application", async () => {
@@ -275,7 +276,7 @@ describe("the messages to an endpoint", () => {
     world.clock.advance(1000)
     const all = await svix.messageAttempt.listAttemptedMessages("acme", "ep", FULL)
     expect(all.data).toMatchObject([
-      { eventId: "retried", status: 1, statusText: "pending", payload: { eventId: "retried" } },
+      { eventId: "retried", status: 3, statusText: "sending", payload: { eventId: "retried" } },
       { eventId: "delivered", status: 0, statusText: "success", nextAttempt: null },
     ])
     expect(all.data[0]?.nextAttempt?.getTime()).toBe(world.clock.now() + 4000)
@@ -284,9 +285,9 @@ describe("the messages to an endpoint", () => {
         ({ eventId }) => eventId,
       )
     expect(await list({ status: 0 })).toEqual(["delivered"])
-    expect(await list({ status: 1 })).toEqual(["retried"])
+    expect(await list({ status: 1 })).toEqual([])
     expect(await list({ status: 2 })).toEqual([])
-    expect(await list({ status: 3 })).toEqual([])
+    expect(await list({ status: 3 })).toEqual(["retried"])
     expect(await list({ eventTypes: ["a", "b"], channel: "x" })).toEqual(["delivered"])
     expect(await list({ eventTypes: ["b"], channel: "x" })).toEqual([])
     expect(await list({ before: new Date(world.clock.now() - 1000) })).toEqual(["delivered"])
@@ -294,25 +295,59 @@ describe("the messages to an endpoint", () => {
     expect((await svix.messageAttempt.listAttemptedMessages("acme", "ep")).data[0]?.payload).toEqual({})
   })
 
-  it("are `sending` while somebody works on them", async () => {
-    const { world, svix, send } = await worldWithEndpoint()
-    world.receivers.at(HOOK, 500, "hang")
+  it("are `sending` while retries are under way, and for the message `fail` with its next attempt", async () => {
+    const { world, svix, endpoint, send } = await worldWithEndpoint()
+    world.receivers.at(HOOK, 500, "hang", 200)
     await send("m1")
     await world.runDue()
+    const sending = async () => {
+      const { data } = await svix.messageAttempt.listAttemptedMessages("acme", "ep", { status: 3 })
+      return data.map(({ eventId, statusText }) => [eventId, statusText])
+    }
+    const destination = async () =>
+      (await svix.messageAttempt.listAttemptedDestinations("acme", "m1")).data[0]
+    const dueAt = world.clock.now() + 5000
+    const failed = { id: endpoint.id, status: 2, statusText: "fail", nextAttempt: new Date(dueAt) }
+    expect(await sending()).toEqual([["m1", "sending"]])
+    expect(await destination()).toMatchObject(failed)
+    expect(await svix.endpoint.getStats("acme", "ep")).toMatchObject({ sending: 1, pending: 0, fail: 0 })
+    // Nor is it anything else while somebody is at it again.
     world.clock.advance(6000)
     const working = world.runDue()
     await expect.poll(() => world.receivers.to(HOOK).length).toBe(2)
-    const sending = await svix.messageAttempt.listAttemptedMessages("acme", "ep", { status: 3 })
-    expect(sending.data).toMatchObject([{ eventId: "m1", statusText: "sending" }])
-    expect((await svix.endpoint.getStats("acme", "ep")).sending).toBe(1)
+    expect(await sending()).toEqual([["m1", "sending"]])
+    expect(await destination()).toMatchObject(failed)
     world.clock.advance(20_000)
     await working
+    await world.runAllWithSweeps(20 * MINUTE_MS)
+    expect(await sending()).toEqual([])
+    expect(await destination()).toMatchObject({ status: 0, statusText: "success", nextAttempt: null })
+  })
+
+  it("are `pending` as long as nobody has attempted them, and `sending` in the hands of who does", async () => {
+    const { world, svix, endpoint, send } = await worldWithEndpoint({ ATTEMPT_TIMEOUT_MS: "60000" })
+    await svix.endpoint.patch("acme", "ep", { throttleRate: 1 })
+    world.receivers.at(HOOK, "hang")
+    await send("m1")
+    const [dispatch] = world.queued
+    if (dispatch) await world.run([dispatch])
+    const pending = await svix.messageAttempt.listAttemptedMessages("acme", "ep", { status: 1 })
+    expect(pending.data).toMatchObject([{ eventId: "m1", statusText: "pending" }])
     expect(await statusOf(world, "m1")).toBe("pending")
+    const working = world.runDue()
+    await expect.poll(() => world.receivers.to(HOOK).length).toBe(1)
+    const sending = await svix.messageAttempt.listAttemptedMessages("acme", "ep", { status: 3 })
+    expect(sending.data).toMatchObject([{ eventId: "m1", statusText: "sending" }])
+    expect((await svix.messageAttempt.listAttemptedDestinations("acme", "m1")).data).toMatchObject([
+      { id: endpoint.id, statusText: "sending" },
+    ])
+    world.clock.advance(60_000)
+    await working
   })
 })
 
 describe("the destinations of a message", () => {
-  it("are its endpoints, newest first, page by page, deleted ones among them", async () => {
+  it("are its endpoints in the order of their ids, page by page, deleted ones among them", async () => {
     const { world, svix, send, endpoint } = await worldWithEndpoint()
     world.clock.advance(1000)
     await svix.eventType.create({ name: "t", description: "" })
@@ -326,22 +361,22 @@ describe("the destinations of a message", () => {
     await world.runDue()
     await svix.endpoint.delete("acme", endpoint.id)
     const first = await svix.messageAttempt.listAttemptedDestinations("acme", "m1", { limit: 1 })
-    expect(first).toMatchObject({
-      done: false,
-      data: [
-        { id: other.id, url: OTHER, description: "the other", eventTypes: ["t"], channels: ["x"], status: 0 },
-      ],
-    })
+    expect(first).toMatchObject({ done: false, data: [{ id: endpoint.id, statusText: "success" }] })
     const second = await svix.messageAttempt.listAttemptedDestinations("acme", "m1", {
       limit: 1,
       iterator: first.iterator ?? "",
     })
-    expect(second).toMatchObject({ done: true, data: [{ id: endpoint.id, statusText: "success" }] })
+    expect(second).toMatchObject({
+      done: true,
+      data: [
+        { id: other.id, url: OTHER, description: "the other", eventTypes: ["t"], channels: ["x"], status: 0 },
+      ],
+    })
     const back = await svix.messageAttempt.listAttemptedDestinations("acme", "m1", {
       limit: 1,
       iterator: second.prevIterator ?? "",
     })
-    expect(back.data.map(({ id }) => id)).toEqual([other.id])
+    expect(back.data.map(({ id }) => id)).toEqual([endpoint.id])
   })
 })
 
@@ -376,7 +411,7 @@ describe("resending", () => {
     const { world, svix, message } = await failed({ RETRY_SCHEDULE: "5,300" })
     const due = async () => (await svix.messageAttempt.listAttemptedDestinations("acme", "m1")).data
     const before = await due()
-    expect(before).toMatchObject([{ statusText: "pending", nextAttempt: expect.any(Date) }])
+    expect(before).toMatchObject([{ statusText: "fail", nextAttempt: expect.any(Date) }])
     await svix.messageAttempt.resend("acme", message.id, "ep")
     await world.runDue()
     expect(world.receivers.to(HOOK)).toHaveLength(3)
