@@ -21,7 +21,6 @@ import { Iterator, Limit, listOf, Ordering, toList, toPageRequest } from "./page
 import { refusals } from "./problems.ts"
 import {
   AppPath,
-  DateTime,
   Flag,
   Metadata,
   MetadataIn,
@@ -71,8 +70,8 @@ const ApplicationOut = z
     throttleRate: z.number().int().nullish(),
     rateLimit: z.number().int().nullish().openapi({ deprecated: true, description: "As `throttleRate`" }),
     metadata: Metadata,
-    createdAt: DateTime,
-    updatedAt: DateTime,
+    createdAt: z.iso.datetime(),
+    updatedAt: z.iso.datetime(),
   })
   .openapi("ApplicationOut", {
     example: {

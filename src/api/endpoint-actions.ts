@@ -12,7 +12,7 @@ import { input } from "./input.ts"
 import { MessageOut } from "./message-wire.ts"
 import { refusals } from "./problems.ts"
 import { sendOnce } from "./send-once.ts"
-import { DateTime, EndpointPath, EventTypeName, toEpochMs, toTime } from "./wire.ts"
+import { DateTime, EndpointPath, EventTypeName, toTime } from "./wire.ts"
 
 const RecoverIn = z
   .object({
@@ -75,8 +75,8 @@ endpointActions.openapi(
         recover(deps, {
           applicationId: id,
           endpoint: endpoint_id,
-          since: Math.ceil(toEpochMs(since)),
-          until: until ? Math.floor(toEpochMs(until)) : undefined,
+          since: Math.ceil(since),
+          until: toLast(until),
           remember,
         }),
       (task: BackgroundTask) => ({ status: 202, body: toTask(task) }),
@@ -99,17 +99,14 @@ endpointActions.openapi(
     },
     responses: {
       200: { description: "The counts", content: { "application/json": { schema: EndpointStats } } },
-      ...refusals(),
+      ...refusals(400),
     },
   }),
   async (c) => {
     const { app_id, endpoint_id } = c.req.valid("param")
     const { since, until } = c.req.valid("query")
     const { id } = await getApplication(c.var.deps, app_id)
-    const range = {
-      since: since ? Math.ceil(toEpochMs(since)) : undefined,
-      until: until ? Math.floor(toEpochMs(until)) : undefined,
-    }
+    const range = { since, until: toLast(until) }
     const counts = await countDeliveries(c.var.deps, id, endpoint_id, range)
     const { delivered: success, failed: fail, pending, sending, retrying, canceled } = counts
     return c.json({ success, pending, sending: sending + retrying, fail, canceled }, 200)
@@ -150,4 +147,9 @@ endpointActions.openapi(
 
 function toTask({ id, task, updatedAt }: BackgroundTask): z.infer<typeof RecoverOut> {
   return { id, status: "running", task, updatedAt: toTime(updatedAt) }
+}
+
+/** The last millisecond that is not behind a time. */
+function toLast(time: number | null | undefined): number | undefined {
+  return time === null || time === undefined ? undefined : Math.floor(time)
 }

@@ -5,7 +5,6 @@ import { keyed } from "../http/keyed.ts"
 import { input } from "./input.ts"
 import {
   Channel,
-  DateTime,
   EventTypeName,
   Metadata,
   MetadataIn,
@@ -123,8 +122,8 @@ export const EndpointOut = z
       .openapi({ uniqueItems: true, deprecated: true, description: "As `eventTypes`" }),
     channels: z.array(Channel).nullish().openapi({ uniqueItems: true }),
     metadata: Metadata,
-    createdAt: DateTime,
-    updatedAt: DateTime,
+    createdAt: z.iso.datetime(),
+    updatedAt: z.iso.datetime(),
   })
   .openapi("EndpointOut", {
     example: {

@@ -20,7 +20,7 @@ import { createRouter } from "../http/router.ts"
 import { input } from "./input.ts"
 import { Iterator, Limit, listOf, Ordering, toList, toPageRequest } from "./page.ts"
 import { refusals } from "./problems.ts"
-import { DateTime, EventTypeName, FeatureFlag, Flag, Text, toTime, UNNAMEABLE } from "./wire.ts"
+import { EventTypeName, FeatureFlag, Flag, Text, toTime, UNNAMEABLE } from "./wire.ts"
 
 const tags = ["Event Type"]
 const path = "/api/v1/event-type/{event_type_name}"
@@ -87,8 +87,8 @@ const EventTypeOut = z
     schemas: Schemas.nullish().openapi({ type: ["object", "null"] }),
     featureFlag: FeatureFlag.nullish(),
     enforceSchema: z.boolean(),
-    createdAt: DateTime,
-    updatedAt: DateTime,
+    createdAt: z.iso.datetime(),
+    updatedAt: z.iso.datetime(),
   })
   .openapi("EventTypeOut", {
     example: {

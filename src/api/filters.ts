@@ -5,7 +5,7 @@ import type { PageRequest } from "../engine/page.ts"
 import type { ScannedPage } from "../engine/scan.ts"
 import { fromZod, invalidInput } from "../http/problem.ts"
 import { toList, toPageRequest } from "./page.ts"
-import { Channel, DateTime, EventTypeName, toEpochMs } from "./wire.ts"
+import { Channel, DateTime, EventTypeName } from "./wire.ts"
 
 const MAX_NAMES = 1000
 
@@ -32,13 +32,14 @@ export const ChannelFilter = Channel.optional()
 interface TimeQuery {
   limit: number
   iterator?: string | undefined
-  before?: string | undefined
-  after?: string | undefined
+  before?: number | undefined
+  after?: number | undefined
 }
 
 /**
  * The page that a list asks for that can begin at a time: newest first, but with `after` alone the page next to
- * that time. Behind an iterator `before` says nothing any more.
+ * that time. What is from that very time is in it; nothing is that is from `before`. Behind an iterator `before`
+ * says nothing any more.
  */
 export function toTimedPage(query: TimeQuery): {
   request: PageRequest
@@ -50,8 +51,8 @@ export function toTimedPage(query: TimeQuery): {
   const oldestFirst = iterator === undefined && before === undefined && after !== undefined
   return {
     request: oldestFirst ? { ...request, backwards: true } : request,
-    since: after === undefined ? undefined : Math.floor(toEpochMs(after)) + 1,
-    before: before === undefined || iterator !== undefined ? undefined : toEpochMs(before),
+    since: after,
+    before: iterator === undefined ? before : undefined,
   }
 }
 

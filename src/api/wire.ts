@@ -50,7 +50,26 @@ export const Flag = z
 /** Text without control characters but white space. */
 export const Text = z.string().refine((text) => !hasControls(text), "must not have control characters")
 export const ThrottleRate = z.number().int().min(1).max(65_535)
-export const DateTime = z.iso.datetime({ offset: true })
+/** RFC 3339, and as some languages print it: `2026-11-25 14:57:07 UTC`, or without seconds where they are none. */
+const TIME = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d)(?:(:\d\d)(\.\d+)?)? ?(Z|UTC|[+-]\d\d:?\d\d)$/i
+const IsoTime = z.iso.datetime({ offset: true })
+
+/**
+ * A time that somebody sends, in epoch milliseconds, which is what our own times are. One between two milliseconds,
+ * however near to the first, is half a millisecond behind it: so that it compares with ours as it should.
+ */
+export const DateTime = z
+  .string()
+  .transform((text, context) => {
+    const [, day, time, seconds = ":00", fraction = "", zone = ""] = TIME.exec(text) ?? []
+    const offset = /^(Z|UTC)$/i.test(zone) ? "Z" : zone.replace(/(\d\d):?(\d\d)$/, "$1:$2")
+    const inMs = `${day}T${time}${seconds}${fraction.slice(0, ".123".length)}${offset}`
+    const between = /[1-9]/.test(fraction.slice(".123".length))
+    if (IsoTime.safeParse(inMs).success) return Date.parse(inMs) + (between ? 0.5 : 0)
+    context.addIssue("must be a time with its zone, such as 2026-11-25T14:57:07Z")
+    return z.NEVER
+  })
+  .openapi({ type: "string", format: "date-time" })
 
 function hasControls(text: string): boolean {
   return /[^\P{Cc}\n\r\t\v\f]/u.test(text)
@@ -59,15 +78,6 @@ function hasControls(text: string): boolean {
 /** `2024-02-27T09:08:59.123Z`: the API's times. */
 export function toTime(epochMs: number): string {
   return new Date(epochMs).toISOString()
-}
-
-/**
- * A time that DateTime takes, in epoch milliseconds, which is what our own times are. One between two milliseconds,
- * however near to the first, is half a millisecond behind it: so that it compares with ours as it should.
- */
-export function toEpochMs(time: string): number {
-  const [, between = ""] = /\.\d{3}(\d+)/.exec(time) ?? []
-  return Date.parse(time) + (/[1-9]/.test(between) ? 0.5 : 0)
 }
 
 export const AppPath = z.object({ app_id: IdOrUid })

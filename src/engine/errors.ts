@@ -3,6 +3,7 @@ export type Refusal =
   | "not_found"
   | "conflict"
   | "invalid"
+  | "invalid_range"
   | "refused_target"
   | "payload_too_large"
   | "limit_reached"

@@ -17,7 +17,7 @@ export type EndpointStats = Record<DeliveryProgress, number>
 
 /**
  * How many deliveries of an endpoint are how far, of events from `since` until `until` (epoch ms): the last 28
- * days if not given. Refuses with `not_found` or `invalid` (longer ago, or in the future).
+ * days if not given. Refuses with `not_found` or `invalid_range` (longer ago, or in the future).
  */
 export async function countDeliveries(
   deps: Deps,
@@ -28,9 +28,9 @@ export async function countDeliveries(
   const now = deps.clock.now()
   const { until = now, since = until - MAX_DAYS * DAY_MS } = range
   if (until > now + CLOCKS_DIFFER_MS)
-    throw new EngineError("invalid", "until must not be in the future", "until")
+    throw new EngineError("invalid_range", "until must not be in the future", "until")
   if (since < until - MAX_DAYS * DAY_MS - CLOCKS_DIFFER_MS)
-    throw new EngineError("invalid", `since must be at most ${MAX_DAYS} days before until`, "since")
+    throw new EngineError("invalid_range", `since must be at most ${MAX_DAYS} days before until`, "since")
   const endpoint = await getEndpoint(deps, applicationId, endpointIdOrUid)
   const [rows = []] = await deps.database(applicationId).batch([
     sql`

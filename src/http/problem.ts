@@ -50,6 +50,7 @@ const STATUS: Record<Refusal, ContentfulStatusCode> = {
   not_found: 404,
   conflict: 409,
   invalid: 422,
+  invalid_range: 400,
   refused_target: 422,
   payload_too_large: 413,
   limit_reached: 409,

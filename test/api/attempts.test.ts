@@ -175,9 +175,26 @@ describe("listing attempts", () => {
     expect(await list({ channel: "y", eventTypes: ["b"], statusCodeClass: 400 })).toEqual([404])
     expect(await list({ status: 0, statusCodeClass: 500 })).toEqual([])
     expect(await list({ before: new Date(start + 2 * MINUTE_MS) })).toEqual([500, 200])
-    expect(await list({ after: new Date(start + MINUTE_MS) })).toEqual([404, 0])
-    const both = { after: new Date(start), before: new Date(start + 2 * MINUTE_MS) }
+    expect(await list({ after: new Date(start + MINUTE_MS) })).toEqual([404, 0, 500])
+    expect(await list({ after: new Date(start + MINUTE_MS + 1) })).toEqual([404, 0])
+    const both = { after: new Date(start + 1), before: new Date(start + 2 * MINUTE_MS) }
     expect(await list(both)).toEqual([500])
+  })
+
+  it("beginning at an attempt's own time has it, in every list that can begin at a time", async () => {
+    const { world, svix, send } = await worldWithEndpoint()
+    await send("m1")
+    await world.runDue()
+    const own = new Date(world.clock.now())
+    const lists = async (after: Date) => {
+      const [attempt] = (await svix.messageAttempt.listByMsg("acme", "m1", { after })).data
+      const [ofEndpoint] = (await svix.messageAttempt.listByEndpoint("acme", "ep", { after })).data
+      const [attempted] = (await svix.messageAttempt.listAttemptedMessages("acme", "ep", { after })).data
+      const [message] = (await svix.message.list("acme", { after })).data
+      return [attempt?.timestamp, ofEndpoint?.timestamp, attempted?.timestamp, message?.timestamp]
+    }
+    expect(await lists(own)).toEqual([own, own, own, own])
+    expect(await lists(new Date(own.getTime() + 1))).toEqual([undefined, undefined, undefined, undefined])
   })
 
   it("by message keeps to its message, and to one endpoint if it is named", async () => {
@@ -291,7 +308,7 @@ describe("the messages to an endpoint", () => {
     expect(await list({ eventTypes: ["a", "b"], channel: "x" })).toEqual(["delivered"])
     expect(await list({ eventTypes: ["b"], channel: "x" })).toEqual([])
     expect(await list({ before: new Date(world.clock.now() - 1000) })).toEqual(["delivered"])
-    expect(await list({ after: new Date(world.clock.now() - 2000) })).toEqual(["retried"])
+    expect(await list({ after: new Date(world.clock.now() - 1999) })).toEqual(["retried"])
     expect((await svix.messageAttempt.listAttemptedMessages("acme", "ep")).data[0]?.payload).toEqual({})
   })
 

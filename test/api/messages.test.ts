@@ -310,7 +310,7 @@ describe("listing messages", () => {
     await send(world, svix, 1, 5)
     const third = new Date(start + 3000)
     expect(idsOf(await svix.message.list("acme", { before: third }))).toEqual(["m2", "m1"])
-    const after = await svix.message.list("acme", { after: new Date(start + 1000), limit: 2 })
+    const after = await svix.message.list("acme", { after: new Date(start + 2000), limit: 2 })
     expect(idsOf(after)).toEqual(["m3", "m2"])
     expect(after.done).toBe(false)
     const newer = await svix.message.list("acme", { iterator: after.prevIterator ?? "", limit: 2 })

@@ -6,6 +6,7 @@ import { RECOVER_STEP } from "../../src/engine/pipeline/recover.ts"
 import { misfit, newestSchema } from "../../src/engine/schemas.ts"
 import { consume } from "../../src/queue.ts"
 import { batchOf, createWorld, type World } from "../support/world.ts"
+import { refusalOf } from "./refusal.ts"
 import { callApi, svixFor } from "./svix.ts"
 
 const HOOK = "http://receiver.example/hook"
@@ -307,34 +308,40 @@ describe("an endpoint's stats", () => {
     await send("delivered")
     await world.runAllWithSweeps(10 * MINUTE_MS)
     world.receivers.at(HOOK, 500)
-    await send("pending")
+    await send("retried")
     await world.runDue()
     expect(await svix.endpoint.getStats("acme", "ep")).toEqual({
       success: 1,
-      pending: 1,
+      pending: 0,
       fail: 1,
-      sending: 0,
+      sending: 1,
       canceled: 0,
     })
     expect(await svix.endpoint.getStats("acme", "ep", { since: ago(MINUTE_MS) })).toMatchObject({
       success: 0,
-      pending: 1,
+      sending: 1,
       fail: 0,
     })
     expect(await svix.endpoint.getStats("acme", "ep", { until: ago(DAY_MS) })).toMatchObject({
       success: 0,
-      pending: 0,
+      sending: 0,
       fail: 1,
     })
   })
 
-  it("are refused with 422 for more than 28 days or the future, with 404 for no endpoint", async () => {
+  it("are refused with 400 for more than 28 days or the future, with 404 for no endpoint", async () => {
     const { svix, ago } = await worldWithEndpoint()
     const stats = (since: Date | null, until: Date | null = null) =>
       codeOf(svix.endpoint.getStats("acme", "ep", { since, until }))
     expect(await stats(ago(28 * DAY_MS))).toBe(0)
-    expect(await stats(ago(29 * DAY_MS))).toBe(422)
-    expect(await stats(null, ago(-DAY_MS))).toBe(422)
+    expect(await refusalOf(svix.endpoint.getStats("acme", "ep", { since: ago(29 * DAY_MS) }))).toEqual({
+      status: 400,
+      body: { code: "invalid_range", detail: expect.stringContaining("28 days") },
+    })
+    expect(await refusalOf(svix.endpoint.getStats("acme", "ep", { until: ago(-DAY_MS) }))).toEqual({
+      status: 400,
+      body: { code: "invalid_range", detail: expect.stringContaining("future") },
+    })
     expect(await codeOf(svix.endpoint.getStats("acme", "none"))).toBe(404)
   })
 })

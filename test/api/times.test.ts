@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest"
 
-import { toEpochMs } from "../../src/api/wire.ts"
+import { DateTime } from "../../src/api/wire.ts"
 import { createWorld, type World } from "../support/world.ts"
 
 const HOOK = "http://receiver.example/hook"
@@ -98,7 +98,55 @@ describe("a time in epoch milliseconds", () => {
     ["1970-01-01T00:00:00.001999999Z", 1.5],
     ["1970-01-01T01:00:00.0000001+01:00", 0.5],
     ["1969-12-31T23:59:59.9985Z", -1.5],
+    // As some languages print it.
+    ["1970-01-01 00:00:01 UTC", 1000],
+    ["1970-01-01 00:00:01.5 utc", 1500],
+    ["1970-01-01 00:00:01.123456789 UTC", 1123.5],
+    ["1970-01-01 01:00:01 +0100", 1000],
+    ["1970-01-01 01:00:01 +01:00", 1000],
+    ["1970-01-01T01:00:01+0100", 1000],
+    ["1970-01-01t00:00:01z", 1000],
+    ["1970-01-01 00:00:01Z", 1000],
+    ["1970-01-01T00:01Z", 60_000],
+    ["1969-12-31T19:01-05:00", 60_000],
   ])("of %s is %d", (text, epochMs) => {
-    expect(toEpochMs(text)).toBe(epochMs)
+    expect(DateTime.parse(text)).toBe(epochMs)
+  })
+})
+
+describe("a time", () => {
+  const status = async (path: string, json?: object) =>
+    (await world.fetch(`${ACME}${path}`, json === undefined ? {} : { json })).status
+  const printed = () => `${time.slice(0, 10)} ${time.slice(11, 19)} UTC`
+
+  it("is taken as languages print it in every list, and in a body", async () => {
+    const query = new URLSearchParams({ after: printed() })
+    for (const list of LISTS) {
+      const response = await world.fetch(`${list}?${query}`)
+      expect((await response.json<{ data: unknown[] }>()).data).toHaveLength(1)
+    }
+    expect(await status(`/endpoint/hook/stats?${new URLSearchParams({ since: printed() })}`)).toBe(200)
+    expect(await status("/endpoint/hook/recover", { since: printed(), until: null })).toBe(202)
+    expect(await status("/endpoint/hook/recover", { since: printed(), until: time })).toBe(202)
+  })
+
+  it.each([
+    "",
+    "now",
+    "2026-11-25 14:57:07",
+    "2026-11-25 14:57:07  UTC",
+    "2026-11-25 14:57:07 CET",
+    // A plus sign that was not encoded.
+    "2026-11-25T14:57:07 01:00",
+    "2026-11-25T14:57:07.Z",
+    " 2026-11-25T14:57:07Z",
+    "2026-11-25T14Z",
+  ])("is never %j", async (text) => {
+    expect(await status(`/msg?${new URLSearchParams({ after: text })}`)).toBe(422)
+    expect(await status("/endpoint/hook/recover", { since: text })).toBe(422)
+  })
+
+  it("is text in a body", async () => {
+    expect(await status("/endpoint/hook/recover", { since: Date.parse(time) })).toBe(422)
   })
 })
