@@ -7,7 +7,8 @@ const ENVELOPE_BYTES = 1024 * 1024
 
 /**
  * Reads what an answer has left of the body, as far as a good request may go: few clients look for an answer
- * before they have sent everything, and wrangler dev 4.125 ends when a body is left half read (workers-sdk#15203).
+ * before they have sent everything. Without it, one that streams a body of unknown length past the limit sees a
+ * broken connection instead of the 413.
  */
 export const readOn = createMiddleware<AppEnv>(async (c, next) => {
   const { body } = c.req.raw
