@@ -76,7 +76,7 @@ function system(name, args, prepare) {
     if (server && !ended) return targets
     const port = await findFreePort()
     const storage = ["--persist-to", join(folder, name), "--port", String(port)]
-    server = await startServer({ args: [...args, ...storage], quiet: true, signal: stopping.signal })
+    server = await startServer({ args: [...args, ...storage], signal: stopping.signal })
     ended = false
     void server.exited.then(() => (ended = true))
     targets = await prepare(server.url)

@@ -8,6 +8,7 @@ import { invoices } from "./demo/invoices.mjs"
 import { uploads } from "./demo/uploads.mjs"
 import { users } from "./demo/users.mjs"
 import { findFreePort, startServer } from "./dev-server.mjs"
+import { onOutputClosed } from "./output.mjs"
 import { startReceiver } from "./receiver.mjs"
 
 /** Each family's steps, in order: `[what it shows, async (world) => lines to print]`; a step that throws ends the demo. */
@@ -15,6 +16,7 @@ const families = [users, invoices, uploads]
 
 const stopping = new AbortController()
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => stopping.abort())
+onOutputClosed(() => stopping.abort())
 
 const directory = await mkdtemp(join(tmpdir(), "posthorn-demo-"))
 const receiver = await startReceiver()
@@ -24,7 +26,7 @@ try {
   const port = String(await findFreePort())
   // A quick schedule, so that a retry can be watched.
   const args = ["--port", port, "--persist-to", directory, "--var", "RETRY_SCHEDULE:1,1,2"]
-  server = await startServer({ args, quiet: true, signal: stopping.signal })
+  server = await startServer({ args, signal: stopping.signal })
   console.log(`Posthorn is at ${server.url}, a receiver at ${receiver.url}`)
 
   const world = {
@@ -36,6 +38,7 @@ try {
   for (const { title, steps } of families) {
     console.log(`\n${title}`)
     for (const [shows, run] of steps) {
+      stopping.signal.throwIfAborted()
       const lines = await run(world)
       console.log(`  ✓ ${shows}`)
       for (const line of lines) console.log(`      ${line}`)
@@ -43,7 +46,8 @@ try {
   }
   console.log("\nAll of it arrived, and every signature verifies.")
 } catch (error) {
-  console.error(`\n✗ ${error.stack ?? error}\n${server?.output() ?? ""}`)
+  // Whoever has stopped it, or no longer reads it, wants no explanation.
+  if (!stopping.signal.aborted) console.error(`\n✗ ${error.stack ?? error}\n${server?.output() ?? ""}`)
   process.exitCode = 1
 } finally {
   await server?.stop()

@@ -1,7 +1,23 @@
-// npm start [-- arguments for wrangler dev]: the whole system on this machine, until SIGINT or SIGTERM.
-import { StartError, startServer } from "./dev-server.mjs"
+// npm start [-- options]: the whole system on this machine, until SIGINT or SIGTERM.
+import { readStartOptions, StartError, startServer, UsageError } from "./dev-server.mjs"
+import { onOutputClosed } from "./output.mjs"
 
 const PARENT_POLL_MS = 200
+
+const HELP = `Usage: npm start [-- options]
+
+Starts the whole system on this machine: a migrated database, the Worker, its queues and its cron.
+
+  --port 8787                    where it listens
+  --ip 127.0.0.1                 on which address; open mode answers this machine alone, whatever it is
+  --persist-to .wrangler/state   the folder of its database and files; one system at a time works on it
+  --var NAME:value               a setting of README.md, "Configuration"; as many as there are
+  --help                         this
+
+--config, --env, --define, --inspector-port, --log-level and --live-reload go on to wrangler dev as they are.
+
+  npm start -- --port 8000 --persist-to /tmp/posthorn --var RETRY_SCHEDULE:1,1,2
+`
 
 const stopping = new AbortController()
 let server
@@ -13,6 +29,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
     stopping.abort()
   })
 }
+onOutputClosed(() => stopping.abort())
 
 // npm ends its shell on SIGTERM, and a shell tells its children nothing: that it is gone is all that we notice.
 if (process.env.npm_lifecycle_event === "start") {
@@ -20,18 +37,30 @@ if (process.env.npm_lifecycle_event === "start") {
   setInterval(() => process.ppid !== shell && stopping.abort(), PARENT_POLL_MS).unref()
 }
 
-try {
-  console.log("Posthorn: migrating the local database and starting wrangler dev …")
-  server = await startServer({ args: process.argv.slice(2), signal: stopping.signal })
-  console.log(banner(server))
-  const code = await server.exited
-  if (!stopping.signal.aborted) process.exitCode = code
-} catch (error) {
-  if (!(error instanceof StartError)) throw error
-  if (!stopping.signal.aborted) {
+const args = process.argv.slice(2)
+if (args.includes("--help") || args.includes("-h")) console.log(HELP)
+else await run()
+
+async function run() {
+  try {
+    readStartOptions(args)
+    console.log("Posthorn: migrating the local database and starting wrangler dev …")
+    server = await startServer({ args, signal: stopping.signal, say })
+    console.log(banner(server))
+    server.show(console.log)
+    const code = await server.exited
+    if (!stopping.signal.aborted) process.exitCode = code
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error
+    if (stopping.signal.aborted) return
     console.error(error.message)
+    if (error instanceof UsageError) console.error(`\n${HELP}`)
     process.exitCode = 1
   }
+}
+
+function say(line) {
+  console.log(`Posthorn: ${line}`)
 }
 
 function banner({ url, settings }) {

@@ -47,7 +47,7 @@ const directory = await mkdtemp(join(tmpdir(), "posthorn-sdk-"))
 let server
 try {
   console.log("Starting Posthorn …")
-  server = await startServer({ args: await settings(), quiet: true, signal })
+  server = await startServer({ args: await settings(), signal })
   const lives = []
   for (const sdk of sdks) {
     if (wanted.length > 0 && !wanted.includes(sdk.language)) continue

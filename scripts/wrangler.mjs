@@ -40,7 +40,7 @@ export function exitCode(child) {
   })
 }
 
-/** What a script must know of the arguments that it hands to wrangler, which reads all of them for itself. */
+/** What npm run deploy must know of the arguments that it hands to wrangler, which reads all of them for itself. */
 export function readOptions(args) {
   const text = { type: "string" }
   const { values } = parseArgs({
@@ -53,17 +53,19 @@ export function readOptions(args) {
       profile: text,
       name: text,
       "dry-run": { type: "boolean" },
-      ip: text,
-      port: text,
-      "inspector-port": text,
-      "persist-to": text,
-      var: { ...text, multiple: true, default: [] },
     },
   })
   return values
 }
 
+/** Options, as parseArgs reads them, as arguments again. */
+export function asArguments(options) {
+  return Object.entries(options).flatMap(([name, values]) =>
+    [values].flat().flatMap((value) => (value === true ? [`--${name}`] : [`--${name}`, value])),
+  )
+}
+
 /** The options that were given under these names, as arguments again. */
 export function passOn(options, names) {
-  return names.flatMap((name) => (options[name] === undefined ? [] : [`--${name}`, options[name]]))
+  return asArguments(Object.fromEntries(Object.entries(options).filter(([name]) => names.includes(name))))
 }

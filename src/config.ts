@@ -8,6 +8,8 @@ export const USER_AGENT = `Posthorn/${VERSION}`
 /** The settings of one deployment, parsed. README.md, "Configuration", lists them for people. */
 export interface Config {
   authMode: "token" | "open"
+  /** What shows in open mode that a request came through `npm start`'s own door; null asks for no proof. */
+  openSecret: string | null
   apiTokens: readonly string[]
   /** 32 bytes each, base64; the first seals, all of them open. */
   encryptionKeys: readonly string[]
@@ -42,32 +44,38 @@ const flag = z
 const number = () =>
   z.coerce.number({ error: ({ input }) => (Number.isFinite(input) ? undefined : "must be a number") })
 
-const settings = z.object({
-  AUTH_MODE: z.enum(["token", "open"]).default("token"),
-  API_TOKEN: list,
-  ENCRYPTION_KEY: list.refine(
-    (keys) => keys.every(isKey),
-    "must be base64 of 32 bytes (openssl rand -base64 32)",
-  ),
-  ALLOW_PRIVATE_TARGETS: flag,
-  PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
-  SVIX_HEADERS: flag,
-  RETRY_SCHEDULE: z
-    .string()
-    .optional()
-    .transform((text) => (text === undefined ? DEFAULT_RETRY_SCHEDULE_SECONDS : parseRetrySchedule(text)))
-    .refine((schedule) => schedule !== null, "must be seconds, comma separated, such as 5,300,1800"),
-  ATTEMPT_TIMEOUT_MS: number().int().min(100).max(60_000).default(15_000),
-  DISABLE_AFTER_SECONDS: number()
-    .min(1)
-    .default(5 * 24 * 3600),
-  RETENTION_DAYS: number().int().min(1).max(90).default(7),
-  MAX_UPLOAD_BYTES: number()
-    .int()
-    .min(1)
-    .default(25 * 1024 * 1024),
-  DATABASE_LIMIT_MB: number().min(1).default(10_000),
-})
+const settings = z
+  .object({
+    AUTH_MODE: z.enum(["token", "open"]).default("token"),
+    OPEN_SECRET: z.string().min(32, "must be 32 characters or more").optional(),
+    API_TOKEN: list,
+    ENCRYPTION_KEY: list.refine(
+      (keys) => keys.every(isKey),
+      "must be base64 of 32 bytes (openssl rand -base64 32)",
+    ),
+    ALLOW_PRIVATE_TARGETS: flag,
+    PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+    SVIX_HEADERS: flag,
+    RETRY_SCHEDULE: z
+      .string()
+      .optional()
+      .transform((text) => (text === undefined ? DEFAULT_RETRY_SCHEDULE_SECONDS : parseRetrySchedule(text)))
+      .refine((schedule) => schedule !== null, "must be seconds, comma separated, such as 5,300,1800"),
+    ATTEMPT_TIMEOUT_MS: number().int().min(100).max(60_000).default(15_000),
+    DISABLE_AFTER_SECONDS: number()
+      .min(1)
+      .default(5 * 24 * 3600),
+    RETENTION_DAYS: number().int().min(1).max(90).default(7),
+    MAX_UPLOAD_BYTES: number()
+      .int()
+      .min(1)
+      .default(25 * 1024 * 1024),
+    DATABASE_LIMIT_MB: number().min(1).default(10_000),
+  })
+  .refine((given) => given.AUTH_MODE !== "open" || given.OPEN_SECRET !== undefined, {
+    path: ["AUTH_MODE"],
+    message: "open is for `npm start`, which brings an OPEN_SECRET along; anywhere else it must be token",
+  })
 
 export class ConfigError extends Error {}
 
@@ -82,6 +90,7 @@ export function parseConfig(env: object): Config {
   const s = parsed.data
   return {
     authMode: s.AUTH_MODE,
+    openSecret: s.OPEN_SECRET ?? null,
     apiTokens: s.API_TOKEN,
     encryptionKeys: s.ENCRYPTION_KEY,
     allowPrivateTargets: s.ALLOW_PRIVATE_TARGETS,

@@ -27,12 +27,25 @@ export const refuseLoops = createMiddleware<AppEnv>(async (c, next) => {
   await next()
 })
 
+/** Set by the door of `npm start` alone (scripts/front-door.mjs), which lets no client's value through. */
+const OPEN_SECRET_HEADER = "posthorn-open-secret"
+
 /**
  * Open mode has no token, so nobody but this machine may reach it: the Host must be loopback (a DNS name bound
- * to 127.0.0.1 by a stranger is not), and no web page of another origin may use a developer's browser.
+ * to 127.0.0.1 by a stranger is not), and no web page of another origin may use a developer's browser. What the
+ * Host was is certain only behind the door of `npm start`, for wrangler dev lets whoever asks choose it.
  */
 export const guardOpenMode = createMiddleware<AppEnv>(async (c, next) => {
-  if (c.var.deps.config.authMode === "open") {
+  const { authMode, openSecret } = c.var.deps.config
+  if (authMode === "open") {
+    const { [OPEN_SECRET_HEADER]: given = "", origin, "sec-fetch-site": site } = c.req.header()
+    if (openSecret !== null && !(await isAmong(given, [openSecret]))) {
+      throw new Problem(
+        421,
+        "misdirected",
+        "Open mode answers at the address that `npm start` shows, no other",
+      )
+    }
     if (!isLoopbackHost(new URL(c.req.url).hostname)) {
       throw new Problem(
         421,
@@ -40,21 +53,12 @@ export const guardOpenMode = createMiddleware<AppEnv>(async (c, next) => {
         "Open mode answers on localhost alone; set AUTH_MODE=token and API_TOKEN to be reached by others",
       )
     }
-    const { origin, "user-agent": agent = "", "sec-fetch-site": site } = c.req.header()
-    if (site === "cross-site" || !isLoopbackOrigin(origin) || comesFromUnnamedPage(agent, site)) {
+    if (site === "cross-site" || !isLoopbackOrigin(origin)) {
       throw new Problem(403, "cross_site", "Open mode takes no requests from pages of other origins")
     }
   }
   await next()
 })
-
-/**
- * A browser tells a loopback host which site a request comes from; to a rebound name over plain HTTP it does
- * not. wrangler dev lets a client choose the Host that we see, so this is what gives such a page away.
- */
-function comesFromUnnamedPage(agent: string, site: string | undefined): boolean {
-  return site === undefined && agent.startsWith("Mozilla/") && !agent.includes("PowerShell")
-}
 
 /** True for no Origin at all, and for one on this machine. */
 export function isLoopbackOrigin(origin: string | undefined): boolean {

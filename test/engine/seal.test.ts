@@ -16,7 +16,7 @@ const HOOK = "https://receiver.example/hook"
 const SEALED = /^[0-9a-f]{8}:[A-Za-z0-9+/]+=*$/
 
 function config(keys: string, AUTH_MODE = "token") {
-  return parseConfig({ AUTH_MODE, API_TOKEN: TOKEN, ENCRYPTION_KEY: keys })
+  return parseConfig({ AUTH_MODE, OPEN_SECRET: "o".repeat(32), API_TOKEN: TOKEN, ENCRYPTION_KEY: keys })
 }
 
 function tokenWorld(settings: Record<string, string> = {}) {

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest"
 
+import { createApp } from "../../src/app.ts"
 import { parseConfig } from "../../src/config.ts"
 import type { Deps } from "../../src/deps.ts"
 import { registerHook, registerUser } from "../support/make.ts"
 import { attemptsOf, deliveryOf } from "../support/read.ts"
-import { createWorld, ORIGIN, type World } from "../support/world.ts"
+import { createWorld, ORIGIN, openConfig, type World } from "../support/world.ts"
 
 const TOKEN = "token-Zm9vYmFyYmF6-first"
 const SECOND = "token-cXV4cXV1eC4u-second"
@@ -477,6 +478,30 @@ describe("open mode", () => {
     expect((await send(world, `http://${host}/docs`)).status).toBe(200)
   })
 
+  it("answers 421 to what did not come through its own door, and writes nothing", async () => {
+    const world = await createWorld()
+    const before = await everything(world)
+    const secret = "s".repeat(32)
+    const json = { "content-type": "application/json" }
+    const app = createApp(() => ({ ...world.deps, config: { ...world.config, openSecret: secret } }))
+    const post = (headers: Record<string, string>) =>
+      app.request(`${ORIGIN}/users`, {
+        method: "POST",
+        body: '{"username":"mallory"}',
+        headers: { ...json, ...headers },
+      })
+    for (const given of ["", "s".repeat(31), "s".repeat(33), `${"s".repeat(31)}t`]) {
+      const answer = await post({ "posthorn-open-secret": given })
+      expect(answer.status).toBe(421)
+      expect(await answer.text()).not.toContain("sss")
+    }
+    expect((await post({})).status).toBe(421)
+    expect((await app.request(`${ORIGIN}/health`)).status).toBe(421)
+    expect(await everything(world)).toBe(before)
+    expect((await post({ "posthorn-open-secret": secret })).status).toBe(200)
+    expect(JSON.stringify(world.logged)).not.toContain(secret)
+  })
+
   it("does not believe a forwarded Host", async () => {
     const world = await createWorld()
     for (const name of ["x-forwarded-host", "x-host", "forwarded", "x-original-host"]) {
@@ -502,8 +527,6 @@ describe("open mode", () => {
     { "sec-fetch-site": "cross-site" },
     { "sec-fetch-site": "cross-site", origin: "http://localhost:3000" },
     { "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" },
-    // A browser that does not say where it comes from speaks to a rebound name.
-    { "user-agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36" },
   ] as Record<string, string>[])(
     "answers 403 to a page elsewhere, its preflight included: %o",
     async (headers) => {
@@ -538,7 +561,8 @@ describe("open mode", () => {
   it.each([
     {},
     { "sec-fetch-site": "none", "user-agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36" },
-    { "user-agent": "Mozilla/5.0 (Windows NT 10.0) WindowsPowerShell/5.1" },
+    // The preview of an editor, which names no site.
+    { "user-agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36" },
     { "sec-fetch-site": "same-origin", origin: ORIGIN },
     { "sec-fetch-site": "same-site", origin: "http://127.0.0.1:3000" },
   ] as Record<string, string>[])("takes a request of this machine: %o", async (headers) => {
@@ -868,10 +892,7 @@ describe("a target in a private network", () => {
 
 /** The same system after its settings have changed. */
 function withSettings(world: World, settings: Record<string, string>): Deps {
-  return {
-    ...world.deps,
-    config: parseConfig({ AUTH_MODE: "open", ALLOW_PRIVATE_TARGETS: "true", ...settings }),
-  }
+  return { ...world.deps, config: openConfig(settings) }
 }
 
 /** Status and reason of the event's one delivery, and the error of its last attempt. */

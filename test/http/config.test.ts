@@ -24,6 +24,9 @@ const BAD: [string, string, RegExp][] = [
   ["AUTH_MODE", "OPEN", /token.*open/],
   ["AUTH_MODE", " open", /token.*open/],
   ["AUTH_MODE", "none", /token.*open/],
+  // Without the secret of npm start's own door, wrangler dev would let anybody say which Host was asked for.
+  ["AUTH_MODE", "open", /npm start.*token/],
+  ["OPEN_SECRET", "sesame", /32 characters/],
   ["ENCRYPTION_KEY", "c2VzYW1l", /base64 of 32 bytes/],
   ["ENCRYPTION_KEY", "sesame sesame sesame!", /base64 of 32 bytes/],
   ["ENCRYPTION_KEY", `${KEY},c2VzYW1l`, /base64 of 32 bytes/],

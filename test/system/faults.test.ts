@@ -38,7 +38,7 @@ let system: Awaited<ReturnType<typeof startServer>>
 
 beforeAll(async () => {
   const args = ["--port", String(await findFreePort()), "--persist-to", join(directory, "state")]
-  system = await startServer({ args, quiet: true })
+  system = await startServer({ args })
 })
 afterAll(async () => {
   await system?.stop()

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process"
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
-import { createServer } from "node:http"
-import { createServer as createTcpServer } from "node:net"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { createServer, request as httpRequest } from "node:http"
+import { connect, createServer as createTcpServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Webhook } from "standardwebhooks"
@@ -78,13 +78,132 @@ describe("npm start", () => {
     await program.isGone()
   })
 
-  it("says which port is taken, and how to choose another one", async () => {
-    const occupant = createTcpServer().listen(Number(port), "127.0.0.1")
-    const program = start("npm", ["start", "--", "--port", port])
+  it("prints a few lines and then its banner, and nothing that wrangler says with every start", async () => {
+    const program = start("npm", ["start", "--", "--port", port, "--persist-to", directory])
+    await program.says("Stop with Ctrl-C")
+    await program.says('"unit":"sweep"')
+    const [before = "", after = ""] = program.output().split("Posthorn is up at")
+    expect(before.split("\n").length).toBeLessThanOrEqual(10)
+    expect(after).toContain(`Health   ${url}/health`)
+    expect(program.output()).not.toMatch(/hidden|bindings|not automatically triggered/)
+  })
+
+  it("is still up after three bursts of 100 requests and three clients that left half way", async () => {
+    const program = start("npm", ["start", "--", "--port", port, "--persist-to", directory])
+    await program.says(`Posthorn is up at ${url}`)
+    for (const burst of ["a", "b", "c"]) {
+      const names = Array.from({ length: 100 }, (_, index) => `${burst}${index}`)
+      const answers = await Promise.all(names.map((username) => post("/users", { username })))
+      expect(answers.map(({ status }) => status)).toEqual(names.map(() => 200))
+      await leaveHalfWay(burst === "a" ? "GET /health" : "POST /users")
+    }
+    expect((await get("/health")).status).toBe(200)
+    expect(program.output()).not.toContain("ended by itself")
+  })
+
+  it("starts a wrangler again that ended by itself, says so, and has kept what it took", async () => {
+    const program = start("npm", ["start", "--", "--port", port, "--persist-to", directory])
+    await program.says(`Posthorn is up at ${url}`)
+    await post("/users", { username: "zoe" })
+    const [wrangler] = program.wranglers()
+    process.kill(wrangler?.pid ?? 0, "SIGKILL")
+    await program.says("wrangler dev ended by itself")
+    expect((await get("/health")).body).toMatchObject({ detail: expect.stringContaining("is starting") })
+    await program.says("wrangler dev is up again")
+    expect((await get("/users")).body).toMatchObject([{ username: "zoe" }])
+
+    program.child.kill("SIGTERM")
+    await program.isGone()
+  })
+
+  it("in open mode believes no client about the Host that it asked for", async () => {
+    const program = start("npm", ["start", "--", "--port", port, "--persist-to", directory])
+    await program.says(`Posthorn is up at ${url}`)
+    const local = { host: `127.0.0.1:${port}` }
+    const rebound = { host: `evil.example:${port}` }
+    const asIfLocal = { ...rebound, "mf-original-url": `http://127.0.0.1:${port}/users` }
+    expect(await statusOf(port, local)).toBe(200)
+    expect(await statusOf(port, rebound)).toBe(421)
+    for (const name of ["mf-original-url", "MF-Original-URL"]) {
+      expect(await statusOf(port, { ...rebound, [name]: asIfLocal["mf-original-url"] })).toBe(421)
+    }
+    expect(await statusOf(port, { ...local, "posthorn-open-secret": "guess" })).toBe(200)
+
+    // Around the door, where wrangler believes everybody, nobody knows the secret.
+    const [wrangler] = program.wranglers()
+    const inner = /--port (\d+)/.exec(wrangler?.command ?? "")?.[1] ?? ""
+    for (const headers of [local, asIfLocal, { ...asIfLocal, "posthorn-open-secret": "guess" }]) {
+      expect(await statusOf(inner, headers)).toBe(421)
+    }
+  })
+
+  it("leaves no process behind when nobody reads what it prints", async () => {
+    const program = start("bash", ["-c", `npm start -- --port ${port} --persist-to ${directory} 2>&1 | head`])
+    await program.ended
+    await program.isGone()
+    expect(program.output()).toContain("Posthorn is up at")
+  })
+
+  it("says which process works on the folder, and that a Posthorn has the port", async () => {
+    const first = start("npm", ["start", "--", "--port", port, "--persist-to", directory])
+    await first.says(`Posthorn is up at ${url}`)
+    const pid = readFileSync(join(directory, "posthorn.pid"), "utf8").split(" ")[0]
+    expect(Number(pid)).toBeGreaterThan(1)
+
+    const second = start("npm", ["start", "--", "--port", port, "--persist-to", directory])
+    expect(await second.ended).toBe(1)
+    expect(second.output()).toContain(`Port ${port} is taken by a Posthorn that is up already: ${url}`)
+    expect(second.output()).toContain(`Process ${pid} (${url}) works on the state folder ${directory}`)
+    expect((await get("/health")).status).toBe(200)
+  })
+
+  it("lets one of two have the folder when they start at the same instant", async () => {
+    const ports = [await findFreePort(), await findFreePort()]
+    const programs = ports.map((port) =>
+      start("npm", ["start", "--", "--port", String(port), "--persist-to", directory]),
+    )
+    await until(
+      () => programs.some((program) => program.output().includes("Posthorn is up at")),
+      () => "one to come up",
+    )
+    await until(
+      () => programs.some((program) => program.output().includes("works on the state folder")),
+      () => "the other one to give up",
+    )
+    expect(programs.filter((program) => program.output().includes("Posthorn is up at"))).toHaveLength(1)
+  })
+
+  it("says that another program has the port, and how to choose another one", async () => {
+    const occupant = createTcpServer((socket) => socket.destroy()).listen(Number(port), "127.0.0.1")
+    const program = start("npm", ["start", "--", "--port", port, "--persist-to", directory])
     expect(await program.ended).toBe(1)
-    expect(program.output()).toContain(`Port ${port} is taken. Choose another one`)
+    expect(program.output()).toContain(`Port ${port} is taken by another program. Choose another one`)
     expect(program.output()).toContain("npm start -- --port")
     occupant.close()
+  })
+
+  it("says that the folder cannot be written", async () => {
+    const file = join(directory, "file")
+    writeFileSync(file, "")
+    const program = start("npm", ["start", "--", "--port", port, "--persist-to", join(file, "state")])
+    expect(await program.ended).toBe(1)
+    expect(program.output()).toContain(`Cannot write to the state folder ${join(file, "state")}`)
+    expect(program.output()).toContain("--persist-to")
+  })
+
+  it.each([
+    [["--help"], 0, "Usage: npm start"],
+    [["--prot", "8000"], 1, "Unknown option '--prot'"],
+    [["--port", "many"], 1, "--port must be a number"],
+    [["--port"], 1, "'--port <value>' argument missing"],
+    [["--var", "RETRY_SCHEDULE=1"], 1, "must be NAME:value"],
+    [["src/index.ts"], 1, "Unexpected argument 'src/index"],
+  ] as const)("answers %j with its own help, and touches nothing", async (args, code, says) => {
+    const program = start("npm", ["start", "--", "--persist-to", join(directory, "state"), ...args])
+    expect(await program.ended).toBe(code)
+    expect(program.output()).toContain(says)
+    expect(program.output()).toContain("--persist-to .wrangler/state")
+    expect(existsSync(join(directory, "state"))).toBe(false)
   })
 
   it("delivers after the next start what a kill left undelivered", async () => {
@@ -125,7 +244,7 @@ describe("npm start", () => {
 })
 
 describe("npx wrangler dev", () => {
-  it("is open too, and says which command migrates a database without tables", async () => {
+  it("asks for a token, and says which command migrates a database without tables", async () => {
     const program = start("npx", [
       "wrangler",
       "dev",
@@ -135,24 +254,44 @@ describe("npx wrangler dev", () => {
       "0",
       "--persist-to",
       directory,
+      "--var",
+      "API_TOKEN:letmein",
     ])
     await program.says("Ready on")
+    expect((await get("/users")).status).toBe(401)
 
-    for (const answer of [await get("/health"), await post("/users", { username: "Zoë" })]) {
+    const authorization = "Bearer letmein"
+    for (const answer of [
+      await get("/health"),
+      await post("/users", { username: "Zoë" }, { authorization }),
+    ]) {
       expect(answer.status).toBe(503)
       expect(JSON.stringify(answer.body)).toContain("npm run db:migrate")
     }
 
     const migration = start("npm", ["run", "db:migrate", "--", "--persist-to", directory])
     expect(await migration.ended).toBe(0)
-    expect((await post("/users", { username: "Zoë" })).status).toBe(200)
+    expect((await post("/users", { username: "Zoë" }, { authorization })).status).toBe(200)
     expect((await get("/health")).status).toBe(200)
   })
 })
 
+describe("npm run demo", () => {
+  it("leaves no process and no folder behind when nobody reads what it prints", async () => {
+    const env = { ...process.env, TMPDIR: directory }
+    const program = start("bash", ["-c", "npm run demo 2>&1 | head -5"], env)
+    await program.ended
+    await program.isGone()
+    expect(program.output()).toContain("Starting Posthorn")
+    // Beside what Node and wrangler keep there between runs.
+    const left = readdirSync(directory).filter((name) => !/cache|^update-check$/.test(name))
+    expect(left).toEqual([])
+  })
+})
+
 /** Runs a command in a process group of its own, as a shell does for each of its jobs. */
-function start(command: string, args: string[]) {
-  const child = spawn(command, args, { cwd: root, detached: true, stdio: ["ignore", "pipe", "pipe"] })
+function start(command: string, args: string[], env = process.env) {
+  const child = spawn(command, args, { cwd: root, env, detached: true, stdio: ["ignore", "pipe", "pipe"] })
   const group = child.pid ?? 0
   let output = ""
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk))
@@ -170,8 +309,10 @@ function start(command: string, args: string[]) {
     isGone: () =>
       until(
         () => livingMembers(group).length === 0,
-        () => `the end of ${livingMembers(group)}`,
+        () => `the end of ${livingMembers(group).map(({ command }) => command)}`,
       ),
+    /** wrangler dev itself, without its launcher, npm's shells and workerd. */
+    wranglers: () => livingMembers(group).filter(({ command }) => /cli\.js dev /.test(command)),
     kill(signal: NodeJS.Signals) {
       if (livingMembers(group).length > 0) process.kill(-group, signal)
     },
@@ -180,19 +321,41 @@ function start(command: string, args: string[]) {
   return program
 }
 
-/** The names of the processes of a group that have not ended. (Linux; a process whose end nobody took note of has.) */
-function livingMembers(group: number): string[] {
-  const members: string[] = []
+/** The processes of a group that have not ended. (Linux; a process whose end nobody took note of has.) */
+function livingMembers(group: number): { pid: number; command: string }[] {
+  const members: { pid: number; command: string }[] = []
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     try {
-      const [, name = "", state, , pgrp] =
-        /^\d+ \((.*)\) (\S) (\d+) (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? []
-      if (Number(pgrp) === group && state !== "Z" && state !== "X") members.push(name)
+      const [, state, pgrp] =
+        /^\d+ \(.*\) (\S) \d+ (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? []
+      if (Number(pgrp) !== group || state === "Z" || state === "X") continue
+      const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ")
+      members.push({ pid: Number(pid), command })
     } catch {
       // It ended while we looked.
     }
   }
   return members
+}
+
+/** Sends the head of a request and three of its ten bytes, and goes. */
+async function leaveHalfWay(request: string): Promise<void> {
+  const socket = connect(Number(port), "127.0.0.1")
+  socket.write(`${request} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Length: 10\r\n\r\nabc`)
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  await new Promise((resolve) => socket.once("close", resolve).destroy())
+}
+
+/** Of a GET /users with exactly these headers, Host included, which fetch would not send. */
+function statusOf(port: string, headers: Record<string, string>): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const asked = httpRequest({ host: "127.0.0.1", port, path: "/users", headers })
+    asked.once("error", reject).once("response", (answer) => {
+      answer.resume()
+      resolve(answer.statusCode)
+    })
+    asked.end()
+  })
 }
 
 async function until(holds: () => boolean, what: () => string, timeoutMs = 60_000) {
@@ -213,10 +376,10 @@ function get(path: string) {
   return request(path)
 }
 
-function post(path: string, body: object) {
+function post(path: string, body: object, headers: Record<string, string> = {}) {
   return request(path, {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": "application/json", ...headers },
     body: JSON.stringify(body),
   })
 }

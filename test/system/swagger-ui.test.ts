@@ -14,7 +14,7 @@ let browser: Browser
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "posthorn-docs-"))
   const args = ["--port", String(await findFreePort()), "--persist-to", directory]
-  server = await startServer({ args, quiet: true })
+  server = await startServer({ args })
   browser = await launchBrowser()
 })
 afterAll(async () => {
