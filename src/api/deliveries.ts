@@ -1,5 +1,4 @@
 import { createRoute, z } from "@hono/zod-openapi"
-
 import { getApplication } from "../engine/applications.ts"
 import { listEndpointEvents, listEventEndpoints } from "../engine/deliveries.ts"
 import { resend } from "../engine/resend.ts"
@@ -28,6 +27,7 @@ import {
 } from "./message-wire.ts"
 import { Iterator, Limit, listOf, toPageRequest } from "./page.ts"
 import { refusals } from "./problems.ts"
+import { subjectOf } from "./subject.ts"
 import { EndpointPath, IdOrUid, MessagePath } from "./wire.ts"
 
 const { metadata: _, ...endpointFields } = EndpointOut.shape
@@ -152,7 +152,7 @@ deliveries.openapi(
     const { id } = await getApplication(deps, app_id)
     const { body } = await idempotent(
       c,
-      id,
+      subjectOf(deps, id, endpoint_id, msg_id),
       (remember) => resend(deps, { applicationId: id, event: msg_id, endpoint: endpoint_id, remember }),
       () => ({ status: 202, body: {} }),
     )

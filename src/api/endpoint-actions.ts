@@ -1,5 +1,4 @@
 import { createRoute, z } from "@hono/zod-openapi"
-
 import { getApplication } from "../engine/applications.ts"
 import { sendExample } from "../engine/publish-event.ts"
 import { type BackgroundTask, recover } from "../engine/recover.ts"
@@ -12,6 +11,7 @@ import { input } from "./input.ts"
 import { MessageOut } from "./message-wire.ts"
 import { refusals } from "./problems.ts"
 import { sendOnce } from "./send-once.ts"
+import { subjectOf } from "./subject.ts"
 import { DateTime, EndpointPath, EventTypeName, toTime } from "./wire.ts"
 
 const RecoverIn = z
@@ -70,7 +70,7 @@ endpointActions.openapi(
     const { id } = await getApplication(deps, app_id)
     const { body } = await idempotent(
       c,
-      id,
+      subjectOf(deps, id, endpoint_id),
       (remember) =>
         recover(deps, {
           applicationId: id,
@@ -138,7 +138,8 @@ endpointActions.openapi(
     const { app_id, endpoint_id } = c.req.valid("param")
     const { eventType } = c.req.valid("json")
     const { id } = await getApplication(deps, app_id)
-    const message = await sendOnce(c, id, true, (remember) =>
+    const subject = subjectOf(deps, id, endpoint_id)
+    const message = await sendOnce(c, subject, true, (remember) =>
       sendExample(deps, { applicationId: id, endpoint: endpoint_id, eventType, remember }),
     )
     return jsonAnswer(c, message, 200)

@@ -1,5 +1,4 @@
 import { createRoute, z } from "@hono/zod-openapi"
-
 import { getApplication } from "../engine/applications.ts"
 import { EngineError } from "../engine/errors.ts"
 import type { Remember } from "../engine/idempotency.ts"
@@ -11,6 +10,7 @@ import { Problem } from "../http/problem.ts"
 import { createRouter } from "../http/router.ts"
 import { Secret } from "./endpoint-wire.ts"
 import { refusals } from "./problems.ts"
+import { subjectOf } from "./subject.ts"
 import { EndpointPath } from "./wire.ts"
 
 const tags = ["Endpoint"]
@@ -90,7 +90,7 @@ endpointSecrets.openapi(
     const graceMs = (gracePeriodSeconds ?? DAY_SECONDS) * 1000
     const { status } = await idempotent(
       c,
-      applicationId,
+      subjectOf(deps, applicationId, endpoint),
       (remember: Remember<null> | undefined) =>
         inWordsOfSvix(() =>
           rotateSecret(deps, { applicationId, endpoint, secret: key ?? null, graceMs }, remember),
