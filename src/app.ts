@@ -11,7 +11,7 @@ import { VERSION } from "./config.ts"
 import { createDeps, type Deps } from "./deps.ts"
 import { createHealth } from "./health.ts"
 import { home } from "./home.ts"
-import { guardOpenMode, isLoopbackOrigin, refuseLoops, requireToken } from "./http/access.ts"
+import { access, guardOpenMode, isLoopbackOrigin, refuseLoops, requireToken } from "./http/access.ts"
 import { MAX_JSON_DEPTH } from "./http/json-body.ts"
 import { Problem, toProblem } from "./http/problem.ts"
 import { readOn } from "./http/read-on.ts"
@@ -104,7 +104,11 @@ export function createApp(makeDeps: (env: Env) => Deps = createDeps) {
   app.route("/", createHealth())
   for (const { router } of families) app.route("/", router)
 
-  app.get("/docs", swaggerUI({ url: "/openapi.json", baseUrl: "/assets", title: "Posthorn API" }))
+  app.get(
+    "/docs",
+    access("anybody"),
+    swaggerUI({ url: "/openapi.json", baseUrl: "/assets", title: "Posthorn API" }),
+  )
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
     type: "http",
     scheme: "bearer",
@@ -112,7 +116,7 @@ export function createApp(makeDeps: (env: Env) => Deps = createDeps) {
       "An API token, or for one application's part of the management API its own. Open mode (npm start) needs none.",
   })
   let document: string | null = null
-  app.get("/openapi.json", (c) => {
+  app.get("/openapi.json", access("anybody"), (c) => {
     // Made once: the routes never change, and walking all their schemas takes longer than any other answer.
     document ??= JSON.stringify(app.getOpenAPI31Document(DOCUMENT))
     return c.body(document, 200, { "content-type": "application/json" })

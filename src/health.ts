@@ -1,5 +1,5 @@
-import { createRoute, z } from "@hono/zod-openapi"
-
+import { z } from "@hono/zod-openapi"
+import { operation } from "./http/operation.ts"
 import { MIGRATE } from "./http/problem.ts"
 import { createRouter, problems } from "./http/router.ts"
 import { cachedHealth } from "./http/system-health.ts"
@@ -36,13 +36,13 @@ export function createHealth() {
   const look = cachedHealth()
   const health = createRouter()
   health.openapi(
-    createRoute({
+    operation({
       operationId: "getHealth",
+      access: "anybody",
       tags: ["System"],
       summary: "Whether the database, the queues and the sweep are well",
       method: "get",
       path: "/health",
-      security: [],
       responses: {
         ...atTheDoor,
         200: {

@@ -1,11 +1,12 @@
 import { html } from "hono/html"
 
 import { VERSION } from "./config.ts"
+import { access } from "./http/access.ts"
 import { createRouter } from "./http/router.ts"
 
 export const home = createRouter()
 
-home.get("/", (c) => {
+home.get("/", access("anybody"), (c) => {
   const open = c.var.deps.config.authMode === "open"
   return c.html(html`<!doctype html>
 <html lang="en">

@@ -1,11 +1,10 @@
-import { createRoute, z } from "@hono/zod-openapi"
+import { z } from "@hono/zod-openapi"
 
 import {
   type Application,
   type CreatedApplication,
   changeApplication,
   createApplication,
-  getApplication,
   isApplicationUid,
   listApplications,
   removeApplication,
@@ -15,6 +14,7 @@ import { CATALOG } from "../engine/built-in.ts"
 import type { Remember } from "../engine/idempotency.ts"
 import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
 import { jsonBody } from "../http/json-body.ts"
+import { operation } from "../http/operation.ts"
 import { createRouter } from "../http/router.ts"
 import { input } from "./input.ts"
 import { Iterator, Limit, listOf, Ordering, toList, toPageRequest } from "./page.ts"
@@ -95,7 +95,7 @@ const answer = (description: string) => ({
 export const applications = createRouter()
 
 applications.openapi(
-  createRoute({
+  operation({
     operationId: "v1.application.list",
     tags,
     summary: "List the applications",
@@ -130,14 +130,14 @@ applications.openapi(
 )
 
 applications.openapi(
-  createRoute({
+  operation({
     operationId: "v1.application.create",
     tags,
     summary: "Create an application",
     description: "With `get_if_exists` the application that has the uid already is answered with 200.",
     method: "post",
     path: "/api/v1/app",
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: { query: z.object({ get_if_exists: Flag }), headers: IdempotencyKey, body },
     responses: { 200: answer("There already"), 201: answer("Created"), ...refusals(413) },
   }),
@@ -146,7 +146,7 @@ applications.openapi(
     const given = c.req.valid("json")
     const { status, body } = await idempotent(
       c,
-      { applicationId: CATALOG },
+      CATALOG,
       (remember: Remember<CreatedApplication> | undefined) =>
         createApplication(c.var.deps, toSettings(given), { getIfExists, remember }),
       ({ application, created }) => ({ status: created ? 201 : 200, body: toWire(application) }),
@@ -156,8 +156,9 @@ applications.openapi(
 )
 
 applications.openapi(
-  createRoute({
+  operation({
     operationId: "v1.application.get",
+    access: "application",
     tags,
     summary: "Get an application",
     method: "get",
@@ -165,18 +166,19 @@ applications.openapi(
     request: { params: AppPath },
     responses: { 200: answer("The application"), ...refusals() },
   }),
-  async (c) => c.json(toWire(await getApplication(c.var.deps, c.req.valid("param").app_id)), 200),
+  async (c) => c.json(toWire(c.var.application), 200),
 )
 
 applications.openapi(
-  createRoute({
+  operation({
     operationId: "v1.application.update",
+    makesApplication: true,
     tags,
     summary: "Replace an application, or create it",
     description: "An application that is named by its uid keeps it, or gets it, unless the body has another.",
     method: "put",
     path,
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: { params: AppPath, body },
     responses: { 200: answer("Replaced"), 201: answer("Created"), ...refusals(413) },
   }),
@@ -191,14 +193,14 @@ applications.openapi(
 )
 
 applications.openapi(
-  createRoute({
+  operation({
     operationId: "patch_application",
     tags,
     summary: "Change an application",
     description: "What is not named stays; null clears.",
     method: "patch",
     path,
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: {
       params: AppPath,
       body: { required: true, content: { "application/json": { schema: ApplicationPatch } } },
@@ -206,13 +208,13 @@ applications.openapi(
     responses: { 200: answer("Changed"), ...refusals(413) },
   }),
   async (c) => {
-    const { app_id } = c.req.valid("param")
-    return c.json(toWire(await changeApplication(c.var.deps, app_id, c.req.valid("json"))), 200)
+    const { application, deps } = c.var
+    return c.json(toWire(await changeApplication(deps, application.id, c.req.valid("json"))), 200)
   },
 )
 
 applications.openapi(
-  createRoute({
+  operation({
     operationId: "v1.application.delete",
     tags,
     summary: "Delete an application with its endpoints",
@@ -223,7 +225,7 @@ applications.openapi(
     responses: { 204: { description: "Deleted" }, ...refusals() },
   }),
   async (c) => {
-    await removeApplication(c.var.deps, c.req.valid("param").app_id)
+    await removeApplication(c.var.deps, c.var.application.id)
     return c.body(null, 204)
   },
 )

@@ -1,6 +1,5 @@
-import { createRoute, z } from "@hono/zod-openapi"
+import { z } from "@hono/zod-openapi"
 
-import { getApplication } from "../engine/applications.ts"
 import {
   type AttemptFilter,
   expungeAttempt,
@@ -9,6 +8,7 @@ import {
   listEventAttempts,
 } from "../engine/attempts.ts"
 import type { PageRequest } from "../engine/page.ts"
+import { operation } from "../http/operation.ts"
 import { oneOfNumbers } from "../http/query.ts"
 import { createRouter } from "../http/router.ts"
 import { MessageAttemptOut, toAttempt } from "./attempt-wire.ts"
@@ -61,8 +61,9 @@ const attemptList = {
 export const attempts = createRouter()
 
 attempts.openapi(
-  createRoute({
+  operation({
     operationId: "v1.message-attempt.list-by-endpoint",
+    access: "application",
     tags,
     summary: "List the attempts made to an endpoint",
     description,
@@ -73,9 +74,9 @@ attempts.openapi(
   }),
   async (c) => {
     const { deps } = c.var
-    const { app_id, endpoint_id } = c.req.valid("param")
+    const { endpoint_id } = c.req.valid("param")
     const query = c.req.valid("query")
-    const { id } = await getApplication(deps, app_id)
+    const { id } = c.var.application
     const { request, filter } = toFilter(query, eventTypesOf(c, query.event_types))
     const page = await listEndpointAttempts(deps, id, endpoint_id, request, filter)
     return c.json(toAttemptList(request, page, query.with_content), 200)
@@ -83,8 +84,9 @@ attempts.openapi(
 )
 
 attempts.openapi(
-  createRoute({
+  operation({
     operationId: "v1.message-attempt.list-by-msg",
+    access: "application",
     tags,
     summary: "List the attempts made for a message",
     description,
@@ -95,9 +97,9 @@ attempts.openapi(
   }),
   async (c) => {
     const { deps } = c.var
-    const { app_id, msg_id } = c.req.valid("param")
+    const { msg_id } = c.req.valid("param")
     const query = c.req.valid("query")
-    const { id } = await getApplication(deps, app_id)
+    const { id } = c.var.application
     const { request, filter } = toFilter(query, eventTypesOf(c, query.event_types))
     const page = await listEventAttempts(deps, id, msg_id, request, {
       ...filter,
@@ -108,8 +110,9 @@ attempts.openapi(
 )
 
 attempts.openapi(
-  createRoute({
+  operation({
     operationId: "v1.message-attempt.get",
+    access: "application",
     tags,
     summary: "Get an attempt",
     method: "get",
@@ -121,14 +124,14 @@ attempts.openapi(
     },
   }),
   async (c) => {
-    const { app_id, msg_id, attempt_id } = c.req.valid("param")
-    const { id } = await getApplication(c.var.deps, app_id)
+    const { msg_id, attempt_id } = c.req.valid("param")
+    const { id } = c.var.application
     return c.json(toAttempt(await getAttempt(c.var.deps, id, msg_id, attempt_id), true), 200)
   },
 )
 
 attempts.openapi(
-  createRoute({
+  operation({
     operationId: "v1.message-attempt.expunge-content",
     tags,
     summary: "Delete what a receiver answered to an attempt",
@@ -138,8 +141,8 @@ attempts.openapi(
     responses: { 204: { description: "Deleted" }, ...refusals() },
   }),
   async (c) => {
-    const { app_id, msg_id, attempt_id } = c.req.valid("param")
-    const { id } = await getApplication(c.var.deps, app_id)
+    const { msg_id, attempt_id } = c.req.valid("param")
+    const { id } = c.var.application
     await expungeAttempt(c.var.deps, id, msg_id, attempt_id)
     return c.body(null, 204)
   },

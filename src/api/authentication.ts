@@ -1,14 +1,13 @@
-import { createRoute, z } from "@hono/zod-openapi"
+import { z } from "@hono/zod-openapi"
 
-import type { Deps } from "../deps.ts"
-import { findApplication } from "../engine/applications.ts"
 import { CATALOG } from "../engine/built-in.ts"
-import { findTokenOwner, revokeToken } from "../engine/tokens.ts"
+import { revokeToken } from "../engine/tokens.ts"
 import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
 import { jsonBody } from "../http/json-body.ts"
+import { operation } from "../http/operation.ts"
 import { Problem } from "../http/problem.ts"
 import { createRouter } from "../http/router.ts"
-import { issueToken, readToken } from "../http/tokens.ts"
+import { issueToken } from "../http/tokens.ts"
 import { getOrCreateApplication } from "./application-along.ts"
 import { ApplicationIn } from "./applications.ts"
 import { input } from "./input.ts"
@@ -55,15 +54,16 @@ const AppPortalAccessOut = z
 export const authentication = createRouter()
 
 authentication.openapi(
-  createRoute({
+  operation({
     operationId: "v1.authentication.app-portal-access",
+    makesApplication: true,
     tags: ["Authentication"],
     summary: "Make a token that reaches one application",
     description:
       "For whoever that application stands for: lists of applications, other applications and sending messages stay out of its reach. An application that is missing is created if it is given along.",
     method: "post",
     path: "/api/v1/auth/app-portal-access/{app_id}",
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: {
       params: AppPath,
       headers: IdempotencyKey,
@@ -81,25 +81,21 @@ authentication.openapi(
     const lifetimeMs = (expiry ?? MAX_EXPIRY_SECONDS) * 1000
     const { body } = await idempotent(
       c,
-      { applicationId: CATALOG, ids: async () => [(await findApplication(deps, app_id))?.id ?? ""] },
+      CATALOG,
       async () => {
         const application = await getOrCreateApplication(deps, app_id, missing)
         return issueToken(deps, application.id, { featureFlags: [...new Set(featureFlags)], lifetimeMs })
       },
-      (token: string) => ({
-        status: 200,
-        body: { token, url: portalUrl(c.req.url, deps.config.publicUrl, token) },
-      }),
-      // One that was logged out, has expired or whose application is gone is not handed out again.
-      ({ token }) => isAlive(deps, token),
+      (token) => ({ status: 200, body: { token, url: portalUrl(c.req.url, deps.config.publicUrl, token) } }),
     )
     return c.json(body, 200)
   },
 )
 
 authentication.openapi(
-  createRoute({
+  operation({
     operationId: "logout_api_v1_auth_logout__post",
+    access: "application",
     tags: ["Authentication"],
     summary: "End an application's token before its time",
     description: "The token that the request is sent with; an API token cannot be ended here.",
@@ -118,11 +114,6 @@ authentication.openapi(
     return c.body(null, 204)
   },
 )
-
-async function isAlive(deps: Deps, text: string): Promise<boolean> {
-  const token = await readToken(deps, text)
-  return token !== null && (await findTokenOwner(deps, token)) !== null
-}
 
 /** The token stands behind the `#`, which browsers do not send and servers do not log. */
 function portalUrl(requestUrl: string, publicUrl: string | null, token: string): string {

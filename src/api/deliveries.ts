@@ -1,8 +1,9 @@
-import { createRoute, z } from "@hono/zod-openapi"
-import { getApplication } from "../engine/applications.ts"
+import { z } from "@hono/zod-openapi"
+
 import { listEndpointEvents, listEventEndpoints } from "../engine/deliveries.ts"
 import { resend } from "../engine/resend.ts"
 import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
+import { operation } from "../http/operation.ts"
 import { jsonAnswer } from "../http/raw-json.ts"
 import { createRouter } from "../http/router.ts"
 import { EndpointOut, toWire } from "./endpoint-wire.ts"
@@ -27,7 +28,6 @@ import {
 } from "./message-wire.ts"
 import { Iterator, Limit, listOf, toPageRequest } from "./page.ts"
 import { refusals } from "./problems.ts"
-import { subjectOf } from "./subject.ts"
 import { EndpointPath, IdOrUid, MessagePath } from "./wire.ts"
 
 const { metadata: _, ...endpointFields } = EndpointOut.shape
@@ -40,8 +40,9 @@ const tags = ["Message Attempt"]
 export const deliveries = createRouter()
 
 deliveries.openapi(
-  createRoute({
+  operation({
     operationId: "v1.message-attempt.list-attempted-messages",
+    access: "application",
     tags,
     summary: "List the messages to an endpoint, newest first, and how far each is",
     description: "A page may be short of its limit, even empty, before the end: `done` tells.",
@@ -72,9 +73,9 @@ deliveries.openapi(
   }),
   async (c) => {
     const { deps } = c.var
-    const { app_id, endpoint_id } = c.req.valid("param")
+    const { endpoint_id } = c.req.valid("param")
     const query = c.req.valid("query")
-    const { id } = await getApplication(deps, app_id)
+    const { id } = c.var.application
     const { request, since, before } = toTimedPage(query)
     const page = await listEndpointEvents(deps, id, endpoint_id, request, {
       since,
@@ -95,8 +96,9 @@ deliveries.openapi(
 )
 
 deliveries.openapi(
-  createRoute({
+  operation({
     operationId: "v1.message-attempt.list-attempted-destinations",
+    access: "application",
     tags,
     summary: "List the endpoints that a message goes to, and how far each delivery is",
     description:
@@ -114,8 +116,8 @@ deliveries.openapi(
   }),
   async (c) => {
     const { deps } = c.var
-    const { app_id, msg_id } = c.req.valid("param")
-    const { id } = await getApplication(deps, app_id)
+    const { msg_id } = c.req.valid("param")
+    const { id } = c.var.application
     const request = toPageRequest(c.req.valid("query"), "ascending")
     const page = await listEventEndpoints(deps, id, msg_id, request)
     const list = toScannedList(
@@ -132,8 +134,9 @@ deliveries.openapi(
 )
 
 deliveries.openapi(
-  createRoute({
+  operation({
     operationId: "v1.message-attempt.resend",
+    access: "application",
     tags,
     summary: "Send a message to an endpoint once more, now",
     description:
@@ -148,11 +151,11 @@ deliveries.openapi(
   }),
   async (c) => {
     const { deps } = c.var
-    const { app_id, msg_id, endpoint_id } = c.req.valid("param")
-    const { id } = await getApplication(deps, app_id)
+    const { msg_id, endpoint_id } = c.req.valid("param")
+    const { id } = c.var.application
     const { body } = await idempotent(
       c,
-      subjectOf(deps, id, endpoint_id, msg_id),
+      id,
       (remember) => resend(deps, { applicationId: id, event: msg_id, endpoint: endpoint_id, remember }),
       () => ({ status: 202, body: {} }),
     )

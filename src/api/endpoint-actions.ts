@@ -1,17 +1,17 @@
-import { createRoute, z } from "@hono/zod-openapi"
-import { getApplication } from "../engine/applications.ts"
+import { z } from "@hono/zod-openapi"
+
 import { sendExample } from "../engine/publish-event.ts"
 import { type BackgroundTask, recover } from "../engine/recover.ts"
 import { countDeliveries } from "../engine/stats.ts"
 import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
 import { jsonBody } from "../http/json-body.ts"
+import { operation } from "../http/operation.ts"
 import { jsonAnswer } from "../http/raw-json.ts"
 import { createRouter } from "../http/router.ts"
 import { input } from "./input.ts"
 import { MessageOut } from "./message-wire.ts"
 import { refusals } from "./problems.ts"
 import { sendOnce } from "./send-once.ts"
-import { subjectOf } from "./subject.ts"
 import { DateTime, EndpointPath, EventTypeName, toTime } from "./wire.ts"
 
 const RecoverIn = z
@@ -44,15 +44,16 @@ const tags = ["Endpoint"]
 export const endpointActions = createRouter()
 
 endpointActions.openapi(
-  createRoute({
+  operation({
     operationId: "v1.endpoint.recover",
+    access: "application",
     tags,
     summary: "Send an endpoint again what it missed",
     description:
       "What has failed of the messages of that time becomes due again, with a fresh schedule. Works on in steps behind this answer. Refused with 409 while the endpoint is disabled.",
     method: "post",
     path: "/api/v1/app/{app_id}/endpoint/{endpoint_id}/recover",
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: {
       params: EndpointPath,
       headers: IdempotencyKey,
@@ -65,12 +66,12 @@ endpointActions.openapi(
   }),
   async (c) => {
     const { deps } = c.var
-    const { app_id, endpoint_id } = c.req.valid("param")
+    const { endpoint_id } = c.req.valid("param")
     const { since, until } = c.req.valid("json")
-    const { id } = await getApplication(deps, app_id)
+    const { id } = c.var.application
     const { body } = await idempotent(
       c,
-      subjectOf(deps, id, endpoint_id),
+      id,
       (remember) =>
         recover(deps, {
           applicationId: id,
@@ -86,8 +87,9 @@ endpointActions.openapi(
 )
 
 endpointActions.openapi(
-  createRoute({
+  operation({
     operationId: "v1.endpoint.get-stats",
+    access: "application",
     tags,
     summary: "Count an endpoint's messages by how far they are",
     description: "Of the last 28 days if not given otherwise; at most the newest 100,000 are counted.",
@@ -103,9 +105,9 @@ endpointActions.openapi(
     },
   }),
   async (c) => {
-    const { app_id, endpoint_id } = c.req.valid("param")
+    const { endpoint_id } = c.req.valid("param")
     const { since, until } = c.req.valid("query")
-    const { id } = await getApplication(c.var.deps, app_id)
+    const { id } = c.var.application
     const range = { since, until: toLast(until) }
     const counts = await countDeliveries(c.var.deps, id, endpoint_id, range)
     const { delivered: success, failed: fail, pending, sending, retrying, canceled } = counts
@@ -114,7 +116,7 @@ endpointActions.openapi(
 )
 
 endpointActions.openapi(
-  createRoute({
+  operation({
     operationId: "v1.endpoint.send-example",
     tags,
     summary: "Send an endpoint an example of an event type",
@@ -122,7 +124,7 @@ endpointActions.openapi(
       "Made from the type's schema. `svix.ping` needs no event type. Refused with 409 while the endpoint is disabled.",
     method: "post",
     path: "/api/v1/app/{app_id}/endpoint/{endpoint_id}/send-example",
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: {
       params: EndpointPath,
       headers: IdempotencyKey,
@@ -135,11 +137,10 @@ endpointActions.openapi(
   }),
   async (c) => {
     const { deps } = c.var
-    const { app_id, endpoint_id } = c.req.valid("param")
+    const { endpoint_id } = c.req.valid("param")
     const { eventType } = c.req.valid("json")
-    const { id } = await getApplication(deps, app_id)
-    const subject = subjectOf(deps, id, endpoint_id)
-    const message = await sendOnce(c, subject, true, (remember) =>
+    const { id } = c.var.application
+    const message = await sendOnce(c, id, true, (remember) =>
       sendExample(deps, { applicationId: id, endpoint: endpoint_id, eventType, remember }),
     )
     return jsonAnswer(c, message, 200)

@@ -1,10 +1,10 @@
-import { createRoute, z } from "@hono/zod-openapi"
+import { z } from "@hono/zod-openapi"
 
-import { getApplication } from "../engine/applications.ts"
 import { changeHeaders, getHeaders, replaceHeaders } from "../engine/endpoint-headers.ts"
 import { isSensitiveHeader } from "../engine/rules/sensitive-header.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { keyed } from "../http/keyed.ts"
+import { operation } from "../http/operation.ts"
 import { createRouter } from "../http/router.ts"
 import { HeadersIn } from "./endpoint-wire.ts"
 import { refusals } from "./problems.ts"
@@ -41,8 +41,9 @@ const EndpointHeadersOut = z
 export const endpointHeaders = createRouter()
 
 endpointHeaders.openapi(
-  createRoute({
+  operation({
     operationId: "v1.endpoint.get-headers",
+    access: "application",
     tags,
     summary: "Get the headers that an endpoint is sent",
     description: "Of those that carry credentials the names alone are shown.",
@@ -55,8 +56,8 @@ endpointHeaders.openapi(
     },
   }),
   async (c) => {
-    const { app_id, endpoint_id } = c.req.valid("param")
-    const application = await getApplication(c.var.deps, app_id)
+    const { endpoint_id } = c.req.valid("param")
+    const { application } = c.var
     const all = Object.entries(await getHeaders(c.var.deps, application.id, endpoint_id))
     const headers = Object.fromEntries(all.filter(([name]) => !isSensitiveHeader(name)))
     const sensitive = all.map(([name]) => name).filter(isSensitiveHeader)
@@ -65,13 +66,14 @@ endpointHeaders.openapi(
 )
 
 endpointHeaders.openapi(
-  createRoute({
+  operation({
     operationId: "v1.endpoint.update-headers",
+    access: "application",
     tags,
     summary: "Replace the headers that an endpoint is sent",
     method: "put",
     path,
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: {
       params: EndpointPath,
       body: { required: true, content: { "application/json": { schema: EndpointHeadersIn } } },
@@ -79,22 +81,23 @@ endpointHeaders.openapi(
     responses: { 204: { description: "Replaced" }, ...refusals(413) },
   }),
   async (c) => {
-    const { app_id, endpoint_id } = c.req.valid("param")
-    const application = await getApplication(c.var.deps, app_id)
+    const { endpoint_id } = c.req.valid("param")
+    const { application } = c.var
     await replaceHeaders(c.var.deps, application.id, endpoint_id, c.req.valid("json").headers)
     return c.body(null, 204)
   },
 )
 
 endpointHeaders.openapi(
-  createRoute({
+  operation({
     operationId: "v1.endpoint.patch-headers",
+    access: "application",
     tags,
     summary: "Change the headers that an endpoint is sent",
     description: "What is not named stays; null takes a header away.",
     method: "patch",
     path,
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: {
       params: EndpointPath,
       body: { required: true, content: { "application/json": { schema: EndpointHeadersPatchIn } } },
@@ -102,8 +105,8 @@ endpointHeaders.openapi(
     responses: { 204: { description: "Changed" }, ...refusals(413) },
   }),
   async (c) => {
-    const { app_id, endpoint_id } = c.req.valid("param")
-    const application = await getApplication(c.var.deps, app_id)
+    const { endpoint_id } = c.req.valid("param")
+    const { application } = c.var
     const { headers, deleteHeaders = [] } = c.req.valid("json")
     const change = { ...Object.fromEntries(deleteHeaders.map((name) => [name, null])), ...headers }
     await changeHeaders(c.var.deps, application.id, endpoint_id, change)

@@ -1,16 +1,16 @@
-import { createRoute, z } from "@hono/zod-openapi"
-import { getApplication } from "../engine/applications.ts"
+import { z } from "@hono/zod-openapi"
+
 import { EngineError } from "../engine/errors.ts"
 import type { Remember } from "../engine/idempotency.ts"
 import { publicKeyOf } from "../engine/rules/secret.ts"
 import { getSecret, rotateSecret } from "../engine/secrets.ts"
 import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
 import { jsonBody } from "../http/json-body.ts"
+import { operation } from "../http/operation.ts"
 import { Problem } from "../http/problem.ts"
 import { createRouter } from "../http/router.ts"
 import { Secret } from "./endpoint-wire.ts"
 import { refusals } from "./problems.ts"
-import { subjectOf } from "./subject.ts"
 import { EndpointPath } from "./wire.ts"
 
 const tags = ["Endpoint"]
@@ -44,8 +44,9 @@ const EndpointSecretRotateIn = z
 export const endpointSecrets = createRouter()
 
 endpointSecrets.openapi(
-  createRoute({
+  operation({
     operationId: "v1.endpoint.get-secret",
+    access: "application",
     tags,
     summary: "Get the secret that signs an endpoint's deliveries",
     method: "get",
@@ -57,8 +58,8 @@ endpointSecrets.openapi(
     },
   }),
   async (c) => {
-    const { app_id, endpoint_id } = c.req.valid("param")
-    const application = await getApplication(c.var.deps, app_id)
+    const { endpoint_id } = c.req.valid("param")
+    const { application } = c.var
     const key = await getSecret(c.var.deps, application.id, endpoint_id)
     const publicKey = publicKeyOf(key)
     return c.json(publicKey === null ? { key } : { key, publicKey }, 200)
@@ -66,15 +67,16 @@ endpointSecrets.openapi(
 )
 
 endpointSecrets.openapi(
-  createRoute({
+  operation({
     operationId: "v1.endpoint.rotate-secret",
+    access: "application",
     tags,
     summary: "Give an endpoint a new secret",
     description:
       "The secret until now signs along for its grace, so that receivers can change over; at most ten old ones do.",
     method: "post",
     path: `${path}/rotate`,
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: {
       params: EndpointPath,
       headers: IdempotencyKey,
@@ -84,13 +86,13 @@ endpointSecrets.openapi(
   }),
   async (c) => {
     const { deps } = c.var
-    const { app_id, endpoint_id: endpoint } = c.req.valid("param")
-    const { id: applicationId } = await getApplication(deps, app_id)
+    const { endpoint_id: endpoint } = c.req.valid("param")
+    const { id: applicationId } = c.var.application
     const { key, gracePeriodSeconds } = c.req.valid("json")
     const graceMs = (gracePeriodSeconds ?? DAY_SECONDS) * 1000
     const { status } = await idempotent(
       c,
-      subjectOf(deps, applicationId, endpoint),
+      applicationId,
       (remember: Remember<null> | undefined) =>
         inWordsOfSvix(() =>
           rotateSecret(deps, { applicationId, endpoint, secret: key ?? null, graceMs }, remember),

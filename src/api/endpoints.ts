@@ -1,13 +1,12 @@
-import { createRoute, z } from "@hono/zod-openapi"
+import { z } from "@hono/zod-openapi"
 
-import { getApplication } from "../engine/applications.ts"
 import { changeEndpoint, replaceEndpoint } from "../engine/endpoint-changes.ts"
 import { getEndpoint, listEndpoints, removeEndpoint } from "../engine/endpoints.ts"
 import type { Remember } from "../engine/idempotency.ts"
 import { type CreatedEndpoint, createEndpoint } from "../engine/new-endpoint.ts"
-import { sightOf } from "../http/access.ts"
 import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
 import { jsonBody } from "../http/json-body.ts"
+import { operation } from "../http/operation.ts"
 import { createRouter } from "../http/router.ts"
 import {
   EndpointIn,
@@ -33,8 +32,9 @@ const answer = (description: string) => ({
 export const endpoints = createRouter()
 
 endpoints.openapi(
-  createRoute({
+  operation({
     operationId: "v1.endpoint.list",
+    access: "application",
     tags,
     summary: "List the endpoints of an application, newest first",
     method: "get",
@@ -52,7 +52,7 @@ endpoints.openapi(
     },
   }),
   async (c) => {
-    const application = await getApplication(c.var.deps, c.req.valid("param").app_id)
+    const { application } = c.var
     const request = toPageRequest(c.req.valid("query"), "descending")
     const page = await listEndpoints(c.var.deps, application.id, request)
     return c.json(
@@ -63,14 +63,15 @@ endpoints.openapi(
 )
 
 endpoints.openapi(
-  createRoute({
+  operation({
     operationId: "v1.endpoint.create",
+    access: "application",
     tags,
     summary: "Create an endpoint",
     description: "Its secret is read with the operation of its own.",
     method: "post",
     path: collection,
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: {
       params: AppPath,
       headers: IdempotencyKey,
@@ -80,11 +81,11 @@ endpoints.openapi(
   }),
   async (c) => {
     const { deps } = c.var
-    const { id: applicationId } = await getApplication(deps, c.req.valid("param").app_id)
+    const { id: applicationId } = c.var.application
     const { headers, secret, ...given } = c.req.valid("json")
     const { body, status } = await idempotent(
       c,
-      { applicationId },
+      applicationId,
       (remember: Remember<CreatedEndpoint> | undefined) =>
         createEndpoint(
           deps,
@@ -94,7 +95,6 @@ endpoints.openapi(
             secret,
             headers: headers ?? {},
             ownOrigin: new URL(c.req.url).origin,
-            sight: sightOf(c.var.principal),
           },
           remember,
         ),
@@ -105,8 +105,9 @@ endpoints.openapi(
 )
 
 endpoints.openapi(
-  createRoute({
+  operation({
     operationId: "v1.endpoint.get",
+    access: "application",
     tags,
     summary: "Get an endpoint",
     method: "get",
@@ -115,22 +116,23 @@ endpoints.openapi(
     responses: { 200: answer("The endpoint"), ...refusals() },
   }),
   async (c) => {
-    const { app_id, endpoint_id } = c.req.valid("param")
-    const application = await getApplication(c.var.deps, app_id)
+    const { endpoint_id } = c.req.valid("param")
+    const { application } = c.var
     return c.json(toWire(await getEndpoint(c.var.deps, application.id, endpoint_id)), 200)
   },
 )
 
 endpoints.openapi(
-  createRoute({
+  operation({
     operationId: "v1.endpoint.update",
+    access: "application",
     tags,
     summary: "Replace an endpoint's settings, or create it",
     description:
       "Secret and headers stay. An endpoint that is named by its uid keeps it, or gets it, unless the body has another.",
     method: "put",
     path,
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: {
       params: EndpointPath,
       body: { required: true, content: { "application/json": { schema: EndpointUpdate } } },
@@ -138,8 +140,8 @@ endpoints.openapi(
     responses: { 200: answer("Replaced"), 201: answer("Created"), ...refusals(413) },
   }),
   async (c) => {
-    const { app_id, endpoint_id } = c.req.valid("param")
-    const { id: applicationId } = await getApplication(c.var.deps, app_id)
+    const { endpoint_id } = c.req.valid("param")
+    const { id: applicationId } = c.var.application
     const given = c.req.valid("json")
     const { endpoint, created } = await replaceEndpoint(c.var.deps, {
       ...toSettings(given),
@@ -147,21 +149,21 @@ endpoints.openapi(
       applicationId,
       endpoint: endpoint_id,
       ownOrigin: new URL(c.req.url).origin,
-      sight: sightOf(c.var.principal),
     })
     return c.json(toWire(endpoint), created ? 201 : 200)
   },
 )
 
 endpoints.openapi(
-  createRoute({
+  operation({
     operationId: "patch_endpoint",
+    access: "application",
     tags,
     summary: "Change an endpoint",
     description: "What is not named stays; null clears. Enabling a disabled endpoint starts afresh.",
     method: "patch",
     path,
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: {
       params: EndpointPath,
       body: { required: true, content: { "application/json": { schema: EndpointPatch } } },
@@ -169,22 +171,22 @@ endpoints.openapi(
     responses: { 200: answer("Changed"), ...refusals(413) },
   }),
   async (c) => {
-    const { app_id, endpoint_id } = c.req.valid("param")
-    const { id: applicationId } = await getApplication(c.var.deps, app_id)
+    const { endpoint_id } = c.req.valid("param")
+    const { id: applicationId } = c.var.application
     const endpoint = await changeEndpoint(c.var.deps, {
       ...c.req.valid("json"),
       applicationId,
       endpoint: endpoint_id,
       ownOrigin: new URL(c.req.url).origin,
-      sight: sightOf(c.var.principal),
     })
     return c.json(toWire(endpoint), 200)
   },
 )
 
 endpoints.openapi(
-  createRoute({
+  operation({
     operationId: "v1.endpoint.delete",
+    access: "application",
     tags,
     summary: "Delete an endpoint",
     description: "It gets nothing from now on, pending retries included.",
@@ -194,8 +196,8 @@ endpoints.openapi(
     responses: { 204: { description: "Deleted" }, ...refusals() },
   }),
   async (c) => {
-    const { app_id, endpoint_id } = c.req.valid("param")
-    const application = await getApplication(c.var.deps, app_id)
+    const { endpoint_id } = c.req.valid("param")
+    const { application } = c.var
     await removeEndpoint(c.var.deps, application.id, endpoint_id)
     return c.body(null, 204)
   },

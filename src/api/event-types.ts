@@ -1,4 +1,4 @@
-import { createRoute, z } from "@hono/zod-openapi"
+import { z } from "@hono/zod-openapi"
 
 import { CATALOG } from "../engine/built-in.ts"
 import {
@@ -12,10 +12,11 @@ import {
 } from "../engine/catalog.ts"
 import type { Remember } from "../engine/idempotency.ts"
 import { isNameable } from "../engine/rules/names.ts"
-import { sightOf } from "../http/access.ts"
+import type { Principal } from "../http/access.ts"
 import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { JsonObject, keyed } from "../http/keyed.ts"
+import { operation } from "../http/operation.ts"
 import { createRouter } from "../http/router.ts"
 import { input } from "./input.ts"
 import { Iterator, Limit, listOf, Ordering, toList, toPageRequest } from "./page.ts"
@@ -112,8 +113,9 @@ const answer = (description: string) => ({
 export const eventTypes = createRouter()
 
 eventTypes.openapi(
-  createRoute({
+  operation({
     operationId: "v1.event-type.list",
+    access: "application",
     tags,
     summary: "List the event types by name",
     description: "Without `with_content` their schemas are left out.",
@@ -141,7 +143,7 @@ eventTypes.openapi(
     const { deps, principal } = c.var
     const page = await listCatalog(deps, toPageRequest(query, "ascending"), {
       archived,
-      ...sightOf(principal),
+      ...flagsOf(principal),
     })
     const shown = (type: CatalogType) => toWire(with_content ? type : { ...type, schemas: null })
     return c.json(
@@ -152,7 +154,7 @@ eventTypes.openapi(
 )
 
 eventTypes.openapi(
-  createRoute({
+  operation({
     operationId: "v1.event-type.create",
     tags,
     summary: "Create an event type, or take it out of the archive",
@@ -160,7 +162,7 @@ eventTypes.openapi(
       "Endpoints that subscribed to an archived one do so again; its settings are those given now.",
     method: "post",
     path: "/api/v1/event-type",
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: {
       headers: IdempotencyKey,
       body: { required: true, content: { "application/json": { schema: EventTypeIn } } },
@@ -171,7 +173,7 @@ eventTypes.openapi(
     const { name, ...given } = c.req.valid("json")
     const { status, body } = await idempotent(
       c,
-      { applicationId: CATALOG },
+      CATALOG,
       (remember: Remember<CatalogType> | undefined) =>
         createCatalogType(c.var.deps, name, toSettings(given), remember),
       (type) => ({ status: 201, body: toWire(type) }),
@@ -181,8 +183,9 @@ eventTypes.openapi(
 )
 
 eventTypes.openapi(
-  createRoute({
+  operation({
     operationId: "v1.event-type.get",
+    access: "application",
     tags,
     summary: "Get an event type",
     method: "get",
@@ -192,18 +195,18 @@ eventTypes.openapi(
   }),
   async (c) => {
     const { event_type_name: name } = c.req.valid("param")
-    return c.json(toWire(await getCatalogType(c.var.deps, name, sightOf(c.var.principal))), 200)
+    return c.json(toWire(await getCatalogType(c.var.deps, name, flagsOf(c.var.principal))), 200)
   },
 )
 
 eventTypes.openapi(
-  createRoute({
+  operation({
     operationId: "v1.event-type.update",
     tags,
     summary: "Replace an event type, or create it",
     method: "put",
     path,
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: {
       params: z.object({ event_type_name: NewName }),
       body: { required: true, content: { "application/json": { schema: EventTypeUpdate } } },
@@ -218,14 +221,14 @@ eventTypes.openapi(
 )
 
 eventTypes.openapi(
-  createRoute({
+  operation({
     operationId: "patch_event_type",
     tags,
     summary: "Change an event type",
     description: "What is not named stays; null clears.",
     method: "patch",
     path,
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: {
       params: EventTypePath,
       body: { required: true, content: { "application/json": { schema: EventTypePatch } } },
@@ -239,7 +242,7 @@ eventTypes.openapi(
 )
 
 eventTypes.openapi(
-  createRoute({
+  operation({
     operationId: "v1.event-type.delete",
     tags,
     summary: "Archive an event type, or delete it for good",
@@ -257,6 +260,11 @@ eventTypes.openapi(
     return c.body(null, 204)
   },
 )
+
+/** A type behind a flag is shown to the operator, and to tokens that have the flag. */
+function flagsOf(principal: Principal): { flags?: readonly string[] } {
+  return principal.kind === "operator" ? {} : { flags: principal.token.featureFlags }
+}
 
 function toSettings({ schemas, featureFlag, ...given }: z.infer<typeof EventTypeUpdate>) {
   return { ...given, schemas: schemas ?? null, featureFlag: featureFlag ?? null }

@@ -1,5 +1,4 @@
-import { createRoute } from "@hono/zod-openapi"
-
+import { operation } from "../http/operation.ts"
 import { MIGRATE, Problem } from "../http/problem.ts"
 import { createRouter } from "../http/router.ts"
 import { cachedHealth } from "../http/system-health.ts"
@@ -12,14 +11,14 @@ export function createHealth() {
   const responses = { 204: { description: "Up" }, ...refusals() }
 
   health.openapi(
-    createRoute({
+    operation({
       operationId: "v1.health.get",
+      access: "anybody",
       summary: "Whether the system is well",
       description: "Delays are well enough; a database that does not answer is not. `/health` tells more.",
       path: "/api/v1/health",
       tags: ["Health"],
       method: "get",
-      security: [],
       responses,
     }),
     async (c) => {
@@ -30,13 +29,13 @@ export function createHealth() {
     },
   )
   health.openapi(
-    createRoute({
+    operation({
       operationId: "v1.health.ping",
+      access: "anybody",
       summary: "Whether anybody is here",
       path: "/api/v1/health/ping",
       tags: ["Health"],
       method: "get",
-      security: [],
       responses,
     }),
     (c) => c.body(null, 204),

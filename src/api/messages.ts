@@ -1,12 +1,12 @@
-import { createRoute, z } from "@hono/zod-openapi"
+import { z } from "@hono/zod-openapi"
 
-import { getApplication } from "../engine/applications.ts"
 import { expungeEvent, getEvent, listEvents } from "../engine/event-log.ts"
 import { MAX_PAYLOAD_BYTES } from "../engine/events.ts"
 import { publishEvent } from "../engine/publish-event.ts"
 import { IdempotencyKey } from "../http/idempotency.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { JsonObject } from "../http/keyed.ts"
+import { operation } from "../http/operation.ts"
 import { jsonAnswer } from "../http/raw-json.ts"
 import { createRouter } from "../http/router.ts"
 import { inApplication } from "./application-along.ts"
@@ -62,15 +62,16 @@ const tags = ["Message"]
 export const messages = createRouter()
 
 messages.openapi(
-  createRoute({
+  operation({
     operationId: "v1.message.create",
+    makesApplication: true,
     tags,
     summary: "Send a message to everybody who listens",
     description:
       "Accepted once this answers; deliveries follow. An application that is missing is created if it is given along, an event type that is missing is added to the catalog.",
     method: "post",
     path: "/api/v1/app/{app_id}/msg",
-    middleware: [jsonBody({ maxBytes: MAX_BODY_BYTES })] as const,
+    middleware: [jsonBody({ maxBytes: MAX_BODY_BYTES })],
     request: {
       params: AppPath,
       query: z.object({ with_content: WithContent }),
@@ -89,7 +90,7 @@ messages.openapi(
     const content = contentOf(await c.req.text(), given.transformationsParams)
     const { app_id } = c.req.valid("param")
     const message = await inApplication(deps, app_id, given.application, (application, isNew) =>
-      sendOnce(c, { applicationId: application.id }, with_content, (remember) =>
+      sendOnce(c, application.id, with_content, (remember) =>
         publishEvent(deps, {
           applicationId: application.id,
           newApplication: isNew ? application : undefined,
@@ -107,8 +108,9 @@ messages.openapi(
 )
 
 messages.openapi(
-  createRoute({
+  operation({
     operationId: "v1.message.list",
+    access: "application",
     tags,
     summary: "List the messages of an application, newest first",
     description:
@@ -141,7 +143,7 @@ messages.openapi(
     const { deps } = c.var
     const query = c.req.valid("query")
     refuseBoth(query)
-    const { id } = await getApplication(deps, c.req.valid("param").app_id)
+    const { id } = c.var.application
     // An iterator knows where it is: the times were for the first page.
     const times = query.iterator === undefined ? query : { limit: query.limit, iterator: query.iterator }
     const { request, since, before } = toTimedPage(times)
@@ -163,8 +165,9 @@ messages.openapi(
 )
 
 messages.openapi(
-  createRoute({
+  operation({
     operationId: "v1.message.get",
+    access: "application",
     tags,
     summary: "Get a message by its id or eventId",
     method: "get",
@@ -176,15 +179,15 @@ messages.openapi(
     },
   }),
   async (c) => {
-    const { app_id, msg_id } = c.req.valid("param")
-    const { id } = await getApplication(c.var.deps, app_id)
+    const { msg_id } = c.req.valid("param")
+    const { id } = c.var.application
     const event = await getEvent(c.var.deps, id, msg_id)
     return jsonAnswer(c, toMessage(event, c.req.valid("query").with_content), 200)
   },
 )
 
 messages.openapi(
-  createRoute({
+  operation({
     operationId: "v1.message.expunge-content",
     tags,
     summary: "Delete a message's payload",
@@ -195,8 +198,8 @@ messages.openapi(
     responses: { 204: { description: "Deleted" }, ...refusals() },
   }),
   async (c) => {
-    const { app_id, msg_id } = c.req.valid("param")
-    const { id } = await getApplication(c.var.deps, app_id)
+    const { msg_id } = c.req.valid("param")
+    const { id } = c.var.application
     await expungeEvent(c.var.deps, id, msg_id)
     return c.body(null, 204)
   },

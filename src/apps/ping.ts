@@ -1,4 +1,4 @@
-import { createRoute, z } from "@hono/zod-openapi"
+import { z } from "@hono/zod-openapi"
 
 import type { Context } from "hono"
 
@@ -7,6 +7,7 @@ import { getPingResults, type Ping, pendingPings, startPing } from "../engine/pi
 import type { Subscription } from "../engine/subscriptions.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { JsonObject } from "../http/keyed.ts"
+import { operation } from "../http/operation.ts"
 import { Problem } from "../http/problem.ts"
 import { jsonAnswer, verbatim } from "../http/raw-json.ts"
 import { type AppEnv, createRouter, type Dialect, invalid, plainDialect, problems } from "../http/router.ts"
@@ -47,7 +48,7 @@ export const ping = {
 }
 
 router.openapi(
-  createRoute({
+  operation({
     operationId: "pingWebhooks",
     tags: ["Webhooks"],
     summary: "Send a test event to the registered URLs",
@@ -55,7 +56,7 @@ router.openapi(
       "Answers when every receiver has answered or failed: 200 with the results, or 202 with those of the first 25 seconds. The body, if any, is what receivers get as `data`. Who asks for `text/plain` is told at once which URLs are pinged, a line each.",
     method: "post",
     path: "/ping",
-    middleware: [jsonBody({ emptyIs: "null" })] as const,
+    middleware: [jsonBody({ emptyIs: "null" })],
     request: {
       query: EventFilter,
       body: { required: false, content: { "application/json": { schema: Data } } },
@@ -102,7 +103,7 @@ router.openapi(
 )
 
 router.openapi(
-  createRoute({
+  operation({
     operationId: "getPingResults",
     tags: ["Webhooks"],
     summary: "The results of a ping so far",

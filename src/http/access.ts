@@ -1,20 +1,33 @@
+import type { Context, MiddlewareHandler } from "hono"
 import { createMiddleware } from "hono/factory"
+import { matchedRoutes } from "hono/route"
 
-import type { Sight } from "../engine/event-types.ts"
 import { isLoopbackHost } from "../engine/rules/target-url.ts"
 import { type ApplicationToken, findTokenOwner } from "../engine/tokens.ts"
 import { Problem } from "./problem.ts"
 import type { AppEnv } from "./router.ts"
 import { isApplicationToken, readToken } from "./tokens.ts"
 
-const OPEN_PATHS = new Set([
-  "/",
-  "/health",
-  "/docs",
-  "/openapi.json",
-  "/api/v1/health",
-  "/api/v1/health/ping",
-])
+/**
+ * Who may call a route: whoever runs this system (`operator`); the token of an application as well, for what is
+ * its own (`application`); or `anybody`, without a token. A route that says nothing is the operator's.
+ */
+export type Access = "operator" | "application" | "anybody"
+
+const markers = new WeakMap<object, Access>()
+
+/** The middleware by which a route says who may call it; it does nothing else. */
+export function access(who: Access): MiddlewareHandler<AppEnv> {
+  const marker: MiddlewareHandler<AppEnv> = (_c, next) => next()
+  markers.set(marker, who)
+  return marker
+}
+
+/** Who may call the route that the request has come to. */
+function accessOf(c: Context<AppEnv>): Access {
+  const said = matchedRoutes(c).map(({ handler }) => markers.get(handler))
+  return said.find((who) => who !== undefined) ?? "operator"
+}
 
 /** Refuses a delivery of our own that came back to us: an endpoint that points here would loop for ever. */
 export const refuseLoops = createMiddleware<AppEnv>(async (c, next) => {
@@ -71,34 +84,29 @@ export function isLoopbackOrigin(origin: string | undefined): boolean {
 /** Who asks: whoever runs this system, or an application with a token of its own. */
 export type Principal = { kind: "operator" } | { kind: "application"; token: ApplicationToken }
 
-/** A type behind a feature flag is there for the operator, and for tokens that have the flag. */
-export function sightOf(principal: Principal): Sight {
-  return principal.kind === "operator" ? {} : { flags: principal.token.featureFlags }
-}
-
 /** Names the principal where its requests must not be mistaken for another's. */
 export function principalKey(principal: Principal): string {
   return principal.kind === "operator" ? "operator" : principal.token.applicationId
 }
 
 /**
- * Everything but the open paths and preflights needs one of the API tokens, or an application's token where that
- * reaches. Open mode asks for none, but whoever sends an application's token is held to it.
+ * Lets in who may call the route: everybody where it says so, the operator with one of the API tokens, an
+ * application's token where the route takes it. Open mode asks for no token, but whoever sends an application's is
+ * held to it.
  */
 export const requireToken = createMiddleware<AppEnv>(async (c, next) => {
   const { deps } = c.var
   const { authMode, apiTokens } = deps.config
   c.set("principal", { kind: "operator" })
-  // The very path that is routed: Hono has taken a trailing slash off already.
-  if (c.req.method === "OPTIONS" || OPEN_PATHS.has(c.req.path)) return next()
+  const who = accessOf(c)
+  if (c.req.method === "OPTIONS" || who === "anybody") return next()
   const given = /^Bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1]
   if (given !== undefined && isApplicationToken(given)) {
     const token = await readToken(deps, given)
-    const application = token && (await findTokenOwner(deps, token))
-    if (!application) throw unauthorized("The token is wrong, expired or logged out")
-    if (!reaches(application, c.req.method, c.req.path)) {
-      throw new Problem(403, "authorization", "The token of an application reaches that application alone")
+    if (!token || !(await findTokenOwner(deps, token))) {
+      throw unauthorized("The token is wrong, expired or logged out")
     }
+    if (who !== "application") throw outOfReach()
     c.set("principal", { kind: "application", token })
     return next()
   }
@@ -116,24 +124,15 @@ export const requireToken = createMiddleware<AppEnv>(async (c, next) => {
   await next()
 })
 
+/** Said of whatever an application's token does not reach, whether it exists or not. */
+export function outOfReach(): Problem {
+  return new Problem(403, "authorization", "The token of an application reaches that application alone")
+}
+
 function unauthorized(detail: string): Problem {
   return new Problem(401, "unauthorized", detail, {
     headers: { "www-authenticate": 'Bearer realm="Posthorn"' },
   })
-}
-
-/** What an application's token may do outside of its application, and what not even within: the operator's part. */
-const SHARED = /^GET \/api\/v1\/event-type(\/[^/]+)?$|^POST \/api\/v1\/auth\/logout$/
-const OPERATORS =
-  /^(PUT|PATCH|DELETE) $|^POST \/msg$|^DELETE \/msg\/.*\/content$|^POST \/endpoint\/[^/]+\/send-example$/
-
-/** Whether an application's token may be used for this request; what no rule names, it may not. */
-function reaches(application: { id: string; uid: string | null }, given: string, path: string): boolean {
-  const method = given === "HEAD" ? "GET" : given
-  if (SHARED.test(`${method} ${path}`)) return true
-  const [, name, rest = ""] = /^\/api\/v1\/app\/([^/]+)(\/.*)?$/.exec(path) ?? []
-  // Ids and uids need no percent sign, so what is compared here is what the route gets.
-  return (name === application.id || name === application.uid) && !OPERATORS.test(`${method} ${rest}`)
 }
 
 /** Compares digests, and all of them, so that the time taken tells nothing about a token. */

@@ -3,12 +3,19 @@ import type { Context } from "hono"
 import { getPath, getPathNoStrict } from "hono/utils/url"
 
 import type { Deps } from "../deps.ts"
+import type { Application } from "../engine/applications.ts"
 import type { Principal } from "./access.ts"
 import { fromZod, type InputIssue, type Problem } from "./problem.ts"
 
 export interface AppEnv {
   Bindings: Env
-  Variables: { deps: Deps; requestId: string; principal: Principal }
+  Variables: {
+    deps: Deps
+    requestId: string
+    principal: Principal
+    /** The one that the path names, where an operation is about one (operation.ts). */
+    application: Application
+  }
 }
 
 /** How a family says that something went wrong. */

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest"
 import { createApp } from "../../src/app.ts"
 import { parseConfig } from "../../src/config.ts"
 import type { Deps } from "../../src/deps.ts"
+import { issueToken } from "../../src/http/tokens.ts"
 import { registerHook, registerUser } from "../support/make.ts"
 import { attemptsOf, deliveryOf } from "../support/read.ts"
 import { createWorld, ORIGIN, openConfig, type World } from "../support/world.ts"
@@ -990,5 +991,51 @@ describe("hostile input with a good token", () => {
       expect(response.status).toBe(500)
       expect(response.headers.get("content-type")).toMatch(/^application\/json/)
     }
+  })
+})
+
+describe("the rights of an application's token", () => {
+  /** What a token of the application may be used for outside of it, though it is not open to everybody. */
+  const SHARED = [
+    "GET /api/v1/event-type",
+    "GET /api/v1/event-type/:event_type_name",
+    "POST /api/v1/auth/logout",
+  ]
+
+  async function tokenOf(world: World, applicationId: string): Promise<string> {
+    return issueToken(world.deps, applicationId, { featureFlags: [], lifetimeMs: 3_600_000 })
+  }
+
+  it("do not hold for a route that says nothing, be it in the application's own paths", async () => {
+    const world = await tokenWorld()
+    world.app.get("/api/v1/app/:app_id/transformation", (c) => c.text("in"))
+    world.app.get("/transformation", (c) => c.text("in"))
+    const token = await tokenOf(world, "app_users")
+    for (const path of ["/api/v1/app/users/transformation", "/transformation"]) {
+      const refused = await send(world, path, { headers: { authorization: `Bearer ${token}` } })
+      expect(refused.status).toBe(403)
+      const answered = await send(world, path, { headers: { authorization: `Bearer ${TOKEN}` } })
+      expect(await answered.text()).toBe("in")
+    }
+  })
+
+  it("reach no route of the running app on another application", async () => {
+    const world = await tokenWorld()
+    const token = await tokenOf(world, "app_users")
+    const routes = new Map(
+      world.app.routes
+        .filter(({ method }) => method !== "ALL")
+        .map(({ method, path }) => [`${method} ${path}`, { method, path }]),
+    )
+    const letIn: string[] = []
+    for (const [name, { method, path }] of routes) {
+      const asked = path.replace(":app_id", "invoices").replace(/:[^/]+/g, "x1")
+      const body = ["POST", "PUT", "PATCH"].includes(method) ? "{}" : null
+      const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" }
+      const { status } = await send(world, asked, { method, headers, body })
+      if (status !== 403) letIn.push(name)
+    }
+    const open = OPEN_PATHS.map((path) => `GET ${path}`)
+    expect(letIn.sort()).toEqual([...SHARED, ...open].sort())
   })
 })

@@ -1,8 +1,9 @@
-import { createRoute, z } from "@hono/zod-openapi"
+import { z } from "@hono/zod-openapi"
 
 import { IdempotencyKey, idempotent } from "../../http/idempotency.ts"
 import { jsonBody } from "../../http/json-body.ts"
 import { JsonObject } from "../../http/keyed.ts"
+import { operation } from "../../http/operation.ts"
 import { rawMember, verbatim } from "../../http/raw-json.ts"
 import { createRouter, invalid, problems } from "../../http/router.ts"
 import { APPLICATION, publishEvent } from "./store.ts"
@@ -19,14 +20,14 @@ const Accepted = z
 export const events = createRouter()
 
 events.openapi(
-  createRoute({
+  operation({
     operationId: "publishEvent",
     tags: ["Webhooks"],
     summary: "Publish an event of a type that somebody registered for",
     description: 'Receivers get `{"event": …, "data": …}`, exactly as sent.',
     method: "post",
     path: "/events",
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: {
       headers: IdempotencyKey,
       body: { required: true, content: { "application/json": { schema: NewEvent } } },
@@ -42,7 +43,7 @@ events.openapi(
     const payload = toPayload(event, verbatim(rawMember(await c.req.text(), "data") ?? "null"))
     const { status, body } = await idempotent(
       c,
-      { applicationId: APPLICATION },
+      APPLICATION,
       (remember) => publishEvent(c.var.deps, event, payload, remember),
       (id: string) => ({ status: 202, body: { id, event } }),
     )

@@ -1,7 +1,8 @@
-import { createRoute, z } from "@hono/zod-openapi"
+import { z } from "@hono/zod-openapi"
 
 import { IdempotencyKey, idempotent } from "../../http/idempotency.ts"
 import { jsonBody } from "../../http/json-body.ts"
+import { operation } from "../../http/operation.ts"
 import { Cursor, paged, ROWS_TO_READ } from "../../http/page.ts"
 import { createRouter, invalid, problems } from "../../http/router.ts"
 import {
@@ -62,14 +63,14 @@ const one = (description: string) => ({ description, content: { "application/jso
 export const invoices = createRouter()
 
 invoices.openapi(
-  createRoute({
+  operation({
     operationId: "createInvoice",
     tags: ["Invoices"],
     summary: "Create an invoice",
     description: "Publishes `invoice_created`.",
     method: "post",
     path: "/invoices",
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: {
       headers: IdempotencyKey,
       body: { required: true, content: { "application/json": { schema: NewInvoice } } },
@@ -80,7 +81,7 @@ invoices.openapi(
     const { amount, currency = DEFAULT_CURRENCY, due_date: dueDate = null } = c.req.valid("json")
     const { status, body } = await idempotent(
       c,
-      { applicationId: APPLICATION },
+      APPLICATION,
       (remember) => createInvoice(c.var.deps, { amount, currency, dueDate }, createdPayload, remember),
       (invoice: InvoiceRow) => ({ status: 201, body: toWire(invoice) }),
     )
@@ -89,7 +90,7 @@ invoices.openapi(
 )
 
 invoices.openapi(
-  createRoute({
+  operation({
     operationId: "listInvoices",
     tags: ["Invoices"],
     summary: "List the invoices, oldest first",
@@ -113,7 +114,7 @@ invoices.openapi(
 )
 
 invoices.openapi(
-  createRoute({
+  operation({
     operationId: "getInvoice",
     tags: ["Invoices"],
     summary: "Get an invoice",
@@ -126,7 +127,7 @@ invoices.openapi(
 )
 
 invoices.openapi(
-  createRoute({
+  operation({
     operationId: "updateInvoice",
     tags: ["Invoices"],
     summary: "Change an unpaid invoice",
@@ -134,7 +135,7 @@ invoices.openapi(
       "Publishes `invoice_updated` with just the fields that changed. A change to the values that the invoice has already is none, and refused.",
     method: "patch",
     path: "/invoices/{invoice_id}",
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: {
       params: InvoiceId,
       body: { required: true, content: { "application/json": { schema: InvoiceChange } } },
@@ -150,7 +151,7 @@ invoices.openapi(
 )
 
 invoices.openapi(
-  createRoute({
+  operation({
     operationId: "payInvoice",
     tags: ["Invoices"],
     summary: "Record that an invoice was paid",
@@ -158,7 +159,7 @@ invoices.openapi(
       "Amount and currency are the invoice's own unless others were received. Publishes `invoice_paid`, once.",
     method: "post",
     path: "/invoices/{invoice_id}/pay",
-    middleware: [jsonBody({ emptyIs: "{}" })] as const,
+    middleware: [jsonBody({ emptyIs: "{}" })],
     request: {
       params: InvoiceId,
       headers: IdempotencyKey,
@@ -171,7 +172,7 @@ invoices.openapi(
     const { invoice_id: id } = c.req.valid("param")
     const { status, body } = await idempotent(
       c,
-      { applicationId: APPLICATION, ids: async () => [id] },
+      APPLICATION,
       (remember) => payInvoice(c.var.deps, id, { amount, currency }, paidPayload, remember),
       (invoice: InvoiceRow) => ({ status: 200, body: toWire(invoice) }),
     )

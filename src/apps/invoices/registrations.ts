@@ -1,8 +1,9 @@
-import { createRoute, z } from "@hono/zod-openapi"
+import { z } from "@hono/zod-openapi"
 import type { Context } from "hono"
 import { EngineError } from "../../engine/errors.ts"
 import { registerUrl, unregisterUrl } from "../../engine/registrations.ts"
 import { jsonBody } from "../../http/json-body.ts"
+import { operation } from "../../http/operation.ts"
 import { Problem } from "../../http/problem.ts"
 import { createRouter, problems } from "../../http/router.ts"
 import { inText, prefers } from "../../http/text.ts"
@@ -48,7 +49,7 @@ const html = (example: string) => ({ "text/html": { schema: z.string().openapi({
 export const registrations = createRouter()
 
 registrations.openapi(
-  createRoute({
+  operation({
     operationId: "registerUrl",
     tags: ["Webhooks"],
     summary: "Register a URL for an event of any name",
@@ -56,7 +57,7 @@ registrations.openapi(
       "A name that is new becomes an event type of this application. Registering a pair again changes nothing, but enables a disabled endpoint. Who asks for `application/json` is told the endpoint's id and secret.",
     method: "post",
     path: "/register",
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: { body: { required: true, content: { "application/json": { schema: Registration } } } },
     responses: {
       200: {
@@ -87,7 +88,7 @@ registrations.openapi(
 )
 
 registrations.openapi(
-  createRoute({
+  operation({
     operationId: "unregisterUrl",
     tags: ["Webhooks"],
     summary: "Remove a URL from an event",
@@ -95,7 +96,7 @@ registrations.openapi(
       "With its last event the endpoint is removed: it gets nothing more, pending retries included.",
     method: "post",
     path: "/unregister",
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: { body: { required: true, content: { "application/json": { schema: Registration } } } },
     responses: {
       200: { description: "Removed", content: html('Webhook for "myEvent" unregistered successfully') },

@@ -1,6 +1,5 @@
-import { createRoute } from "@hono/zod-openapi"
 import type { Context } from "hono"
-
+import { operation } from "../../http/operation.ts"
 import { Problem } from "../../http/problem.ts"
 import { type AppEnv, createRouter } from "../../http/router.ts"
 import { refusals } from "./envelope.ts"
@@ -15,7 +14,7 @@ const BINARY = { "application/octet-stream": { schema: { type: "string", format:
 export const content = createRouter()
 
 content.openapi(
-  createRoute({
+  operation({
     operationId: "downloadUpload",
     tags: ["Uploads"],
     summary: "Download the uploaded file",

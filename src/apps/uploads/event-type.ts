@@ -1,6 +1,7 @@
-import { createRoute, z } from "@hono/zod-openapi"
+import { z } from "@hono/zod-openapi"
 
 import { listEventTypes } from "../../engine/event-types.ts"
+import { operation } from "../../http/operation.ts"
 import { createRouter } from "../../http/router.ts"
 import { Enveloped, enveloped, refusals } from "./envelope.ts"
 import { APPLICATION } from "./store.ts"
@@ -18,7 +19,7 @@ const EventTypes = Enveloped(
 export const eventType = createRouter()
 
 eventType.openapi(
-  createRoute({
+  operation({
     operationId: "listUploadEventTypes",
     tags: ["Uploads"],
     summary: "List the event types that a webhook can be registered for",

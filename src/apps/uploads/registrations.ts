@@ -1,4 +1,4 @@
-import { createRoute, z } from "@hono/zod-openapi"
+import { z } from "@hono/zod-openapi"
 
 import { toUuid } from "../../db/ids.ts"
 import { EngineError } from "../../engine/errors.ts"
@@ -7,6 +7,7 @@ import { MAX_PAYLOAD_BYTES } from "../../engine/events.ts"
 import { checkCustomHeaders } from "../../engine/rules/headers.ts"
 import { isObject } from "../../engine/rules/json.ts"
 import { jsonBody } from "../../http/json-body.ts"
+import { operation } from "../../http/operation.ts"
 import { Problem } from "../../http/problem.ts"
 import { rawMember } from "../../http/raw-json.ts"
 import { createRouter } from "../../http/router.ts"
@@ -90,14 +91,14 @@ const Registration = Enveloped(
 export const registrations = createRouter()
 
 registrations.openapi(
-  createRoute({
+  operation({
     operationId: "registerUploadWebhook",
     tags: ["Uploads"],
     summary: "Register a webhook that is told of each file uploaded to it",
     description: "Each registration is an endpoint of its own, whatever others have the same URL.",
     method: "post",
     path: "/webhook/register",
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: { body: { required: true, content: { "application/json": { schema: NewRegistration } } } },
     responses: {
       200: { description: "Registered", content: { "application/json": { schema: Registration } } },

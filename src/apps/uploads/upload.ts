@@ -1,8 +1,9 @@
-import { createRoute, z } from "@hono/zod-openapi"
+import { z } from "@hono/zod-openapi"
 
 import type { Deps } from "../../deps.ts"
 import { refuseWhenFull } from "../../engine/events.ts"
 import { refuseEncoded } from "../../http/json-body.ts"
+import { operation } from "../../http/operation.ts"
 import { Problem } from "../../http/problem.ts"
 import { createRouter } from "../../http/router.ts"
 import { Enveloped, enveloped, refusals } from "./envelope.ts"
@@ -26,7 +27,7 @@ const Accepted = Enveloped(z.object({ upload_id: z.string(), status_url: z.strin
 export const upload = createRouter()
 
 upload.openapi(
-  createRoute({
+  operation({
     operationId: "uploadFile",
     tags: ["Uploads"],
     summary: "Upload a file to a registered webhook",

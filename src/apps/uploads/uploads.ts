@@ -1,6 +1,7 @@
-import { createRoute, z } from "@hono/zod-openapi"
+import { z } from "@hono/zod-openapi"
 
 import { toUuid } from "../../db/ids.ts"
+import { operation } from "../../http/operation.ts"
 import { Problem } from "../../http/problem.ts"
 import { createRouter } from "../../http/router.ts"
 import { Enveloped, enveloped, refusals } from "./envelope.ts"
@@ -46,7 +47,7 @@ const Upload = Enveloped(
 export const uploads = createRouter()
 
 uploads.openapi(
-  createRoute({
+  operation({
     operationId: "getUpload",
     tags: ["Uploads"],
     summary: "An upload's state and facts",

@@ -1,7 +1,8 @@
-import { createRoute, z } from "@hono/zod-openapi"
+import { z } from "@hono/zod-openapi"
 
 import { IdempotencyKey, idempotent } from "../../http/idempotency.ts"
 import { jsonBody } from "../../http/json-body.ts"
+import { operation } from "../../http/operation.ts"
 import { Cursor, paged, ROWS_TO_READ } from "../../http/page.ts"
 import { Problem } from "../../http/problem.ts"
 import { createRouter, invalid, problems } from "../../http/router.ts"
@@ -47,14 +48,14 @@ const Message = z
 export const messages = createRouter()
 
 messages.openapi(
-  createRoute({
+  operation({
     operationId: "sendMessage",
     tags: ["Users"],
     summary: "Send a message to a user",
     description: "Stores it and publishes `user_send_message`.",
     method: "post",
     path: "/users/messages",
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: {
       headers: IdempotencyKey,
       body: { required: true, content: { "application/json": { schema: NewMessage } } },
@@ -68,7 +69,7 @@ messages.openapi(
   async (c) => {
     const { status, body } = await idempotent(
       c,
-      { applicationId: APPLICATION },
+      APPLICATION,
       async (remember) => {
         const payloadOf = (created: MessageRow) => toPayload("user_send_message", toWire(created))
         const message = await createMessage(c.var.deps, c.req.valid("json"), payloadOf, remember)
@@ -82,7 +83,7 @@ messages.openapi(
 )
 
 messages.openapi(
-  createRoute({
+  operation({
     operationId: "listMessages",
     tags: ["Users"],
     summary: "List the messages to a user, oldest first",

@@ -1,7 +1,8 @@
-import { createRoute, z } from "@hono/zod-openapi"
+import { z } from "@hono/zod-openapi"
 
 import { IdempotencyKey, idempotent } from "../../http/idempotency.ts"
 import { jsonBody } from "../../http/json-body.ts"
+import { operation } from "../../http/operation.ts"
 import { Cursor, paged, ROWS_TO_READ } from "../../http/page.ts"
 import { Problem } from "../../http/problem.ts"
 import { createRouter, invalid, problems } from "../../http/router.ts"
@@ -17,14 +18,14 @@ const User = z
 export const users = createRouter()
 
 users.openapi(
-  createRoute({
+  operation({
     operationId: "createUser",
     tags: ["Users"],
     summary: "Register a user",
     description: "Stores the name in lower case and publishes `user_registered`.",
     method: "post",
     path: "/users",
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: {
       headers: IdempotencyKey,
       body: { required: true, content: { "application/json": { schema: NewUser } } },
@@ -39,7 +40,7 @@ users.openapi(
     const { username } = c.req.valid("json")
     const { status, body } = await idempotent(
       c,
-      { applicationId: APPLICATION },
+      APPLICATION,
       async (remember) => {
         const payloadOf = (created: UserRow) => toPayload("user_registered", toWire(created))
         const user = await createUser(c.var.deps, username, payloadOf, remember)
@@ -53,7 +54,7 @@ users.openapi(
 )
 
 users.openapi(
-  createRoute({
+  operation({
     operationId: "listUsers",
     tags: ["Users"],
     summary: "List the users, oldest first",

@@ -1,9 +1,10 @@
-import { createRoute, z } from "@hono/zod-openapi"
+import { z } from "@hono/zod-openapi"
 import { EngineError } from "../../engine/errors.ts"
 import { getEventType, listEventTypes } from "../../engine/event-types.ts"
 import { registerUrl, unregisterUrl } from "../../engine/registrations.ts"
 import { listSubscriptions } from "../../engine/subscriptions.ts"
 import { jsonBody } from "../../http/json-body.ts"
+import { operation } from "../../http/operation.ts"
 import { invalidInput, Problem } from "../../http/problem.ts"
 import { createRouter, invalid, problems } from "../../http/router.ts"
 import { APPLICATION } from "./store.ts"
@@ -64,7 +65,7 @@ const Webhooks = z
 export const webhooks = createRouter()
 
 webhooks.openapi(
-  createRoute({
+  operation({
     operationId: "registerWebhook",
     tags: ["Webhooks"],
     summary: "Register a URL for an event",
@@ -72,7 +73,7 @@ webhooks.openapi(
       "The event's name is lower-cased first. Registering a disabled endpoint's pair again enables it.",
     method: "post",
     path: "/webhook",
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: { body: { required: true, content: { "application/json": { schema: Webhook } } } },
     responses: {
       200: { description: "Registered", content: { "application/json": { schema: Registered } } },
@@ -108,7 +109,7 @@ webhooks.openapi(
 )
 
 webhooks.openapi(
-  createRoute({
+  operation({
     operationId: "unregisterWebhook",
     tags: ["Webhooks"],
     summary: "Remove a URL from an event",
@@ -116,7 +117,7 @@ webhooks.openapi(
       "With its last event the endpoint is removed: it gets nothing more, pending retries included.",
     method: "delete",
     path: "/webhook",
-    middleware: [jsonBody()] as const,
+    middleware: [jsonBody()],
     request: { body: { required: true, content: { "application/json": { schema: Webhook } } } },
     responses: { 204: { description: "Removed" }, ...problems(404, 413), ...invalid },
   }),
@@ -134,7 +135,7 @@ webhooks.openapi(
 )
 
 webhooks.openapi(
-  createRoute({
+  operation({
     operationId: "listWebhooks",
     tags: ["Webhooks"],
     summary: "List the registered URLs by event",
