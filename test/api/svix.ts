@@ -11,7 +11,12 @@ const ANY_TOKEN = "any"
  * OpenAPI document; one that does not fit it is thrown.
  */
 export function svixFor(world: World, token = ANY_TOKEN): Svix {
-  return new Svix(token, {
+  return new Svix(token, clientOptions(world))
+}
+
+/** What makes a client of either version speak with the world's app. */
+export function clientOptions(world: World): ClientOptions {
+  return {
     serverUrl: ORIGIN,
     // No retries: a test wants to see the first answer.
     retryScheduleInMs: [],
@@ -19,7 +24,13 @@ export function svixFor(world: World, token = ANY_TOKEN): Svix {
       const url = new URL(input instanceof Request ? input.url : input)
       return callApi(world, `${url.pathname}${url.search}`, init)
     },
-  })
+  }
+}
+
+interface ClientOptions {
+  serverUrl: string
+  retryScheduleInMs: number[]
+  fetch: typeof fetch
 }
 
 /** As `world.fetch`, with the answer held against our own OpenAPI document. */
