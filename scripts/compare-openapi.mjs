@@ -3,7 +3,7 @@
 // Prints each difference with its explanation. Ends with 1 if one has none.
 import { readFileSync } from "node:fs"
 
-import { explain, unused } from "./openapi/explanations.mjs"
+import { explain, HIDDEN, unused } from "./openapi/explanations.mjs"
 import { compareSchemas, statusesOf } from "./openapi/shapes.mjs"
 
 const METHODS = ["get", "put", "post", "delete", "patch", "head"]
@@ -38,6 +38,11 @@ for (const [path, item] of Object.entries(ours.paths)) {
 
 for (const { place, text, why } of differences) {
   console.log(`${why === null ? "UNEXPLAINED " : ""}${place}: ${text}${why === null ? "" : `\n    ${why}`}`)
+}
+for (const [component, field, why] of HIDDEN) {
+  const named = [theirs, ours].some(({ components }) => components.schemas[component].properties?.[field])
+  const says = named ? "is not hidden any more" : "is taken, which neither document names"
+  console.log(`${component}: ${field} ${says}\n    ${why}`)
 }
 for (const rule of unused()) console.log(`An explanation that explains nothing: ${rule}`)
 const open = differences.filter(({ why }) => why === null).length

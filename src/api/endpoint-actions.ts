@@ -17,7 +17,7 @@ import { DateTime, EndpointPath, EventTypeName, toTime } from "./wire.ts"
 const RecoverIn = z
   .object({
     since: DateTime.openapi({ description: "At most 14 days before `until`" }),
-    until: DateTime.nullish().openapi({ description: "Now, if not given" }),
+    until: DateTime.nullish().openapi({ type: ["string", "null"], description: "Now, if not given" }),
   })
   .openapi("RecoverIn")
 
