@@ -95,7 +95,11 @@ const EXPLANATIONS = [
   ["*EndpointOut", "filterTypes is our own", "hidden by Svix: the older name of eventTypes, for version 1"],
   ["*Endpoint*", "version is our own", "hidden by Svix: clients of version 1 send it and cannot do without"],
   ["MessageIn", "transformationsParams is our own", "hidden by Svix: how its clients send a text as it is"],
-  ["EndpointSecretOut", "publicKey is our own", "what a receiver verifies an Ed25519 signature with"],
+  [
+    "POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/secret/rotate",
+    "the status 20* is *",
+    "the hosted API answers the new secret with 200, and its newest clients need it",
+  ],
   ["EndpointIn", "headers is our own", "sent by the official clients, as the hosted API has it"],
   [
     "EndpointHeadersPatchIn",

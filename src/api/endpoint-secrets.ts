@@ -1,8 +1,9 @@
 import { z } from "@hono/zod-openapi"
 
+import { getEndpoint } from "../engine/endpoints.ts"
 import { EngineError } from "../engine/errors.ts"
 import type { Remember } from "../engine/idempotency.ts"
-import { publicKeyOf } from "../engine/rules/secret.ts"
+import { shownSecret } from "../engine/rules/secret.ts"
 import { getSecret, rotateSecret } from "../engine/secrets.ts"
 import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
 import { jsonBody } from "../http/json-body.ts"
@@ -19,11 +20,10 @@ const DAY_SECONDS = 24 * 3600
 
 const EndpointSecretOut = z
   .object({
-    key: z.string(),
-    publicKey: z
-      .string()
-      .optional()
-      .openapi({ description: "What a receiver verifies with, of an Ed25519 key" }),
+    key: z.string().openapi({
+      description:
+        "What a receiver verifies with: the secret, or of an Ed25519 key the public half (`whpk_`), whoever asks. Whoever gave us the private half has it; it is not shown again",
+    }),
   })
   .openapi("EndpointSecretOut", { example: { key: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" } })
 
@@ -60,9 +60,8 @@ endpointSecrets.openapi(
   async (c) => {
     const { endpoint_id } = c.req.valid("param")
     const { application } = c.var
-    const key = await getSecret(c.var.deps, application.id, endpoint_id)
-    const publicKey = publicKeyOf(key)
-    return c.json(publicKey === null ? { key } : { key, publicKey }, 200)
+    const secret = await getSecret(c.var.deps, application.id, endpoint_id)
+    return c.json(toWire(secret), 200)
   },
 )
 
@@ -82,26 +81,36 @@ endpointSecrets.openapi(
       headers: IdempotencyKey,
       body: { required: true, content: { "application/json": { schema: EndpointSecretRotateIn } } },
     },
-    responses: { 204: { description: "Rotated" }, ...refusals(400, 413) },
+    responses: {
+      200: { description: "The new secret", content: { "application/json": { schema: EndpointSecretOut } } },
+      ...refusals(400, 413),
+    },
   }),
   async (c) => {
     const { deps } = c.var
-    const { endpoint_id: endpoint } = c.req.valid("param")
+    const { endpoint_id } = c.req.valid("param")
     const { id: applicationId } = c.var.application
+    const { id: endpoint } = await getEndpoint(deps, applicationId, endpoint_id)
     const { key, gracePeriodSeconds } = c.req.valid("json")
     const graceMs = (gracePeriodSeconds ?? DAY_SECONDS) * 1000
-    const { status } = await idempotent(
+    const { body } = await idempotent(
       c,
       applicationId,
-      (remember: Remember<null> | undefined) =>
+      (remember: Remember<string> | undefined) =>
         inWordsOfSvix(() =>
           rotateSecret(deps, { applicationId, endpoint, secret: key ?? null, graceMs }, remember),
         ),
-      () => ({ status: 204, body: null }),
+      (secret) => ({ status: 200, body: toWire(secret) }),
+      // The answer is a secret: another endpoint that takes over the uid in the path must not be given it.
+      endpoint,
     )
-    return c.body(null, status)
+    return c.json(body, 200)
   },
 )
+
+function toWire(secret: string): z.infer<typeof EndpointSecretOut> {
+  return { key: shownSecret(secret) }
+}
 
 /** A limit that is reached is 400 here. */
 async function inWordsOfSvix<T>(verb: () => Promise<T>): Promise<T> {

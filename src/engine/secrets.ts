@@ -38,11 +38,15 @@ export interface Rotation {
 }
 
 /**
- * Gives an endpoint a new secret; the one until now signs along for its grace. One batch, so that of two
+ * Gives an endpoint a new secret, which it answers; the one until now signs along for its grace. One batch, so that of two
  * rotations at once one follows the other. Refuses with `not_found`, `invalid` (secret), and `limit_reached`
  * while ten old secrets still sign.
  */
-export async function rotateSecret(deps: Deps, rotation: Rotation, remember?: Remember<null>): Promise<null> {
+export async function rotateSecret(
+  deps: Deps,
+  rotation: Rotation,
+  remember?: Remember<string>,
+): Promise<string> {
   const { applicationId, graceMs } = rotation
   const secret = await secretOrNew(rotation.secret, "key")
   const endpoint = await getEndpoint(deps, applicationId, rotation.endpoint)
@@ -65,10 +69,10 @@ export async function rotateSecret(deps: Deps, rotation: Rotation, remember?: Re
     sql`SELECT 1 FROM secrets WHERE id = ${id}`,
     sql`SELECT min(expires_at) AS at ${old}`,
     operationalEvent(deps, "endpoint.updated", endpoint.id, rotated),
-    ...(remember ? [await remember(null, rotated)] : []),
+    ...(remember ? [await remember(secret, rotated)] : []),
   ])
   await nudgeOperations(deps, told)
-  if (made.length > 0) return null
+  if (made.length > 0) return secret
   const at = next.at(0)?.at as number | null | undefined
   if (typeof at !== "number") throw new Error("the endpoint is gone")
   throw new EngineError(

@@ -40,13 +40,15 @@ export async function idempotent<Result, Status extends number, Body>(
   applicationId: string,
   work: (remember: Remember<Result> | undefined) => Promise<Result>,
   answerOf: (result: Result) => Answer<Status, Body>,
+  /** The id of what the path names, where a uid in the path may come to name another. */
+  subject = applicationId,
 ): Promise<Answer<Status, Body>> {
   const key = c.req.header(HEADER)
   if (key === undefined) return answerOf(await work(undefined))
 
   const { deps } = c.var
-  // The application's own id as well: another one may have taken over the uid in the path.
-  const scope = `${principalKey(c.var.principal)} ${applicationId} ${c.req.method} ${c.req.path}`
+  // By its own id as well: another one may have taken over the uid in the path.
+  const scope = `${principalKey(c.var.principal)} ${subject} ${c.req.method} ${c.req.path}`
   const slot = { scope, key }
   const requestHash = await hashOf(c)
   const find = async () => {

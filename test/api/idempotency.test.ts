@@ -61,7 +61,7 @@ const POSTS: [path: string, body: unknown, status: number][] = [
   ["/api/v1/app?get_if_exists=true", { name: "Acme", uid: "acme" }, 200],
   ["/api/v1/event-type", { name: "thing.made", description: "" }, 201],
   ["/api/v1/app/acme/endpoint", { url: "http://other.example/" }, 201],
-  ["/api/v1/app/acme/endpoint/hook/secret/rotate", {}, 204],
+  ["/api/v1/app/acme/endpoint/hook/secret/rotate", {}, 200],
   ["/api/v1/app/acme/endpoint/hook/recover", { since: "2026-01-14T00:00:00Z" }, 202],
   ["/api/v1/app/acme/endpoint/hook/send-example", { eventType: "svix.ping" }, 200],
   ["/api/v1/app/acme/msg", { eventType: "thing.done", payload: { n: 1 } }, 202],

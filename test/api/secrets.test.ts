@@ -103,12 +103,19 @@ describe("an endpoint's secret", () => {
   it.each([
     ["in full", ED25519],
     ["by its seed alone", `whsk_${btoa(atob(ED25519.slice(5)).slice(0, 32))}`],
-  ])("may be an Ed25519 key, given %s, which is shown with its public half", async (_, given) => {
-    await make(given)
-    const response = await callApi(world, "/api/v1/app/acme/endpoint/hook/secret", {
+  ])("may be an Ed25519 key, given %s, of which the public half alone is shown", async (_, given) => {
+    const created = await callApi(world, "/api/v1/app/acme/endpoint", {
+      json: { url: HOOK, uid: "hook", secret: given },
       headers: { authorization },
     })
-    expect(await response.json()).toEqual({ key: ED25519, publicKey: ED25519_PUBLIC })
+    expect(await created.text()).not.toContain("whsk_")
+    const { token } = await svix.authentication.appPortalAccess("acme", {})
+    for (const bearer of ["letmein", token]) {
+      const response = await callApi(world, "/api/v1/app/acme/endpoint/hook/secret", {
+        headers: { authorization: `Bearer ${bearer}` },
+      })
+      expect(await response.json()).toEqual({ key: ED25519_PUBLIC })
+    }
     const delivery = await deliver()
     const [signature = ""] = signaturesOf(delivery)
     expect(signature).toMatch(/^v1a,/)
@@ -133,15 +140,21 @@ describe("an endpoint's secret", () => {
 })
 
 describe("rotating a secret", () => {
-  it("answers 204, makes a new one, and lets the old one sign along for a day", async () => {
+  const rotated = async (json: object = {}, headers: Record<string, string> = {}) => {
+    const response = await callApi(world, "/api/v1/app/acme/endpoint/hook/secret/rotate", {
+      json,
+      headers: { authorization, ...headers },
+    })
+    return { status: response.status, body: await response.json<{ key: string }>() }
+  }
+
+  it("makes a new one, answers it, and lets the old one sign along for a day", async () => {
     await make()
     const old = await secretOf()
-    const response = await callApi(world, "/api/v1/app/acme/endpoint/hook/secret/rotate", {
-      json: {},
-      headers: { authorization },
-    })
-    expect(response.status).toBe(204)
+    const { status, body } = await rotated()
+    expect(status).toBe(200)
     const current = await secretOf()
+    expect(body).toEqual({ key: current })
     expect(current).not.toBe(old)
     world.clock.advance(24 * HOUR_SECONDS * 1000 - 1)
     const before = await deliver()
@@ -242,12 +255,52 @@ describe("rotating a secret", () => {
     expect(signaturesOf(await deliver())).toHaveLength(2)
   })
 
-  it("with one Idempotency-Key happens once", async () => {
+  it("answers the secret that was given, in full", async () => {
     await make()
-    await svix.endpoint.rotateSecret("acme", "hook", {}, { idempotencyKey: "once" })
+    expect(await rotated({ key: BYTES_24 })).toEqual({ status: 200, body: { key: `whsec_${BYTES_24}` } })
+  })
+
+  it("to an Ed25519 key answers its public half, to the operator and to an application's token", async () => {
+    await make()
+    expect(await rotated({ key: ED25519 })).toEqual({ status: 200, body: { key: ED25519_PUBLIC } })
+    const { token } = await svix.authentication.appPortalAccess("acme", {})
+    expect(await rotated({ key: ED25519 }, { authorization: `Bearer ${token}` })).toEqual({
+      status: 200,
+      body: { key: ED25519_PUBLIC },
+    })
+    const [signature] = signaturesOf(await deliver())
+    expect(signature).toMatch(/^v1a,/)
+  })
+
+  it("with one Idempotency-Key happens once, and answers the same, kept sealed", async () => {
+    await make()
+    const once = { "idempotency-key": "once" }
+    const first = await rotated({}, once)
     const current = await secretOf()
-    await svix.endpoint.rotateSecret("acme", "hook", {}, { idempotencyKey: "once" })
+    expect(first).toEqual({ status: 200, body: { key: current } })
+    world.clock.advance(1000)
+    expect(await rotated({}, once)).toEqual(first)
     expect(await secretOf()).toBe(current)
+    const kept = await world.env.DB.prepare("SELECT * FROM idempotency_keys WHERE key = 'once'").all()
+    expect(kept.results).toHaveLength(1)
+    expect(JSON.stringify(kept.results)).not.toContain(current.slice("whsec_".length))
+    expect(JSON.stringify(world.logged)).not.toContain(current.slice("whsec_".length))
+  })
+
+  it("with one Idempotency-Key answers nobody else, nor another endpoint that has its uid later", async () => {
+    await make()
+    const once = { "idempotency-key": "once" }
+    const first = await rotated({}, once)
+    const { token } = await svix.authentication.appPortalAccess("acme", {})
+    const second = await rotated({}, { ...once, authorization: `Bearer ${token}` })
+    expect(second.body.key).not.toBe(first.body.key)
+    await svix.endpoint.delete("acme", "hook")
+    expect((await rotated({}, once)).status).toBe(404)
+    await make()
+    const made = await secretOf()
+    const third = await rotated({}, once)
+    expect([first.body.key, second.body.key, made]).not.toContain(third.body.key)
+    expect(await secretOf()).toBe(third.body.key)
   })
 })
 

@@ -1,6 +1,12 @@
 import { Webhook } from "standardwebhooks"
 import { describe, expect, it } from "vitest"
-import { decodeSecret, generateSecret, publicKeyOf, SECRET_BYTES } from "../../src/engine/rules/secret.ts"
+import {
+  decodeSecret,
+  generateSecret,
+  publicKeyOf,
+  SECRET_BYTES,
+  shownSecret,
+} from "../../src/engine/rules/secret.ts"
 
 const bytes = (length: number) => Uint8Array.from({ length }, (_, i) => (i * 7 + 251) % 256)
 const base64 = (length: number) => generateSecret(bytes(length)).slice("whsec_".length)
@@ -71,5 +77,18 @@ describe("the public key of a secret", () => {
     ["a malformed secret", "whsk_nonsense"],
   ])("is unknown for %s", (_case, secret) => {
     expect(publicKeyOf(secret)).toBeNull()
+  })
+})
+
+describe("what is shown of a secret", () => {
+  it("is all of a symmetric one, and of an Ed25519 key what verifies", () => {
+    expect(shownSecret(`whsec_${base64(32)}`)).toBe(`whsec_${base64(32)}`)
+    expect(shownSecret(`whsk_${VECTOR_KEY_PAIR}`)).toBe(publicKeyOf(`whsk_${VECTOR_KEY_PAIR}`))
+  })
+
+  it("is nothing of an Ed25519 key without its public half, not even in the fault", () => {
+    expect(() => shownSecret(`whsk_${ED25519_SEED}`)).toThrow(
+      expect.objectContaining({ message: expect.not.stringContaining(ED25519_SEED) }),
+    )
   })
 })
