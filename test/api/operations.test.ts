@@ -123,6 +123,25 @@ describe("what happens to endpoints", () => {
     expect((await svix.endpoint.get("acme", "hook")).disabled).toBe(true)
   })
 
+  it("is not told of one that failed long ago and fails again: twice the time that disables forgives", async () => {
+    await setUp({ RETRY_SCHEDULE: "1", DISABLE_AFTER_SECONDS: "7200" })
+    await svix.endpoint.create("acme", { url: HOOK, uid: "hook" })
+    world.receivers.at(HOOK, 500)
+    const fail = async () => {
+      await send()
+      await world.runAllWithSweeps(60_000)
+    }
+    await fail()
+    world.clock.advance(2 * 7200_000)
+    await fail()
+    expect((await svix.endpoint.get("acme", "hook")).disabled).toBe(false)
+    // The spell that has begun anew disables in its own time.
+    world.clock.advance(7200_000)
+    await fail()
+    expect((await svix.endpoint.get("acme", "hook")).disabled).toBe(true)
+    expect((await told()).filter(({ type }) => type === "endpoint.disabled")).toHaveLength(1)
+  })
+
   it("is not told of the endpoints of operations itself: nothing goes round in circles", async () => {
     await told()
     world.receivers.at(OPERATIONS, 410)

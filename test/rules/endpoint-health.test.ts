@@ -3,6 +3,7 @@ import {
   type AttemptResult,
   afterAttempts,
   BREAKER_MAX_MS,
+  forgiveAfterMs,
   type Health,
   hasGone,
   isImpaired,
@@ -24,7 +25,12 @@ const result = (outcome: AttemptResult["outcome"], more: Partial<AttemptResult> 
   ...more,
 })
 const healthAfter = (health: Partial<Health>, results: AttemptResult[], disableAfterMs = 5 * DAY_MS) =>
-  afterAttempts({ ...HEALTHY, ...health }, results, { disableAfterMs, now: NOW, gone: false })
+  afterAttempts({ ...HEALTHY, ...health }, results, {
+    disableAfterMs,
+    forgiveAfterMs: 2 * disableAfterMs,
+    now: NOW,
+    gone: false,
+  })
 
 describe("a failing spell", () => {
   it("begins with the earliest of the first failures, without a pause", () => {
@@ -39,6 +45,18 @@ describe("a failing spell", () => {
   it("keeps its beginning while failures go on", () => {
     const since = NOW - HOUR_MS
     expect(healthAfter({ failingSince: since }, [result("retry")]).health.failingSince).toBe(since)
+  })
+
+  it("begins anew once it is twice as old as what disables: the old failure is forgiven", () => {
+    const since = NOW - 10 * DAY_MS
+    expect(healthAfter({ failingSince: since }, [result("retry")])).toMatchObject({
+      health: { failingSince: since },
+      disable: "failing",
+    })
+    expect(healthAfter({ failingSince: since - 1 }, [result("retry")])).toMatchObject({
+      health: { failingSince: NOW, pausedUntil: null },
+      disable: null,
+    })
   })
 
   it("ends with one success among failures", () => {
@@ -71,6 +89,16 @@ describe("a failing spell", () => {
 
   it("forgets a pause that is over", () => {
     expect(healthAfter({ pausedUntil: NOW - 1 }, [result("retry")]).health.pausedUntil).toBeNull()
+  })
+})
+
+describe("an old failure", () => {
+  it.each([
+    ["twice the time that disables", 5 * DAY_MS, [5, 300, 86_400], 10 * DAY_MS],
+    ["twice that time where nothing is retried", HOUR_MS, [], 2 * HOUR_MS],
+    ["twice the longest pause of the schedule, if that is longer", HOUR_MS, [5, 86_400, 300], 2 * DAY_MS],
+  ])("is forgiven after %s", (_words, disableAfterMs, schedule, expected) => {
+    expect(forgiveAfterMs(disableAfterMs, schedule)).toBe(expected)
   })
 })
 
@@ -147,7 +175,12 @@ describe("disabling an endpoint", () => {
 
   it("follows a farewell that is believed", () => {
     expect(
-      afterAttempts(HEALTHY, [result("gone")], { disableAfterMs: DAY_MS, now: NOW, gone: true }),
+      afterAttempts(HEALTHY, [result("gone")], {
+        forgiveAfterMs: 10 * DAY_MS,
+        disableAfterMs: DAY_MS,
+        now: NOW,
+        gone: true,
+      }),
     ).toEqual({ health: { ...HEALTHY, failingSince: NOW, goneAt: NOW }, disable: "gone" })
   })
 

@@ -2,7 +2,7 @@ import { type SQL, sql } from "drizzle-orm"
 
 import type { Db } from "../../db/client.ts"
 import type { Deps } from "../../deps.ts"
-import { afterAttempts, hasGone } from "../rules/endpoint-health.ts"
+import { afterAttempts, forgiveAfterMs, hasGone } from "../rules/endpoint-health.ts"
 import { type Attempt, endOf } from "./attempt.ts"
 import type { ClaimedEndpoint } from "./claimed.ts"
 import type { Handled } from "./state.ts"
@@ -83,8 +83,9 @@ export function healthChanges(
 ): HealthChange[] {
   return byEndpoint(handled).flatMap(({ endpoint, attempts }) => {
     const before = endpoint.health
-    const { disableAfterMs } = deps.config
-    const options = { disableAfterMs, now, gone: gone.has(endpoint.id) }
+    const { disableAfterMs, retryScheduleSeconds } = deps.config
+    const forgiven = forgiveAfterMs(disableAfterMs, retryScheduleSeconds)
+    const options = { disableAfterMs, forgiveAfterMs: forgiven, now, gone: gone.has(endpoint.id) }
     const { health, disable } = afterAttempts(before, attempts, options)
     const pausedUntil = latest(health.pausedUntil, throttledUntil(endpoint, attempts))
     const same =
@@ -123,7 +124,7 @@ function latest(a: number | null, b: number | null): number | null {
 
 /**
  * Merges the changes into what the rows are by now, since invocations work on one endpoint at the same time: a
- * success ends the failing, a failure keeps its earliest time, the longer pause wins. Only under the claim, and
+ * success ends the failing, a failure keeps its earliest time unless that is forgiven, the longer pause wins. Only under the claim, and
  * not over an enabling that came between.
  */
 export function updateHealth(rows: string, token: string, now: number): SQL {
@@ -133,6 +134,7 @@ export function updateHealth(rows: string, token: string, now: number): SQL {
   return sql`
     UPDATE endpoints SET
       failing_since = CASE WHEN h.value->>'delivered' THEN NULL
+        WHEN failing_since IS h.value->>'basedOn' THEN h.value->>'failingSince'
         ELSE coalesce(failing_since, h.value->>'failingSince') END,
       paused_until = CASE WHEN h.value->>'delivered' THEN h.value->>'pausedUntil'
         ELSE nullif(max(coalesce(paused_until, 0), coalesce(h.value->>'pausedUntil', 0)), 0) END,

@@ -22,18 +22,19 @@ export const SLOW_AFTER_MS = 5_000
 export const BREAKER_SHARE = 1 / 8
 export const BREAKER_MAX_MS = 5 * 60 * 1_000
 
+const FORGIVEN_AFTER = 2
 const MAX_FAILURE_GAP_MS = 12 * 60 * 60 * 1_000
 const FAILURE_GAP_SHARE = 1 / 10
 
 /**
  * An endpoint's health after some attempts, and whether to disable it. Attempts refused by us say nothing
- * about the endpoint. One success ends a failing spell; until then the endpoint is left alone for an eighth
- * of the time it has failed. `gone`: whether `hasGone` says so.
+ * about the endpoint. One success ends a failing spell, and so does its age (`forgiveAfterMs`). Until then the
+ * endpoint is left alone for an eighth of the time it has failed. `gone`: whether `hasGone` says so.
  */
 export function afterAttempts(
   health: Health,
   results: readonly AttemptResult[],
-  options: { disableAfterMs: number; now: number; gone: boolean },
+  options: { disableAfterMs: number; forgiveAfterMs: number; now: number; gone: boolean },
 ): { health: Health; disable: "gone" | "failing" | null } {
   const counted = results.filter(({ outcome }) => outcome !== "refused").toSorted((a, b) => a.at - b.at)
   const first = counted[0]
@@ -41,7 +42,10 @@ export function afterAttempts(
   if (!first || !last) return { health, disable: null }
 
   const delivered = counted.some(({ outcome }) => outcome === "delivered")
-  const failingSince = delivered ? null : (health.failingSince ?? first.at)
+  const forgiven = first.at - options.forgiveAfterMs
+  const spell =
+    health.failingSince !== null && health.failingSince >= forgiven ? health.failingSince : first.at
+  const failingSince = delivered ? null : spell
   // Measured between failures, not up to now: a single failure, however long it took, is not yet a spell.
   const failedForMs = failingSince === null ? 0 : last.at - failingSince
   const ends = counted.map(({ at, durationMs }) => at + durationMs)
@@ -87,6 +91,15 @@ function goneSince(health: Health, results: readonly AttemptResult[]): number | 
     if (outcome === "delivered") return null
     return outcome === "gone" ? (goneAt ?? at) : goneAt
   }, health.goneAt)
+}
+
+/**
+ * After how long a failure is forgiven when the next one comes: nobody knows how the endpoint was in between. That
+ * is twice the time that disables, but longer than the schedule itself leaves an endpoint alone, which would else
+ * never be disabled.
+ */
+export function forgiveAfterMs(disableAfterMs: number, schedule: readonly number[]): number {
+  return FORGIVEN_AFTER * Math.max(disableAfterMs, ...schedule.map((seconds) => seconds * 1_000))
 }
 
 /**
