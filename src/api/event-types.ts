@@ -12,6 +12,7 @@ import {
 } from "../engine/catalog.ts"
 import type { Remember } from "../engine/idempotency.ts"
 import { isNameable } from "../engine/rules/names.ts"
+import { flawOf } from "../engine/schemas.ts"
 import type { Principal } from "../http/access.ts"
 import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
 import { jsonBody } from "../http/json-body.ts"
@@ -33,11 +34,26 @@ const NewName = EventTypeName.refine((name) => !name.startsWith("-"), "must not 
   UNNAMEABLE,
 )
 
-const Schemas = keyed(JsonObject).openapi({
+const schemasInDocument = {
   type: "object",
   additionalProperties: { type: "object", additionalProperties: {} },
   description: "JSON schemas of the payload by version; the highest number is the newest",
-})
+} as const
+
+const Schemas = keyed(JsonObject).openapi(schemasInDocument)
+
+/** Schemas as they are given: each one must be such that it can be applied. */
+const SchemasIn = keyed(JsonObject)
+  .superRefine((schemas, ctx) => {
+    for (const [version, schema] of Object.entries(schemas)) {
+      const flaw = flawOf(schema)
+      if (flaw) ctx.addIssue({ code: "custom", message: flaw.message, path: [version, ...flaw.path] })
+    }
+  })
+  .openapi({
+    ...schemasInDocument,
+    description: `${schemasInDocument.description}. They are of draft 4, 7, 2019-09 or 2020-12, without references to others; patterns do without lookaround and back references, so that they are matched in linear time`,
+  })
 const EnforceSchema = z
   .boolean()
   .openapi({ description: "Whether messages that do not fit the newest schema are refused" })
@@ -46,7 +62,7 @@ const settings = {
   description: Text,
   archived: z.boolean().default(false),
   deprecated: z.boolean().default(false),
-  schemas: Schemas.nullish().openapi({ type: ["object", "null"] }),
+  schemas: SchemasIn.nullish().openapi({ type: ["object", "null"] }),
   featureFlag: FeatureFlag.nullish(),
   enforceSchema: EnforceSchema.default(false),
 }

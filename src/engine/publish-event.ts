@@ -12,7 +12,8 @@ import { PING_TYPE, type Publication, publish, rivalOf } from "./events.ts"
 import { exampleOf } from "./examples.ts"
 import type { Remember } from "./idempotency.ts"
 import { parseJson } from "./rules/json.ts"
-import { misfit, newestSchema, type Schema } from "./schemas.ts"
+import type { Schema } from "./schema-flaws.ts"
+import { misfit, newestSchema } from "./schemas.ts"
 
 const DAY_MS = 24 * 3600 * 1000
 /** No event is kept for longer, so a payload that may be kept as long never expires by itself. */
