@@ -146,7 +146,7 @@ applications.openapi(
     const given = c.req.valid("json")
     const { status, body } = await idempotent(
       c,
-      CATALOG,
+      { applicationId: CATALOG },
       (remember: Remember<CreatedApplication> | undefined) =>
         createApplication(c.var.deps, toSettings(given), { getIfExists, remember }),
       ({ application, created }) => ({ status: created ? 201 : 200, body: toWire(application) }),

@@ -1,13 +1,15 @@
 import { z } from "@hono/zod-openapi"
 
+import type { Deps } from "../deps.ts"
+import { findApplication } from "../engine/applications.ts"
 import { CATALOG } from "../engine/built-in.ts"
-import { revokeToken } from "../engine/tokens.ts"
+import { findTokenOwner, revokeToken } from "../engine/tokens.ts"
 import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { operation } from "../http/operation.ts"
 import { Problem } from "../http/problem.ts"
 import { createRouter } from "../http/router.ts"
-import { issueToken } from "../http/tokens.ts"
+import { issueToken, readToken } from "../http/tokens.ts"
 import { getOrCreateApplication } from "./application-along.ts"
 import { ApplicationIn } from "./applications.ts"
 import { input } from "./input.ts"
@@ -81,12 +83,17 @@ authentication.openapi(
     const lifetimeMs = (expiry ?? MAX_EXPIRY_SECONDS) * 1000
     const { body } = await idempotent(
       c,
-      CATALOG,
+      { applicationId: CATALOG, ids: async () => [(await findApplication(deps, app_id))?.id ?? ""] },
       async () => {
         const application = await getOrCreateApplication(deps, app_id, missing)
         return issueToken(deps, application.id, { featureFlags: [...new Set(featureFlags)], lifetimeMs })
       },
-      (token) => ({ status: 200, body: { token, url: portalUrl(c.req.url, deps.config.publicUrl, token) } }),
+      (token: string) => ({
+        status: 200,
+        body: { token, url: portalUrl(c.req.url, deps.config.publicUrl, token) },
+      }),
+      // One that was logged out, has expired or whose application is gone is not handed out again.
+      ({ token }) => isAlive(deps, token),
     )
     return c.json(body, 200)
   },
@@ -114,6 +121,11 @@ authentication.openapi(
     return c.body(null, 204)
   },
 )
+
+async function isAlive(deps: Deps, text: string): Promise<boolean> {
+  const token = await readToken(deps, text)
+  return token !== null && (await findTokenOwner(deps, token)) !== null
+}
 
 /** The token stands behind the `#`, which browsers do not send and servers do not log. */
 function portalUrl(requestUrl: string, publicUrl: string | null, token: string): string {

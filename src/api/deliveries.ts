@@ -28,6 +28,7 @@ import {
 } from "./message-wire.ts"
 import { Iterator, Limit, listOf, toPageRequest } from "./page.ts"
 import { refusals } from "./problems.ts"
+import { subjectOf } from "./subject.ts"
 import { EndpointPath, IdOrUid, MessagePath } from "./wire.ts"
 
 const { metadata: _, ...endpointFields } = EndpointOut.shape
@@ -155,7 +156,7 @@ deliveries.openapi(
     const { id } = c.var.application
     const { body } = await idempotent(
       c,
-      id,
+      subjectOf(deps, id, endpoint_id, msg_id),
       (remember) => resend(deps, { applicationId: id, event: msg_id, endpoint: endpoint_id, remember }),
       () => ({ status: 202, body: {} }),
     )

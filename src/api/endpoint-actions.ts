@@ -12,6 +12,7 @@ import { input } from "./input.ts"
 import { MessageOut } from "./message-wire.ts"
 import { refusals } from "./problems.ts"
 import { sendOnce } from "./send-once.ts"
+import { subjectOf } from "./subject.ts"
 import { DateTime, EndpointPath, EventTypeName, toTime } from "./wire.ts"
 
 const RecoverIn = z
@@ -71,7 +72,7 @@ endpointActions.openapi(
     const { id } = c.var.application
     const { body } = await idempotent(
       c,
-      id,
+      subjectOf(deps, id, endpoint_id),
       (remember) =>
         recover(deps, {
           applicationId: id,
@@ -140,7 +141,8 @@ endpointActions.openapi(
     const { endpoint_id } = c.req.valid("param")
     const { eventType } = c.req.valid("json")
     const { id } = c.var.application
-    const message = await sendOnce(c, id, true, (remember) =>
+    const subject = subjectOf(deps, id, endpoint_id)
+    const message = await sendOnce(c, subject, true, (remember) =>
       sendExample(deps, { applicationId: id, endpoint: endpoint_id, eventType, remember }),
     )
     return jsonAnswer(c, message, 200)

@@ -1,6 +1,5 @@
 import { z } from "@hono/zod-openapi"
 
-import { getEndpoint } from "../engine/endpoints.ts"
 import { EngineError } from "../engine/errors.ts"
 import type { Remember } from "../engine/idempotency.ts"
 import { shownSecret } from "../engine/rules/secret.ts"
@@ -12,6 +11,7 @@ import { Problem } from "../http/problem.ts"
 import { createRouter } from "../http/router.ts"
 import { Secret } from "./endpoint-wire.ts"
 import { refusals } from "./problems.ts"
+import { subjectOf } from "./subject.ts"
 import { EndpointPath } from "./wire.ts"
 
 const tags = ["Endpoint"]
@@ -88,21 +88,18 @@ endpointSecrets.openapi(
   }),
   async (c) => {
     const { deps } = c.var
-    const { endpoint_id } = c.req.valid("param")
+    const { endpoint_id: endpoint } = c.req.valid("param")
     const { id: applicationId } = c.var.application
-    const { id: endpoint } = await getEndpoint(deps, applicationId, endpoint_id)
     const { key, gracePeriodSeconds } = c.req.valid("json")
     const graceMs = (gracePeriodSeconds ?? DAY_SECONDS) * 1000
     const { body } = await idempotent(
       c,
-      applicationId,
+      subjectOf(deps, applicationId, endpoint),
       (remember: Remember<string> | undefined) =>
         inWordsOfSvix(() =>
           rotateSecret(deps, { applicationId, endpoint, secret: key ?? null, graceMs }, remember),
         ),
       (secret) => ({ status: 200, body: toWire(secret) }),
-      // The answer is a secret: another endpoint that takes over the uid in the path must not be given it.
-      endpoint,
     )
     return c.json(body, 200)
   },

@@ -4,6 +4,7 @@ import { changeEndpoint, replaceEndpoint } from "../engine/endpoint-changes.ts"
 import { getEndpoint, listEndpoints, removeEndpoint } from "../engine/endpoints.ts"
 import type { Remember } from "../engine/idempotency.ts"
 import { type CreatedEndpoint, createEndpoint } from "../engine/new-endpoint.ts"
+import { sightOf } from "../http/access.ts"
 import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { operation } from "../http/operation.ts"
@@ -85,7 +86,7 @@ endpoints.openapi(
     const { headers, secret, ...given } = c.req.valid("json")
     const { body, status } = await idempotent(
       c,
-      applicationId,
+      { applicationId },
       (remember: Remember<CreatedEndpoint> | undefined) =>
         createEndpoint(
           deps,
@@ -95,6 +96,7 @@ endpoints.openapi(
             secret,
             headers: headers ?? {},
             ownOrigin: new URL(c.req.url).origin,
+            sight: sightOf(c.var.principal),
           },
           remember,
         ),
@@ -149,6 +151,7 @@ endpoints.openapi(
       applicationId,
       endpoint: endpoint_id,
       ownOrigin: new URL(c.req.url).origin,
+      sight: sightOf(c.var.principal),
     })
     return c.json(toWire(endpoint), created ? 201 : 200)
   },
@@ -178,6 +181,7 @@ endpoints.openapi(
       applicationId,
       endpoint: endpoint_id,
       ownOrigin: new URL(c.req.url).origin,
+      sight: sightOf(c.var.principal),
     })
     return c.json(toWire(endpoint), 200)
   },

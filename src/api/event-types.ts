@@ -13,7 +13,7 @@ import {
 import type { Remember } from "../engine/idempotency.ts"
 import { isNameable } from "../engine/rules/names.ts"
 import { flawOf } from "../engine/schemas.ts"
-import type { Principal } from "../http/access.ts"
+import { sightOf } from "../http/access.ts"
 import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { JsonObject, keyed } from "../http/keyed.ts"
@@ -159,7 +159,7 @@ eventTypes.openapi(
     const { deps, principal } = c.var
     const page = await listCatalog(deps, toPageRequest(query, "ascending"), {
       archived,
-      ...flagsOf(principal),
+      ...sightOf(principal),
     })
     const shown = (type: CatalogType) => toWire(with_content ? type : { ...type, schemas: null })
     return c.json(
@@ -189,7 +189,7 @@ eventTypes.openapi(
     const { name, ...given } = c.req.valid("json")
     const { status, body } = await idempotent(
       c,
-      CATALOG,
+      { applicationId: CATALOG },
       (remember: Remember<CatalogType> | undefined) =>
         createCatalogType(c.var.deps, name, toSettings(given), remember),
       (type) => ({ status: 201, body: toWire(type) }),
@@ -211,7 +211,7 @@ eventTypes.openapi(
   }),
   async (c) => {
     const { event_type_name: name } = c.req.valid("param")
-    return c.json(toWire(await getCatalogType(c.var.deps, name, flagsOf(c.var.principal))), 200)
+    return c.json(toWire(await getCatalogType(c.var.deps, name, sightOf(c.var.principal))), 200)
   },
 )
 
@@ -276,11 +276,6 @@ eventTypes.openapi(
     return c.body(null, 204)
   },
 )
-
-/** A type behind a flag is shown to the operator, and to tokens that have the flag. */
-function flagsOf(principal: Principal): { flags?: readonly string[] } {
-  return principal.kind === "operator" ? {} : { flags: principal.token.featureFlags }
-}
 
 function toSettings({ schemas, featureFlag, ...given }: z.infer<typeof EventTypeUpdate>) {
   return { ...given, schemas: schemas ?? null, featureFlag: featureFlag ?? null }

@@ -90,7 +90,7 @@ messages.openapi(
     const content = contentOf(await c.req.text(), given.transformationsParams)
     const { app_id } = c.req.valid("param")
     const message = await inApplication(deps, app_id, given.application, (application, isNew) =>
-      sendOnce(c, application.id, with_content, (remember) =>
+      sendOnce(c, { applicationId: application.id }, with_content, (remember) =>
         publishEvent(deps, {
           applicationId: application.id,
           newApplication: isNew ? application : undefined,

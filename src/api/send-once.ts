@@ -2,7 +2,7 @@ import type { Context } from "hono"
 
 import { type EventWithPayload, getEvent } from "../engine/event-log.ts"
 import type { Remember } from "../engine/idempotency.ts"
-import { idempotent } from "../http/idempotency.ts"
+import { idempotent, type Subject } from "../http/idempotency.ts"
 import type { AppEnv } from "../http/router.ts"
 import { toMessage } from "./message-wire.ts"
 
@@ -12,14 +12,14 @@ import { toMessage } from "./message-wire.ts"
  */
 export async function sendOnce(
   c: Context<AppEnv>,
-  applicationId: string,
+  subject: Subject,
   withContent: boolean,
   send: (remember: Remember<EventWithPayload> | undefined) => Promise<EventWithPayload>,
 ) {
   let sent: EventWithPayload | null = null
   const { body } = await idempotent(
     c,
-    applicationId,
+    subject,
     async (remember: Remember<EventWithPayload> | undefined) => {
       sent = await send(remember)
       return sent
@@ -27,6 +27,6 @@ export async function sendOnce(
     (event) => ({ status: 200, body: toMessage(event, false) }),
   )
   if (!withContent) return body
-  const event = sent ?? (await getEvent(c.var.deps, applicationId, body.id))
+  const event = sent ?? (await getEvent(c.var.deps, subject.applicationId, body.id))
   return { ...body, payload: toMessage(event, true).payload }
 }

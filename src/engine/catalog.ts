@@ -7,7 +7,7 @@ import type { Deps } from "../deps.ts"
 import { CATALOG } from "./built-in.ts"
 import { type Change, setOf } from "./change.ts"
 import { EngineError, notFound } from "./errors.ts"
-import { MAX_EVENT_TYPES, tooManyTypes } from "./event-types.ts"
+import { isVisible, MAX_EVENT_TYPES, type Sight, tooManyTypes } from "./event-types.ts"
 import type { Remember } from "./idempotency.ts"
 import { type Page, type PageRequest, toPage, walkOf } from "./page.ts"
 
@@ -46,11 +46,6 @@ const shape = shapeOf(
 
 const TAKEN = "There is an event type of this name already"
 
-/** Whose eyes a type behind a feature flag is for: those who have the flag; without `flags`, everybody's. */
-export interface Sight {
-  flags?: readonly string[]
-}
-
 /** The catalog by name, a page at a time; the page's cursor is a name. */
 export async function listCatalog(
   deps: Deps,
@@ -60,7 +55,7 @@ export async function listCatalog(
   const { behind, order } = walkOf(request, sql`event_types.name`)
   const rows = await deps.database(CATALOG).read(sql`
     SELECT ${shape.columns("event_types")} FROM event_types
-    WHERE event_types.application_id = ${CATALOG} AND ${isVisible(sight)} AND ${archived ? sql`true` : sql`NOT archived`}
+    WHERE event_types.application_id = ${CATALOG} AND ${isVisible(sql`event_types`, sight)} AND ${archived ? sql`true` : sql`NOT archived`}
       AND ${behind} ${order} LIMIT ${request.limit + 1}`)
   return toPage(request, rows.map(shape.read))
 }
@@ -78,14 +73,8 @@ async function findCatalogType(
   sight: Sight = {},
 ): Promise<CatalogType | undefined> {
   const [row] = await deps.database(CATALOG).read(sql`
-    SELECT ${shape.columns("event_types")} FROM event_types WHERE ${isNamed(name)} AND ${isVisible(sight)}`)
+    SELECT ${shape.columns("event_types")} FROM event_types WHERE ${isNamed(name)} AND ${isVisible(sql`event_types`, sight)}`)
   return row && shape.read(row)
-}
-
-function isVisible({ flags }: Sight): SQL {
-  if (flags === undefined) return sql`true`
-  return sql`(event_types.feature_flag IS NULL
-    OR event_types.feature_flag IN (SELECT value FROM json_each(${JSON.stringify(flags)})))`
 }
 
 /**

@@ -14,7 +14,7 @@ import {
   UID_TAKEN,
 } from "./endpoints.ts"
 import { notFound, orConflict } from "./errors.ts"
-import { resolveEventTypes } from "./event-types.ts"
+import { resolveEventTypes, type Sight } from "./event-types.ts"
 import { createEndpoint, subscribe } from "./new-endpoint.ts"
 import { nudgeOperations, operationalEvent } from "./operational-events.ts"
 import { earliestDue, readDue, refreshDueAt, scheduleDrain } from "./pipeline/due.ts"
@@ -26,6 +26,8 @@ export interface EndpointChange extends Change<EndpointSettings> {
   endpoint: string
   /** The origin this request came in on: never a target. */
   ownOrigin: string
+  /** Which event types there are for whoever asks; all of them if not given. */
+  sight?: Sight | undefined
 }
 
 const TAKEN = {
@@ -42,7 +44,9 @@ export async function changeEndpoint(deps: Deps, change: EndpointChange): Promis
   const db = deps.database(applicationId)
   const { id } = await getEndpoint(deps, applicationId, change.endpoint)
   const target = url === undefined ? undefined : refuseBadTarget(deps, url, change.ownOrigin)
-  const types = eventTypes && (await resolveEventTypes(deps, applicationId, eventTypes, id))
+  const { sight } = change
+  const types =
+    eventTypes && (await resolveEventTypes(deps, applicationId, eventTypes, { endpointId: id, sight }))
   const now = deps.clock.now()
   const changed = setOf({
     updated_at: now,
@@ -82,6 +86,8 @@ export interface EndpointReplacement extends Omit<EndpointSettings, "uid"> {
   /** Id or uid. */
   endpoint: string
   ownOrigin: string
+  /** Which event types there are for whoever asks; all of them if not given. */
+  sight?: Sight | undefined
 }
 
 /**

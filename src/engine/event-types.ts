@@ -32,25 +32,36 @@ export async function getEventType(deps: Deps, applicationId: string, name: stri
   return shape.read(row)
 }
 
+/** Whose eyes a type behind a feature flag is for: those who have the flag; without `flags`, everybody's. */
+export interface Sight {
+  flags?: readonly string[]
+}
+
+/** The condition that an event type is for these eyes. */
+export function isVisible(types: SQL, { flags }: Sight): SQL {
+  if (flags === undefined) return sql`true`
+  return sql`(${types}.feature_flag IS NULL
+    OR ${types}.feature_flag IN (SELECT value FROM json_each(${JSON.stringify(flags)})))`
+}
+
 /**
  * The event types of these names that an endpoint of the application may subscribe to: the application's own
- * first, then the catalog's. Archived ones are left to the endpoint that has them. Refuses with `invalid` and
- * the names that are unknown or archived.
+ * first, then the catalog's. Archived ones, and those that are not for these eyes, are left to the endpoint that
+ * has them. Refuses with `invalid` and the names that are unknown or archived; of those out of sight it says the
+ * same.
  */
 export async function resolveEventTypes(
   deps: Deps,
   applicationId: string,
   names: readonly string[],
-  endpointId: string | null = null,
+  { endpointId = null, sight = {} }: { endpointId?: string | null; sight?: Sight | undefined } = {},
 ): Promise<{ id: string; name: string }[]> {
-  const [rows = []] = await deps.database(applicationId).batch([
-    sql`
-      SELECT t.id, t.name FROM json_each(${JSON.stringify(names)}) wanted
-      JOIN event_types t ON t.name = wanted.value AND t.application_id IN (${applicationId}, ${CATALOG})
-      WHERE NOT t.archived
-        OR EXISTS (SELECT 1 FROM subscriptions s WHERE s.event_type_id = t.id AND s.endpoint_id = ${endpointId})
-      ORDER BY t.application_id = ${CATALOG} DESC`,
-  ])
+  const rows = await deps.database(applicationId).read(sql`
+    SELECT t.id, t.name FROM json_each(${JSON.stringify(names)}) wanted
+    JOIN event_types t ON t.name = wanted.value AND t.application_id IN (${applicationId}, ${CATALOG})
+    WHERE (NOT t.archived AND ${isVisible(sql`t`, sight)})
+      OR EXISTS (SELECT 1 FROM subscriptions s WHERE s.event_type_id = t.id AND s.endpoint_id = ${endpointId})
+    ORDER BY t.application_id = ${CATALOG} DESC`)
   // The application's own come last and stay.
   const byName = new Map(rows.map((row) => [row.name as string, row.id as string]))
   const missing = names.filter((name) => !byName.has(name))

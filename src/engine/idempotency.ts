@@ -20,26 +20,25 @@ export interface KeptAnswer {
   body: string
 }
 
+/** A key within its scope. */
+export interface Slot {
+  scope: string
+  key: string
+}
+
 /** The answer kept for a key of this scope; one older than a day is forgotten, so that the key is free again. */
 export async function findAnswer(
   deps: Deps,
   applicationId: string,
-  scope: string,
-  key: string,
+  { scope, key }: Slot,
 ): Promise<KeptAnswer | null> {
-  const db = deps.database(applicationId)
-  const [rows = []] = await db.batch([
-    sql`
-      SELECT request_hash, status, sealed, created_at FROM idempotency_keys
-      WHERE scope = ${scope} AND key = ${key}`,
-  ])
-  const row = rows.at(0)
+  const [row] = await deps.database(applicationId).read(sql`
+    SELECT request_hash, status, sealed, created_at FROM idempotency_keys
+    WHERE scope = ${scope} AND key = ${key}`)
   if (!row) return null
   const forgetAt = deps.clock.now() - IDEMPOTENCY_MS
   if ((row.created_at as number) <= forgetAt) {
-    await db.batch([
-      sql`DELETE FROM idempotency_keys WHERE scope = ${scope} AND key = ${key} AND created_at <= ${forgetAt}`,
-    ])
+    await forgetAnswer(deps, applicationId, { scope, key }, forgetAt)
     return null
   }
   return {
@@ -49,17 +48,31 @@ export async function findAnswer(
   }
 }
 
+/** Frees a key before its time, or only if its answer was kept until then (epoch ms). */
+export async function forgetAnswer(
+  deps: Deps,
+  applicationId: string,
+  { scope, key }: Slot,
+  until = deps.clock.now(),
+): Promise<void> {
+  await deps
+    .database(applicationId)
+    .batch([
+      sql`DELETE FROM idempotency_keys WHERE scope = ${scope} AND key = ${key} AND created_at <= ${until}`,
+    ])
+}
+
 /** The statement that keeps an answer if the condition holds; it fails, and its batch with it, for a used key. */
 export async function keepAnswer(
   deps: Deps,
-  key: { scope: string; key: string },
+  slot: Slot,
   answer: KeptAnswer,
   onlyIf: SQL,
 ): Promise<Statement> {
   const sealed = await seal(deps.config, answer.body)
   return sql`
     INSERT INTO idempotency_keys (scope, key, request_hash, status, sealed, created_at)
-    SELECT ${key.scope}, ${key.key}, ${answer.requestHash}, ${answer.status}, ${sealed}, ${deps.clock.now()}
+    SELECT ${slot.scope}, ${slot.key}, ${answer.requestHash}, ${answer.status}, ${sealed}, ${deps.clock.now()}
     WHERE ${onlyIf}`
 }
 
@@ -67,10 +80,10 @@ export async function keepAnswer(
 export async function rememberAnswer(
   deps: Deps,
   applicationId: string,
-  key: { scope: string; key: string },
+  slot: Slot,
   answer: KeptAnswer,
 ): Promise<void> {
-  await deps.database(applicationId).batch([await keepAnswer(deps, key, answer, sql`true`)])
+  await deps.database(applicationId).batch([await keepAnswer(deps, slot, answer, sql`true`)])
 }
 
 /** Forgets a bounded number of answers older than a day; returns a row for each. */

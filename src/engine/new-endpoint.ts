@@ -6,7 +6,7 @@ import type { Deps } from "../deps.ts"
 import type { Change } from "./change.ts"
 import { type Endpoint, type EndpointSettings, refuseBadTarget, UID_TAKEN } from "./endpoints.ts"
 import { EngineError, notFound, orConflict } from "./errors.ts"
-import { resolveEventTypes } from "./event-types.ts"
+import { resolveEventTypes, type Sight } from "./event-types.ts"
 import type { Remember } from "./idempotency.ts"
 import { secretOrNew } from "./new-secret.ts"
 import { nudgeOperations, operationalEvent } from "./operational-events.ts"
@@ -29,6 +29,8 @@ export interface NewEndpoint extends Change<EndpointSettings> {
   secret?: string | null | undefined
   /** The origin this request came in on: never a target. */
   ownOrigin: string
+  /** Which event types there are for whoever asks; all of them if not given. */
+  sight?: Sight | undefined
   /** The family's own statements: they take part in the batch, behind the endpoint. Must be safe to repeat. */
   statements?: readonly Statement[]
 }
@@ -54,7 +56,9 @@ export async function createEndpoint(
   if (!checked.ok) throw new EngineError("invalid", `${checked.header}: ${checked.message}`, "headers")
   const secret = await secretOrNew(input.secret ?? null, "secret")
   const types =
-    input.eventTypes === null ? null : await resolveEventTypes(deps, applicationId, input.eventTypes)
+    input.eventTypes === null
+      ? null
+      : await resolveEventTypes(deps, applicationId, input.eventTypes, { sight: input.sight })
   const now = deps.clock.now()
   const endpoint: Endpoint = {
     id: input.endpointId ?? newId("endpoint", now),

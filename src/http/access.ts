@@ -2,6 +2,7 @@ import type { Context, MiddlewareHandler } from "hono"
 import { createMiddleware } from "hono/factory"
 import { matchedRoutes } from "hono/route"
 
+import type { Sight } from "../engine/event-types.ts"
 import { isLoopbackHost } from "../engine/rules/target-url.ts"
 import { type ApplicationToken, findTokenOwner } from "../engine/tokens.ts"
 import { Problem } from "./problem.ts"
@@ -83,6 +84,11 @@ export function isLoopbackOrigin(origin: string | undefined): boolean {
 
 /** Who asks: whoever runs this system, or an application with a token of its own. */
 export type Principal = { kind: "operator" } | { kind: "application"; token: ApplicationToken }
+
+/** A type behind a feature flag is there for the operator, and for tokens that have the flag. */
+export function sightOf(principal: Principal): Sight {
+  return principal.kind === "operator" ? {} : { flags: principal.token.featureFlags }
+}
 
 /** Names the principal where its requests must not be mistaken for another's. */
 export function principalKey(principal: Principal): string {

@@ -1,8 +1,10 @@
 import { z } from "@hono/zod-openapi"
 import type { Context } from "hono"
+import { routePath } from "hono/route"
 
 import {
   findAnswer,
+  forgetAnswer,
   isKeyUsed,
   type KeptAnswer,
   keepAnswer,
@@ -29,31 +31,42 @@ export interface Answer<Status extends number, Body> {
   body: Body
 }
 
+/** What a request is about: an application, and further things by the ids of their own. */
+export interface Subject {
+  applicationId: string
+  /** Asked only where there is a key; what it throws is the answer. */
+  ids?: () => Promise<readonly string[]>
+}
+
 /**
  * Does the work once for each Idempotency-Key, and answers what it answered the first time for a day. The work
  * hands `remember` on to its verb, which keeps the answer in the batch of the write itself; an answer that
- * belongs to no write is kept behind it. What throws is not kept. Refuses another request under the same key
- * with 422. Where `work` does not name the type of `remember`, `answerOf` names that of its result.
+ * belongs to no write is kept behind it. What throws is not kept, and what is not `current` any more is done
+ * anew. Refuses another request under the same key with 422. Where `work` does not name the type of `remember`,
+ * `answerOf` names that of its result.
  */
 export async function idempotent<Result, Status extends number, Body>(
   c: Context<AppEnv>,
-  applicationId: string,
+  subject: Subject,
   work: (remember: Remember<Result> | undefined) => Promise<Result>,
   answerOf: (result: Result) => Answer<Status, Body>,
-  /** The id of what the path names, where a uid in the path may come to name another. */
-  subject = applicationId,
+  isCurrent: (body: Body) => Promise<boolean> = async () => true,
 ): Promise<Answer<Status, Body>> {
   const key = c.req.header(HEADER)
   if (key === undefined) return answerOf(await work(undefined))
 
   const { deps } = c.var
-  // By its own id as well: another one may have taken over the uid in the path.
-  const scope = `${principalKey(c.var.principal)} ${subject} ${c.req.method} ${c.req.path}`
-  const slot = { scope, key }
+  const { applicationId } = subject
+  const slotNow = async () => ({ scope: await scopeOf(c, subject), key })
+  const slot = await slotNow()
   const requestHash = await hashOf(c)
   const find = async () => {
-    const kept = await findAnswer(deps, applicationId, slot.scope, key)
-    return kept && (readKept(kept, requestHash) as Answer<Status, Body>)
+    const kept = await findAnswer(deps, applicationId, slot)
+    if (kept === null) return null
+    const answer = readKept(kept, requestHash) as Answer<Status, Body>
+    if (await isCurrent(answer.body)) return answer
+    await forgetAnswer(deps, applicationId, slot)
+    return null
   }
   const before = await find()
   if (before) return before
@@ -69,7 +82,8 @@ export async function idempotent<Result, Status extends number, Body>(
       return keepAnswer(deps, slot, remembered, onlyIf)
     })
     const answer = toKept(result)
-    if (!isSame(remembered, answer)) await rememberAnswer(deps, applicationId, slot, answer)
+    // The work may have made what the request is about.
+    if (!isSame(remembered, answer)) await rememberAnswer(deps, applicationId, await slotNow(), answer)
     return answerOf(result)
   } catch (error) {
     // Whoever came second with the key fails: on the key itself, or on what the first has written.
@@ -77,6 +91,15 @@ export async function idempotent<Result, Status extends number, Body>(
     if (first) return first
     throw isKeyUsed(error) ? new Error("an answer was kept, but cannot be found", { cause: error }) : error
   }
+}
+
+/**
+ * Whose key it is, and for what: the route and the ids, never the path, since what is removed leaves its uid to
+ * others.
+ */
+async function scopeOf(c: Context<AppEnv>, { applicationId, ids }: Subject): Promise<string> {
+  const about = [applicationId, ...((await ids?.()) ?? [])]
+  return [principalKey(c.var.principal), c.req.method, routePath(c), ...about].join(" ")
 }
 
 /** A verb that finds its work done already answers something else than it would have remembered. */

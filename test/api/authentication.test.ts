@@ -61,6 +61,26 @@ describe("POST /api/v1/auth/app-portal-access/{app_id}", () => {
     expect((await operator.application.get("globex")).name).toBe("Globex")
   })
 
+  it("is the same for the same Idempotency-Key for as long as it lives, and a living one afterwards", async () => {
+    const ask = async () => {
+      const headers = { "idempotency-key": "once", authorization: `Bearer ${TOKEN}` }
+      const json = { expiry: 3600, application: { name: "New", uid: "new" } }
+      const answer = await callApi(world, "/api/v1/auth/app-portal-access/new", { json, headers })
+      return (await answer.json<{ token: string }>()).token
+    }
+    const first = await ask()
+    expect(await ask()).toBe(first)
+    await svixFor(world, first).authentication.logout()
+    const second = await ask()
+    expect(second).not.toBe(first)
+    expect(await ask()).toBe(second)
+    await svixFor(world, second).application.get("new")
+    world.clock.advance(3600_000)
+    const third = await ask()
+    expect(third).not.toBe(second)
+    await svixFor(world, third).application.get("new")
+  })
+
   it("refuses an unknown application, and one given along under another uid or none", async () => {
     const { authentication } = svixFor(world, TOKEN)
     expect((await refusal(authentication.appPortalAccess("globex", {}))).status).toBe(404)
@@ -99,6 +119,45 @@ describe("POST /api/v1/auth/app-portal-access/{app_id}", () => {
 })
 
 describe("the token of an application", () => {
+  it("cannot subscribe to what it cannot see, nor learn that it is there: in every way to set a filter", async () => {
+    const operator = svixFor(world, TOKEN)
+    await operator.application.create({ name: "Seer", uid: "seer" })
+    await callApi(world, "/api/v1/event-type", {
+      json: { name: "hidden.type", description: "", featureFlag: "beta" },
+      headers: { authorization: `Bearer ${TOKEN}` },
+    })
+    await operator.eventType.create({ name: "plain.type", description: "" })
+    const tokenWith = async (featureFlags: string[]) =>
+      (await operator.authentication.appPortalAccess("seer", { featureFlags })).token
+    const blind = await tokenWith(["other"])
+    await operator.endpoint.create("seer", { url: "http://receiver.example/", uid: "mine" })
+    const attempt = (token: string, type: string, way: string) => {
+      const headers = { authorization: `Bearer ${token}` }
+      const json = { url: "http://receiver.example/", eventTypes: ["plain.type", type] }
+      const collection = "/api/v1/app/seer/endpoint"
+      if (way === "POST") return callApi(world, collection, { json, headers })
+      return callApi(world, `${collection}/${way === "PUT new" ? "new" : "mine"}`, {
+        method: way.slice(0, 3) === "PUT" ? "PUT" : "PATCH",
+        json,
+        headers,
+      })
+    }
+    for (const way of ["POST", "PUT", "PUT new", "PATCH"]) {
+      const told = async (type: string) => {
+        const answer = await attempt(blind, type, way)
+        return [answer.status, (await answer.text()).replaceAll(type, "…")]
+      }
+      expect((await told("hidden.type"))[0]).toBe(422)
+      expect(await told("hidden.type")).toEqual(await told("no.type"))
+    }
+    expect((await operator.endpoint.list("seer")).data).toHaveLength(1)
+    expect((await attempt(await tokenWith(["beta"]), "hidden.type", "PATCH")).status).toBe(200)
+    // What the endpoint has by now it shows anyway: whoever sends back what was read is not refused.
+    expect((await attempt(blind, "hidden.type", "PUT")).status).toBe(200)
+    await attempt(blind, "plain.type", "PUT")
+    expect((await attempt(blind, "hidden.type", "PUT")).status).toBe(422)
+  })
+
   it("ends after 7 days", async () => {
     const token = await tokenFor("acme")
     world.clock.advance(7 * DAY_MS - 2000)

@@ -49,6 +49,23 @@ async function everything(): Promise<string> {
   return JSON.stringify(results.map((result) => result.results))
 }
 
+/** Another endpoint of the uid. */
+async function anotherHook(): Promise<void> {
+  const svix = svixFor(world)
+  await svix.endpoint.delete("acme", "hook")
+  world.clock.advance(1)
+  await svix.endpoint.create("acme", { url: "http://receiver.example/", uid: "hook" })
+}
+
+/** Another application of the uid, with the same in it. */
+async function anotherAcme(): Promise<void> {
+  const svix = svixFor(world)
+  await svix.application.delete("acme")
+  world.clock.advance(1)
+  await svix.application.create({ name: "Acme", uid: "acme" })
+  await svix.endpoint.create("acme", { url: "http://receiver.example/", uid: "hook" })
+}
+
 /** How many rows there are of everything. */
 async function rows(): Promise<number[]> {
   const tables: unknown[][] = JSON.parse(await everything())
@@ -143,6 +160,26 @@ describe("a POST with an Idempotency-Key", () => {
       ["http://b.example/", "invoice_paid"],
       ["http://b.example/", "mine"],
     ])
+  })
+
+  it.each<[string, unknown, () => Promise<unknown>]>([
+    ["/api/v1/app/acme/endpoint/hook/secret/rotate", {}, anotherHook],
+    ["/api/v1/app/acme/endpoint/hook/recover", { since: "2026-01-14T00:00:00Z" }, anotherHook],
+    ["/api/v1/app/acme/endpoint/hook/send-example", { eventType: "svix.ping" }, anotherHook],
+    ["/api/v1/app/acme/msg/first/endpoint/hook/resend", {}, anotherHook],
+    ["/api/v1/app/acme/endpoint", { url: "http://other.example/" }, anotherAcme],
+    ["/api/v1/app/acme/msg", { eventType: "thing.done", payload: { n: 1 } }, anotherAcme],
+    ["/api/v1/app/acme/endpoint/hook/secret/rotate", {}, anotherAcme],
+    ["/api/v1/auth/app-portal-access/acme", {}, anotherAcme],
+  ])("is another one for whoever takes over the uid in its path: %s, %j", async (path, body, takeOver) => {
+    const first = await post(path, body, "key-1")
+    expect(first.ok).toBe(true)
+    await takeOver()
+    const before = await everything()
+    const second = await post(path, body, "key-1")
+    expect(second.ok).toBe(true)
+    if (path.includes("/auth/")) expect(await second.json()).not.toEqual(await first.json())
+    else expect(await everything()).not.toBe(before)
   })
 
   it("is done again a day later", async () => {

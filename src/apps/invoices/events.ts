@@ -43,7 +43,7 @@ events.openapi(
     const payload = toPayload(event, verbatim(rawMember(await c.req.text(), "data") ?? "null"))
     const { status, body } = await idempotent(
       c,
-      APPLICATION,
+      { applicationId: APPLICATION },
       (remember) => publishEvent(c.var.deps, event, payload, remember),
       (id: string) => ({ status: 202, body: { id, event } }),
     )

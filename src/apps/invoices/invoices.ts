@@ -81,7 +81,7 @@ invoices.openapi(
     const { amount, currency = DEFAULT_CURRENCY, due_date: dueDate = null } = c.req.valid("json")
     const { status, body } = await idempotent(
       c,
-      APPLICATION,
+      { applicationId: APPLICATION },
       (remember) => createInvoice(c.var.deps, { amount, currency, dueDate }, createdPayload, remember),
       (invoice: InvoiceRow) => ({ status: 201, body: toWire(invoice) }),
     )
@@ -172,7 +172,7 @@ invoices.openapi(
     const { invoice_id: id } = c.req.valid("param")
     const { status, body } = await idempotent(
       c,
-      APPLICATION,
+      { applicationId: APPLICATION, ids: async () => [id] },
       (remember) => payInvoice(c.var.deps, id, { amount, currency }, paidPayload, remember),
       (invoice: InvoiceRow) => ({ status: 200, body: toWire(invoice) }),
     )

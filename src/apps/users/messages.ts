@@ -69,7 +69,7 @@ messages.openapi(
   async (c) => {
     const { status, body } = await idempotent(
       c,
-      APPLICATION,
+      { applicationId: APPLICATION },
       async (remember) => {
         const payloadOf = (created: MessageRow) => toPayload("user_send_message", toWire(created))
         const message = await createMessage(c.var.deps, c.req.valid("json"), payloadOf, remember)

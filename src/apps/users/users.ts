@@ -40,7 +40,7 @@ users.openapi(
     const { username } = c.req.valid("json")
     const { status, body } = await idempotent(
       c,
-      APPLICATION,
+      { applicationId: APPLICATION },
       async (remember) => {
         const payloadOf = (created: UserRow) => toPayload("user_registered", toWire(created))
         const user = await createUser(c.var.deps, username, payloadOf, remember)

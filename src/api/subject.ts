@@ -1,0 +1,15 @@
+import type { Deps } from "../deps.ts"
+import { getEndpoint } from "../engine/endpoints.ts"
+import { getEvent } from "../engine/event-log.ts"
+import type { Subject } from "../http/idempotency.ts"
+
+/** What a request on an endpoint is about, and on a message if one is named: ids, whichever name the path has. */
+export function subjectOf(deps: Deps, applicationId: string, endpoint: string, message?: string): Subject {
+  return {
+    applicationId,
+    ids: async () => [
+      (await getEndpoint(deps, applicationId, endpoint)).id,
+      ...(message === undefined ? [] : [(await getEvent(deps, applicationId, message)).id]),
+    ],
+  }
+}
