@@ -23,6 +23,7 @@ export interface Config {
   retentionDays: number
   databaseLimitBytes: number
   maxUploadBytes: number
+  maxEndpointsPerApplication: number
 }
 
 const list = z
@@ -70,6 +71,7 @@ const settings = z
       .int()
       .min(1)
       .default(25 * 1024 * 1024),
+    MAX_ENDPOINTS_PER_APPLICATION: number().int().min(1).max(1_000_000).default(1_000),
     DATABASE_LIMIT_MB: number().min(1).default(10_000),
   })
   .refine((given) => given.AUTH_MODE !== "open" || given.OPEN_SECRET !== undefined, {
@@ -101,6 +103,7 @@ export function parseConfig(env: object): Config {
     disableAfterMs: s.DISABLE_AFTER_SECONDS * 1000,
     retentionDays: s.RETENTION_DAYS,
     maxUploadBytes: s.MAX_UPLOAD_BYTES,
+    maxEndpointsPerApplication: s.MAX_ENDPOINTS_PER_APPLICATION,
     databaseLimitBytes: s.DATABASE_LIMIT_MB * 1_000_000,
   }
 }

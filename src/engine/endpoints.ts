@@ -84,6 +84,21 @@ export async function listEndpoints(
   return toPage(request, rows.map(toEndpoint))
 }
 
+/** The condition that the application may have one more endpoint. */
+export function hasRoomForEndpoint(deps: Deps, applicationId: string): SQL {
+  return sql`(
+    SELECT count(*) FROM endpoints WHERE application_id = ${applicationId} AND removed_at IS NULL
+  ) < ${deps.config.maxEndpointsPerApplication}`
+}
+
+export function tooManyEndpoints(deps: Deps): EngineError {
+  const most = deps.config.maxEndpointsPerApplication
+  return new EngineError(
+    "limit_reached",
+    `The application has ${most} endpoints already: remove one, or raise MAX_ENDPOINTS_PER_APPLICATION`,
+  )
+}
+
 /** Whether a text may be the uid of an endpoint: no id may ever be mistaken for one. */
 export function isEndpointUid(text: string): boolean {
   return !text.startsWith("ep_")

@@ -75,23 +75,6 @@ export async function resolveEventTypes(
   return [...byName].map(([name, id]) => ({ id, name }))
 }
 
-/**
- * The application's event type of this name, made if there is none. Two calls at once make one. Refuses with
- * `limit_reached` when the application has all the types it may have.
- */
-export async function ensureEventType(deps: Deps, applicationId: string, name: string): Promise<EventType> {
-  refuseBadTypeName(applicationId, name)
-  const [, found = []] = await deps.database(applicationId).batch([
-    insertEventType(deps, applicationId, name, sql`true`),
-    sql`
-      SELECT ${shape.columns("t")} FROM event_types t
-      WHERE t.application_id = ${applicationId} AND t.name = ${name}`,
-  ])
-  const row = found.at(0)
-  if (!row) throw tooManyTypes()
-  return shape.read(row)
-}
-
 /** Refuses a name that a new event type of the application may not have. */
 export function refuseBadTypeName(applicationId: string, name: string): void {
   if (applicationId === CATALOG && name.startsWith("-")) {

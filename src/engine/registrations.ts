@@ -2,9 +2,9 @@ import { sql } from "drizzle-orm"
 
 import { newId } from "../db/ids.ts"
 import type { Deps } from "../deps.ts"
-import { refuseBadTarget } from "./endpoints.ts"
-import { notFound } from "./errors.ts"
-import { ensureEventType, getEventType } from "./event-types.ts"
+import { hasRoomForEndpoint, refuseBadTarget, tooManyEndpoints } from "./endpoints.ts"
+import { type EngineError, notFound } from "./errors.ts"
+import { getEventType, hasRoomFor, insertEventType, refuseBadTypeName, tooManyTypes } from "./event-types.ts"
 import { nudgeOperations, operationalEvent } from "./operational-events.ts"
 import { refreshDueAt } from "./pipeline/due.ts"
 import { enqueue } from "./pipeline/jobs.ts"
@@ -12,6 +12,7 @@ import { removeAll } from "./removal.ts"
 import { generateSecret, SECRET_BYTES } from "./rules/secret.ts"
 import { targetKey } from "./rules/target-url.ts"
 import { seal } from "./seal.ts"
+import { requireSpace } from "./space.ts"
 
 export interface Registration {
   applicationId: string
@@ -37,28 +38,33 @@ export interface Registered {
 /**
  * Subscribes a URL to an event type: finds or creates the one endpoint that the application has for the URL,
  * enables it if it was disabled, adds the subscription. One batch, so that two calls at once make one of each.
- * Refuses with `refused_target` or `not_found` (event type), with `newEventTypes` `limit_reached`; then nothing
- * is written.
+ * Refuses with `refused_target`, `not_found` (event type), `limit_reached` (endpoints, with `newEventTypes` event
+ * types) or `storage_full`; then nothing is written.
  */
 export async function registerUrl(deps: Deps, registration: Registration): Promise<Registered> {
-  const { applicationId } = registration
+  const { applicationId, eventType } = registration
   const target = refuseBadTarget(deps, registration.url, registration.ownOrigin)
   const url = registration.keepSpelling ? registration.url : target.href
   const urlKey = targetKey(target)
+  await requireSpace(deps, applicationId)
   const secret = generateSecret(crypto.getRandomValues(new Uint8Array(SECRET_BYTES)))
   const sealed = await seal(deps.config, secret)
-  // Last of all that can refuse: a refused registration leaves no event type behind.
-  const findEventType = registration.newEventTypes ? ensureEventType : getEventType
-  const eventType = await findEventType(deps, applicationId, registration.eventType)
   const now = deps.clock.now()
   const endpointId = newId("endpoint", now)
   const subscriptionId = newId("subscription", now)
+  if (registration.newEventTypes) refuseBadTypeName(applicationId, eventType)
   const ofUrl = sql`application_id = ${applicationId} AND url_key = ${urlKey}`
-  const { before, found, told } = await deps.database(applicationId).batch({
+  const type = sql`SELECT id FROM event_types WHERE application_id = ${applicationId} AND name = ${eventType}`
+  const hasEndpoint = sql`(EXISTS (SELECT 1 FROM endpoints WHERE ${ofUrl})
+    OR ${hasRoomForEndpoint(deps, applicationId)})`
+  const { before, types, found, told } = await deps.database(applicationId).batch({
     before: sql`SELECT disabled_at FROM endpoints WHERE ${ofUrl}`,
+    type: registration.newEventTypes ? insertEventType(deps, applicationId, eventType, hasEndpoint) : null,
+    types: type,
     created: sql`
       INSERT INTO endpoints (id, application_id, url, url_key, created_at, updated_at, enabled_at)
-      VALUES (${endpointId}, ${applicationId}, ${url}, ${urlKey}, ${now}, ${now}, ${now})
+      SELECT ${endpointId}, ${applicationId}, ${url}, ${urlKey}, ${now}, ${now}, ${now}
+      WHERE EXISTS (${type}) AND ${hasEndpoint}
       ON CONFLICT DO NOTHING`,
     secret: sql`
       INSERT INTO secrets (id, endpoint_id, sealed, created_at)
@@ -67,21 +73,26 @@ export async function registerUrl(deps: Deps, registration: Registration): Promi
     enabled: sql`
       UPDATE endpoints SET enabled_at = ${now}, updated_at = ${now}, disabled_at = NULL, disabled_reason = NULL,
         failing_since = NULL, slow = 0, paused_until = NULL, gone_at = NULL
-      WHERE ${ofUrl} AND disabled_at IS NOT NULL`,
+      WHERE ${ofUrl} AND disabled_at IS NOT NULL AND EXISTS (${type})`,
     due: refreshDueAt(sql`SELECT id FROM endpoints WHERE ${ofUrl}`),
     subscribed: sql`
       INSERT INTO subscriptions (id, event_type_id, application_id, endpoint_id, created_at)
-      SELECT ${subscriptionId}, ${eventType.id}, application_id, id, ${now} FROM endpoints WHERE ${ofUrl}
+      SELECT ${subscriptionId}, (${type}), application_id, id, ${now} FROM endpoints
+      WHERE ${ofUrl} AND EXISTS (${type})
       ON CONFLICT DO NOTHING`,
     found: sql`
       SELECT e.id, e.created_at, e.enabled_at, s.id AS subscription_id FROM endpoints e
-      JOIN subscriptions s ON s.endpoint_id = e.id AND s.event_type_id = ${eventType.id}
+      JOIN subscriptions s ON s.endpoint_id = e.id AND s.event_type_id = (${type})
       WHERE e.application_id = ${applicationId} AND e.url_key = ${urlKey}`,
     told: operationalEvent(deps, "endpoint.created", endpointId, sql`true`),
   })
   await nudgeOperations(deps, told)
   const [row] = found
-  if (!row) throw new Error("the registered endpoint is gone")
+  if (!row && types.length > 0) throw tooManyEndpoints(deps)
+  if (!row)
+    throw registration.newEventTypes
+      ? await whyNoType(deps, registration)
+      : notFound(`Event type '${eventType}'`)
   // The second half recognises a batch that was repeated because its answer got lost.
   const enabled =
     (before.at(0)?.disabled_at ?? null) !== null || (row.enabled_at === now && row.created_at !== now)
@@ -90,6 +101,14 @@ export async function registerUrl(deps: Deps, registration: Registration): Promi
     outcome: row.subscription_id === subscriptionId ? "created" : enabled ? "enabled" : "exists",
     secret: row.id === endpointId ? secret : null,
   }
+}
+
+/** A new event type was refused: there are too many already, or there would be too many endpoints. */
+async function whyNoType(deps: Deps, { applicationId, eventType }: Registration): Promise<EngineError> {
+  const [row] = await deps
+    .database(applicationId)
+    .read(sql`SELECT ${hasRoomFor(applicationId, eventType)} AS room`)
+  return row?.room === 1 ? tooManyEndpoints(deps) : tooManyTypes()
 }
 
 /**
