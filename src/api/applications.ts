@@ -139,7 +139,7 @@ applications.openapi(
     path: "/api/v1/app",
     middleware: [jsonBody()],
     request: { query: z.object({ get_if_exists: Flag }), headers: IdempotencyKey, body },
-    responses: { 200: answer("There already"), 201: answer("Created"), ...refusals(413) },
+    responses: { 200: answer("There already"), 201: answer("Created"), ...refusals(413, 507) },
   }),
   async (c) => {
     const getIfExists = c.req.valid("query").get_if_exists
@@ -180,7 +180,7 @@ applications.openapi(
     path,
     middleware: [jsonBody()],
     request: { params: AppPath, body },
-    responses: { 200: answer("Replaced"), 201: answer("Created"), ...refusals(413) },
+    responses: { 200: answer("Replaced"), 201: answer("Created"), ...refusals(413, 507) },
   }),
   async (c) => {
     const given = c.req.valid("json")
@@ -205,7 +205,7 @@ applications.openapi(
       params: AppPath,
       body: { required: true, content: { "application/json": { schema: ApplicationPatch } } },
     },
-    responses: { 200: answer("Changed"), ...refusals(413) },
+    responses: { 200: answer("Changed"), ...refusals(413, 507) },
   }),
   async (c) => {
     const { application, deps } = c.var

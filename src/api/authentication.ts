@@ -73,7 +73,7 @@ authentication.openapi(
     },
     responses: {
       200: { description: "The token", content: { "application/json": { schema: AppPortalAccessOut } } },
-      ...refusals(413),
+      ...refusals(413, 507),
     },
   }),
   async (c) => {

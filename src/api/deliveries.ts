@@ -147,7 +147,7 @@ deliveries.openapi(
     request: { params: MessagePath.extend({ endpoint_id: IdOrUid }), headers: IdempotencyKey },
     responses: {
       202: { description: "Accepted", content: { "application/json": { schema: EmptyResponse } } },
-      ...refusals(),
+      ...refusals(507),
     },
   }),
   async (c) => {

@@ -62,7 +62,7 @@ endpointActions.openapi(
     },
     responses: {
       202: { description: "Accepted", content: { "application/json": { schema: RecoverOut } } },
-      ...refusals(413),
+      ...refusals(413, 507),
     },
   }),
   async (c) => {

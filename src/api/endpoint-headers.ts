@@ -78,7 +78,7 @@ endpointHeaders.openapi(
       params: EndpointPath,
       body: { required: true, content: { "application/json": { schema: EndpointHeadersIn } } },
     },
-    responses: { 204: { description: "Replaced" }, ...refusals(413) },
+    responses: { 204: { description: "Replaced" }, ...refusals(413, 507) },
   }),
   async (c) => {
     const { endpoint_id } = c.req.valid("param")
@@ -102,7 +102,7 @@ endpointHeaders.openapi(
       params: EndpointPath,
       body: { required: true, content: { "application/json": { schema: EndpointHeadersPatchIn } } },
     },
-    responses: { 204: { description: "Changed" }, ...refusals(413) },
+    responses: { 204: { description: "Changed" }, ...refusals(413, 507) },
   }),
   async (c) => {
     const { endpoint_id } = c.req.valid("param")

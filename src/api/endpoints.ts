@@ -78,7 +78,7 @@ endpoints.openapi(
       headers: IdempotencyKey,
       body: { required: true, content: { "application/json": { schema: EndpointIn } } },
     },
-    responses: { 201: answer("Created"), ...refusals(413) },
+    responses: { 201: answer("Created"), ...refusals(413, 507) },
   }),
   async (c) => {
     const { deps } = c.var
@@ -139,7 +139,7 @@ endpoints.openapi(
       params: EndpointPath,
       body: { required: true, content: { "application/json": { schema: EndpointUpdate } } },
     },
-    responses: { 200: answer("Replaced"), 201: answer("Created"), ...refusals(413) },
+    responses: { 200: answer("Replaced"), 201: answer("Created"), ...refusals(413, 507) },
   }),
   async (c) => {
     const { endpoint_id } = c.req.valid("param")
@@ -171,7 +171,7 @@ endpoints.openapi(
       params: EndpointPath,
       body: { required: true, content: { "application/json": { schema: EndpointPatch } } },
     },
-    responses: { 200: answer("Changed"), ...refusals(413) },
+    responses: { 200: answer("Changed"), ...refusals(413, 507) },
   }),
   async (c) => {
     const { endpoint_id } = c.req.valid("param")

@@ -183,7 +183,7 @@ eventTypes.openapi(
       headers: IdempotencyKey,
       body: { required: true, content: { "application/json": { schema: EventTypeIn } } },
     },
-    responses: { 201: answer("Created"), ...refusals(413) },
+    responses: { 201: answer("Created"), ...refusals(413, 507) },
   }),
   async (c) => {
     const { name, ...given } = c.req.valid("json")
@@ -227,7 +227,7 @@ eventTypes.openapi(
       params: z.object({ event_type_name: NewName }),
       body: { required: true, content: { "application/json": { schema: EventTypeUpdate } } },
     },
-    responses: { 200: answer("Replaced"), 201: answer("Created"), ...refusals(413) },
+    responses: { 200: answer("Replaced"), 201: answer("Created"), ...refusals(413, 507) },
   }),
   async (c) => {
     const { event_type_name: name } = c.req.valid("param")
@@ -249,7 +249,7 @@ eventTypes.openapi(
       params: EventTypePath,
       body: { required: true, content: { "application/json": { schema: EventTypePatch } } },
     },
-    responses: { 200: answer("Changed"), ...refusals(413) },
+    responses: { 200: answer("Changed"), ...refusals(413, 507) },
   }),
   async (c) => {
     const { event_type_name: name } = c.req.valid("param")

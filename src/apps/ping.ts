@@ -70,7 +70,7 @@ router.openapi(
         description: "Some results are still to come",
         content: { "application/json": { schema: Pinging } },
       },
-      ...orInText({ ...problems(404, 413), ...invalid }),
+      ...orInText({ ...problems(404, 413, 507), ...invalid }),
     },
   }),
   async (c) => {

@@ -11,6 +11,7 @@ import type { Remember } from "./idempotency.ts"
 import { type Page, type PageRequest, toPage, walkOf } from "./page.ts"
 import { enqueue } from "./pipeline/jobs.ts"
 import { removeAll } from "./removal.ts"
+import { requireSpace } from "./space.ts"
 
 export const UID_TAKEN = "Another application has this uid already"
 
@@ -78,7 +79,7 @@ export function insertApplication(application: Application, onlyIf: SQL): SQL {
 
 /**
  * Makes an application. If another one has its uid: answers that one with `getIfExists`, else refuses with
- * `conflict`.
+ * `conflict`. Refuses with `storage_full`, too.
  */
 export async function createApplication(
   deps: Deps,
@@ -87,6 +88,7 @@ export async function createApplication(
 ): Promise<CreatedApplication> {
   const { uid } = settings
   const { remember } = options
+  await requireSpace(deps, CATALOG)
   const db = deps.database(CATALOG)
   const application = draftApplication(deps, settings)
   const made = sql`EXISTS (SELECT 1 FROM applications WHERE id = ${application.id})`
@@ -102,7 +104,7 @@ export async function createApplication(
   return { application: other, created: false }
 }
 
-/** Changes what is named of an application. Refuses with `not_found` or `conflict` (uid). */
+/** Changes what is named of an application. Refuses with `not_found`, `conflict` (uid) or `storage_full`. */
 export async function changeApplication(
   deps: Deps,
   idOrUid: string,
@@ -112,6 +114,7 @@ export async function changeApplication(
   if (BUILT_IN.includes(id) && change.uid !== undefined && change.uid !== uid) {
     throw new EngineError("conflict", `The uid of this application is '${uid}' and stays so`)
   }
+  await requireSpace(deps, CATALOG)
   const changed = setOf({
     uid: change.uid,
     name: change.name,

@@ -10,6 +10,7 @@ import { EngineError, notFound } from "./errors.ts"
 import { isVisible, MAX_EVENT_TYPES, type Sight, tooManyTypes } from "./event-types.ts"
 import type { Remember } from "./idempotency.ts"
 import { type Page, type PageRequest, toPage, walkOf } from "./page.ts"
+import { requireSpace } from "./space.ts"
 
 export interface CatalogSettings {
   description: string
@@ -87,6 +88,7 @@ export async function createCatalogType(
   settings: CatalogSettings,
   remember?: Remember<CatalogType>,
 ): Promise<CatalogType> {
+  await requireSpace(deps, CATALOG)
   const now = deps.clock.now()
   const before = await findCatalogType(deps, name)
   if (before && !before.archived) throw new EngineError("conflict", TAKEN)
@@ -112,6 +114,7 @@ export async function replaceCatalogType(
   name: string,
   settings: CatalogSettings,
 ): Promise<{ type: CatalogType; created: boolean }> {
+  await requireSpace(deps, CATALOG)
   const now = deps.clock.now()
   const id = newId("eventType", now)
   await deps
@@ -122,12 +125,14 @@ export async function replaceCatalogType(
   return { type, created: type.id === id }
 }
 
-/** Changes what is named of an event type of the catalog; refuses with `not_found`. */
+/** Changes what is named of an event type of the catalog; refuses with `not_found`, or with `storage_full`. */
 export async function changeCatalogType(
   deps: Deps,
   name: string,
   change: Change<CatalogSettings>,
 ): Promise<CatalogType> {
+  const { archived, deprecated, ...texts } = change
+  if (Object.values(texts).some((text) => text !== undefined)) await requireSpace(deps, CATALOG)
   const changed = setOf({
     description: change.description,
     schemas: change.schemas && JSON.stringify(change.schemas),

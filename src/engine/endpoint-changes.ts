@@ -19,6 +19,7 @@ import { createEndpoint, subscribe } from "./new-endpoint.ts"
 import { nudgeOperations, operationalEvent } from "./operational-events.ts"
 import { earliestDue, readDue, refreshDueAt, scheduleDrain } from "./pipeline/due.ts"
 import { targetKey } from "./rules/target-url.ts"
+import { requireSpace } from "./space.ts"
 
 export interface EndpointChange extends Change<EndpointSettings> {
   applicationId: string
@@ -47,6 +48,7 @@ export async function changeEndpoint(deps: Deps, change: EndpointChange): Promis
   const { sight } = change
   const types =
     eventTypes && (await resolveEventTypes(deps, applicationId, eventTypes, { endpointId: id, sight }))
+  if (!isSwitch(change)) await requireSpace(deps, applicationId)
   const now = deps.clock.now()
   const changed = setOf({
     updated_at: now,
@@ -78,6 +80,12 @@ export async function changeEndpoint(deps: Deps, change: EndpointChange): Promis
   const [row] = found
   if (!row) throw notFound("Endpoint")
   return toEndpoint(row)
+}
+
+/** Whether a change does no more than enable or disable. */
+function isSwitch(change: EndpointChange): boolean {
+  const { applicationId, endpoint, ownOrigin, sight, disabled, ...settings } = change
+  return Object.values(settings).every((setting) => setting === undefined)
 }
 
 export interface EndpointReplacement extends Omit<EndpointSettings, "uid"> {

@@ -6,6 +6,7 @@ import { EngineError } from "./errors.ts"
 import { nudgeOperations, operationalEvent } from "./operational-events.ts"
 import { checkCustomHeaders, isHeaderName } from "./rules/headers.ts"
 import { seal, unseal } from "./seal.ts"
+import { requireSpace } from "./space.ts"
 
 type Headers = Readonly<Record<string, string>>
 
@@ -64,6 +65,7 @@ async function rewrite(
     if (!checked.ok) throw new EngineError("invalid", `${checked.header}: ${checked.message}`, "headers")
     const empty = Object.keys(edited).length === 0
     const resealed = empty ? null : await seal(deps.config, JSON.stringify(edited))
+    if ((resealed?.length ?? 0) > (sealed?.length ?? 0)) await requireSpace(deps, applicationId)
     const [, done = [], told] = await deps.database(applicationId).batch([
       sql`
         UPDATE endpoints SET headers = ${resealed}, updated_at = ${deps.clock.now()}

@@ -1,19 +1,17 @@
 import { type SQL, sql } from "drizzle-orm"
 
-import type { Db, Row, Statement } from "../db/client.ts"
+import type { Row, Statement } from "../db/client.ts"
 import { newId } from "../db/ids.ts"
 import type { Deps } from "../deps.ts"
 import { CATALOG } from "./built-in.ts"
 import { EngineError, notFound } from "./errors.ts"
 import { doneAtOnce } from "./pipeline/interest.ts"
 import { enqueue } from "./pipeline/jobs.ts"
-import { readState } from "./system-state.ts"
+import { requireSpace } from "./space.ts"
 
 export const MAX_PAYLOAD_BYTES = 256 * 1024
 /** The event type that needs no making: a directed event to try an endpoint with. */
 export const PING_TYPE = "svix.ping"
-/** From this share of the database's limit on, nothing new is accepted; deliveries go on. */
-const FULL = 0.95
 
 export interface Publication {
   applicationId: string
@@ -63,7 +61,7 @@ export async function publish(deps: Deps, publication: Publication): Promise<Pub
   if (new TextEncoder().encode(payload).byteLength > MAX_PAYLOAD_BYTES) {
     throw new EngineError("payload_too_large", `A payload has at most ${MAX_PAYLOAD_BYTES} bytes`)
   }
-  await refuseWhenFull(deps, db)
+  await requireSpace(deps, applicationId)
   const now = publication.at ?? deps.clock.now()
   const id = publication.eventId ?? newId("event", now)
   const channels = publication.channels ? JSON.stringify(publication.channels) : null
@@ -97,18 +95,6 @@ export async function publish(deps: Deps, publication: Publication): Promise<Pub
   if (!event) return { eventId: null, rows }
   if (event.dispatched_at === null) await enqueue(deps, { kind: "dispatch", applicationId, eventId: id })
   return { eventId: id, rows }
-}
-
-/** Refuses with `storage_full` while the database takes no more events; for what is published later. */
-export async function refuseWhenFull(deps: Deps, db: Db): Promise<void> {
-  // An isolate that has not asked this database anything yet goes by what the last sweep saw.
-  const bytes = db.sizeBytes() || (await readState(db, "database_bytes"))
-  if (bytes > FULL * deps.config.databaseLimitBytes) {
-    throw new EngineError(
-      "storage_full",
-      "The database is full: shorten RETENTION_DAYS or wait until events expire",
-    )
-  }
 }
 
 /** Selects another event of the application that has this uid. */

@@ -4,7 +4,14 @@ import type { Statement } from "../db/client.ts"
 import { newId } from "../db/ids.ts"
 import type { Deps } from "../deps.ts"
 import type { Change } from "./change.ts"
-import { type Endpoint, type EndpointSettings, refuseBadTarget, UID_TAKEN } from "./endpoints.ts"
+import {
+  type Endpoint,
+  type EndpointSettings,
+  hasRoomForEndpoint,
+  refuseBadTarget,
+  tooManyEndpoints,
+  UID_TAKEN,
+} from "./endpoints.ts"
 import { EngineError, notFound, orConflict } from "./errors.ts"
 import { resolveEventTypes, type Sight } from "./event-types.ts"
 import type { Remember } from "./idempotency.ts"
@@ -12,6 +19,7 @@ import { secretOrNew } from "./new-secret.ts"
 import { nudgeOperations, operationalEvent } from "./operational-events.ts"
 import { checkCustomHeaders } from "./rules/headers.ts"
 import { seal } from "./seal.ts"
+import { requireSpace } from "./space.ts"
 
 export interface NewEndpoint extends Change<EndpointSettings> {
   applicationId: string
@@ -42,8 +50,8 @@ export interface CreatedEndpoint {
 
 /**
  * Creates an endpoint of its own, whatever others have the same URL, with a secret and its subscriptions, in
- * one batch. Refuses with `refused_target`, `invalid` (headers, secret, event types), `conflict` (uid) or
- * `not_found` (application).
+ * one batch. Refuses with `refused_target`, `invalid` (headers, secret, event types), `conflict` (uid),
+ * `not_found` (application), `limit_reached` or `storage_full`.
  */
 export async function createEndpoint(
   deps: Deps,
@@ -59,6 +67,7 @@ export async function createEndpoint(
     input.eventTypes === null
       ? null
       : await resolveEventTypes(deps, applicationId, input.eventTypes, { sight: input.sight })
+  await requireSpace(deps, applicationId)
   const now = deps.clock.now()
   const endpoint: Endpoint = {
     id: input.endpointId ?? newId("endpoint", now),
@@ -76,11 +85,12 @@ export async function createEndpoint(
     updatedAt: now,
   }
   const { id } = endpoint
+  const application = sql`SELECT 1 FROM applications WHERE id = ${applicationId} AND removed_at IS NULL`
   const exists = sql`EXISTS (SELECT 1 FROM endpoints WHERE id = ${id})`
   const sealedSecret = await seal(deps.config, secret)
   const sealedHeaders =
     Object.keys(headers).length === 0 ? null : await seal(deps.config, JSON.stringify(headers))
-  const [, , , made = [], told] = await orConflict(
+  const [, , , made = [], owner = [], told] = await orConflict(
     deps.database(applicationId).batch([
       sql`
         INSERT INTO endpoints (id, application_id, uid, url, description, channels, metadata, headers,
@@ -89,20 +99,21 @@ export async function createEndpoint(
           ${endpoint.channels && JSON.stringify(endpoint.channels)}, ${JSON.stringify(endpoint.metadata)},
           ${sealedHeaders}, ${endpoint.throttleRate}, ${endpoint.version}, ${types === null ? now : null}, ${now}, ${now}, ${now},
           ${endpoint.disabledAt}, ${endpoint.disabledReason}
-        WHERE NOT ${exists}
-          AND EXISTS (SELECT 1 FROM applications WHERE id = ${applicationId} AND removed_at IS NULL)`,
+        WHERE NOT ${exists} AND EXISTS (${application}) AND ${hasRoomForEndpoint(deps, applicationId)}`,
       sql`
         INSERT INTO secrets (id, endpoint_id, sealed, created_at)
         SELECT ${newId("secret", now)}, ${id}, ${sealedSecret}, ${now} WHERE ${exists} ON CONFLICT DO NOTHING`,
       subscribe(deps, id, types ?? [], now),
       sql`SELECT 1 FROM endpoints WHERE id = ${id}`,
+      application,
       operationalEvent(deps, "endpoint.created", id, sql`true`),
       ...(input.statements ?? []),
       ...(remember ? [await remember({ endpoint, secret }, exists)] : []),
     ]),
     UID_TAKEN,
   )
-  if (made.length === 0) throw notFound("Application")
+  if (owner.length === 0) throw notFound("Application")
+  if (made.length === 0) throw tooManyEndpoints(deps)
   await nudgeOperations(deps, told)
   return { endpoint, secret }
 }

@@ -7,6 +7,7 @@ import { EngineError, notFound } from "./errors.ts"
 import { enqueue } from "./pipeline/jobs.ts"
 import { PING_EXPIRES_MS } from "./pipeline/ping.ts"
 import { describeError, describeStatus, type ErrorClass } from "./rules/outcome.ts"
+import { requireSpace } from "./space.ts"
 import { listSubscriptions, type Subscription } from "./subscriptions.ts"
 
 /** All payloads of one ping together: what an invocation can hold. */
@@ -40,7 +41,7 @@ export interface PingResult {
 /**
  * Sends a test event to every subscription of the applications (of one event type, if named): an event a type,
  * marked as a ping, with a delivery a subscription, attempted once by the queue `tasks`. Disabled endpoints are
- * pinged too. Answers null when there is no subscription; refuses with `payload_too_large`.
+ * pinged too. Answers null when there is no subscription; refuses with `payload_too_large` or `storage_full`.
  */
 export async function startPing(
   deps: Deps,
@@ -58,6 +59,7 @@ export async function startPing(
     parts.push({ applicationId, subscriptions, ...rowsOf(subscriptions, payload, now) })
   }
   if (parts.length === 0) return null
+  for (const { applicationId } of parts) await requireSpace(deps, applicationId)
   for (const { applicationId, subscriptions, events, deliveries } of parts) {
     await deps
       .database(applicationId)

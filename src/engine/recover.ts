@@ -7,6 +7,7 @@ import { EngineError } from "./errors.ts"
 import type { Remember } from "./idempotency.ts"
 import { earliestDue, endPause, readDue, scheduleDrain } from "./pipeline/due.ts"
 import { enqueue } from "./pipeline/jobs.ts"
+import { requireSpace } from "./space.ts"
 
 const DAY_MS = 24 * 3600 * 1000
 const MAX_DAYS = 14
@@ -46,6 +47,7 @@ export async function recover(
   const endpoint = await getEndpoint(deps, applicationId, input.endpoint)
   if (endpoint.disabledAt !== null)
     throw new EngineError("conflict", "The endpoint is disabled: enable it before recovering what it missed")
+  await requireSpace(deps, applicationId)
   const task: BackgroundTask = {
     id: newId("backgroundTask", now),
     task: "endpoint.recover",

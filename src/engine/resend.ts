@@ -7,6 +7,7 @@ import { getEvent } from "./event-log.ts"
 import type { Remember } from "./idempotency.ts"
 import { refreshDueAt } from "./pipeline/due.ts"
 import { enqueue } from "./pipeline/jobs.ts"
+import { requireSpace } from "./space.ts"
 
 /** What somebody wants to be attempted once more. */
 export interface Resend {
@@ -30,6 +31,7 @@ export async function resend(
     throw new EngineError("conflict", "The payload is expunged or expired: there is nothing to send any more")
   if (endpoint.disabledAt !== null)
     throw new EngineError("conflict", "The endpoint is disabled: enable it before sending to it")
+  await requireSpace(deps, applicationId)
   const asked = { eventId: event.id, endpointId: endpoint.id }
   const now = deps.clock.now()
   const isAsked = sql`EXISTS (

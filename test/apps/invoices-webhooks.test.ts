@@ -499,7 +499,7 @@ describe("the OpenAPI document", () => {
   const ALWAYS = ["401", "403", "421", "500", "503", "508"]
 
   it.each<[string, string, string, string, string[]]>([
-    ["post", "/register", "registerUrl", "Webhooks", ["200", "400", "409", "413", "415"]],
+    ["post", "/register", "registerUrl", "Webhooks", ["200", "400", "409", "413", "415", "507"]],
     ["post", "/unregister", "unregisterUrl", "Webhooks", ["200", "400", "404", "413", "415"]],
     ["post", "/events", "publishEvent", "Webhooks", ["202", "404", "413", "415", "422", "507"]],
     ["post", "/invoices", "createInvoice", "Invoices", ["201", "413", "415", "422", "507"]],

@@ -563,7 +563,7 @@ describe("the document", () => {
 
   it.each([
     ["get", "/event_type", "listUploadEventTypes", [200, 400]],
-    ["post", "/webhook/register", "registerUploadWebhook", [200, 400, 404, 413, 415]],
+    ["post", "/webhook/register", "registerUploadWebhook", [200, 400, 404, 409, 413, 415, 507]],
     ["post", "/upload_file/webhook_id/{webhook_id}", "uploadFile", [200, 400, 404, 408, 413, 415, 507]],
     ["get", "/uploads/{upload_id}", "getUpload", [200, 404]],
     ["get", "/uploads/{upload_id}/content", "downloadUpload", [200, 206, 304, 404, 416]],

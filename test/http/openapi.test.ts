@@ -61,10 +61,10 @@ const OPERATIONS: [operation: string, id: string, statuses: number[]][] = [
   ["GET /users", "listUsers", [200, 422, ...ALWAYS]],
   ["POST /users/messages", "sendMessage", [200, 400, 413, 415, 422, 507, ...ALWAYS]],
   ["GET /users/messages", "listMessages", [200, 400, 422, ...ALWAYS]],
-  ["POST /webhook", "registerWebhook", [200, 400, 404, 413, 415, 422, ...ALWAYS]],
+  ["POST /webhook", "registerWebhook", [200, 400, 404, 409, 413, 415, 422, 507, ...ALWAYS]],
   ["DELETE /webhook", "unregisterWebhook", [204, 404, 413, 415, 422, ...ALWAYS]],
   ["GET /webhooks", "listWebhooks", [200, 404, 422, ...ALWAYS]],
-  ["POST /ping", "pingWebhooks", [200, 202, 404, 413, 415, 422, ...ALWAYS]],
+  ["POST /ping", "pingWebhooks", [200, 202, 404, 413, 415, 422, 507, ...ALWAYS]],
   ["GET /ping/{ping_id}", "getPingResults", [200, 202, 404, 422, ...ALWAYS]],
 ]
 

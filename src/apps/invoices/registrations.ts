@@ -67,7 +67,7 @@ registrations.openapi(
           "application/json": { schema: Registered },
         },
       },
-      ...inText(problems(400, 409, 413)),
+      ...inText(problems(400, 409, 413, 507)),
     },
   }),
   async (c) => {

@@ -33,6 +33,7 @@ const DESCRIPTIONS = {
   403: "Open mode: the request comes from a page of another origin",
   404: "No such thing",
   408: "The upload took too long",
+  409: "The application has all the endpoints that it may have",
   413: "Larger than it may be",
   415: "The body is compressed, or encoded in another way",
   416: "No byte of the file is in that range; `Content-Range` tells its size",

@@ -102,7 +102,7 @@ registrations.openapi(
     request: { body: { required: true, content: { "application/json": { schema: NewRegistration } } } },
     responses: {
       200: { description: "Registered", content: { "application/json": { schema: Registration } } },
-      ...refusals(400, 404, 413),
+      ...refusals(400, 404, 409, 413, 507),
     },
   }),
   async (c) => {

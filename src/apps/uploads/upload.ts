@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi"
 
 import type { Deps } from "../../deps.ts"
-import { refuseWhenFull } from "../../engine/events.ts"
+import { requireSpace } from "../../engine/space.ts"
 import { refuseEncoded } from "../../http/json-body.ts"
 import { operation } from "../../http/operation.ts"
 import { Problem } from "../../http/problem.ts"
@@ -64,7 +64,7 @@ upload.openapi(
     const files = requireFiles(deps)
     const endpointId = await findEndpoint(deps, c.req.valid("param").webhook_id)
     if (endpointId === null) throw new Problem(404, null, "Webhook not found")
-    await refuseWhenFull(deps, deps.database(APPLICATION))
+    await requireSpace(deps, APPLICATION)
     const id = await receiveFile(deps, files, endpointId, c.req.raw)
     await requestProcessing(deps, id)
     const statusUrl = new URL(`/uploads/${id}`, c.req.url).href

@@ -77,7 +77,7 @@ webhooks.openapi(
     request: { body: { required: true, content: { "application/json": { schema: Webhook } } } },
     responses: {
       200: { description: "Registered", content: { "application/json": { schema: Registered } } },
-      ...problems(400, 404, 413),
+      ...problems(400, 404, 409, 413, 507),
       ...invalid,
     },
   }),
