@@ -270,7 +270,7 @@ describe("POST /api/v1/auth/logout", () => {
 describe("GET /api/v1/health", () => {
   it("answers 204 to anybody, and so does its ping", async () => {
     await svixFor(world, "no token at all").health.get()
-    for (const path of ["/api/v1/health", "/api/v1/health/ping", "/api/v1/health/"]) {
+    for (const path of ["/api/v1/health", "/api/v1/health/ping"]) {
       for (const method of ["GET", "HEAD"]) expect((await world.fetch(path, { method })).status).toBe(204)
     }
   })
