@@ -97,8 +97,8 @@ const EXPLANATIONS = [
   ["MessageIn", "transformationsParams is our own", "hidden by Svix: how its clients send a text as it is"],
   [
     "POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/secret/rotate",
-    "the status 20* is *",
-    "the hosted API answers the new secret with 200, and its newest clients need it",
+    "the status 200 is our own",
+    "the hosted API answers the new secret with 200, and its newest clients need it; older ones get 204",
   ],
   ["EndpointIn", "headers is our own", "sent by the official clients, as the hosted API has it"],
   [

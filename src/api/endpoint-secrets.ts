@@ -83,6 +83,7 @@ endpointSecrets.openapi(
     },
     responses: {
       200: { description: "The new secret", content: { "application/json": { schema: EndpointSecretOut } } },
+      204: { description: "Rotated; what Svix's clients of version 1 get" },
       ...refusals(400, 413),
     },
   }),
@@ -101,9 +102,17 @@ endpointSecrets.openapi(
         ),
       (secret) => ({ status: 200, body: toWire(secret) }),
     )
-    return c.json(body, 200)
+    return expectsNoBody(c.req.header("user-agent")) ? c.body(null, 204) : c.json(body, 200)
   },
 )
+
+/**
+ * Svix's document still says 204 here, and version 1 of its clients was made from it: those for Java, Kotlin and C#
+ * throw at any body, when the secret is rotated already. Version 2 throws where there is none.
+ */
+function expectsNoBody(userAgent = ""): boolean {
+  return userAgent.startsWith("svix-libs/1.")
+}
 
 function toWire(secret: string): z.infer<typeof EndpointSecretOut> {
   return { key: shownSecret(secret) }
