@@ -25,7 +25,7 @@ import {
   Metadata,
   MetadataIn,
   MetadataPatch,
-  Text,
+  Name,
   ThrottleRate,
   toTime,
   Uid,
@@ -35,7 +35,6 @@ const tags = ["Application"]
 const path = "/api/v1/app/{app_id}"
 
 const ApplicationUid = Uid.refine(isApplicationUid, "must not begin like an id: app_")
-const Name = Text.min(1)
 
 const settings = {
   name: Name,

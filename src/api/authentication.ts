@@ -17,6 +17,8 @@ import { refusals } from "./problems.ts"
 import { AppPath, FeatureFlag } from "./wire.ts"
 
 const MAX_FLAGS = 100
+/** They stand in the token, and a token in a header. */
+const MAX_FLAGS_CHARS = 4096
 
 const MIN_EXPIRY_SECONDS = 3600
 const MAX_EXPIRY_SECONDS = 7 * 24 * 3600
@@ -29,6 +31,10 @@ const AppPortalAccessFields = z
     featureFlags: z
       .array(FeatureFlag)
       .max(MAX_FLAGS)
+      .refine(
+        (flags) => flags.join("").length <= MAX_FLAGS_CHARS,
+        `must have at most ${MAX_FLAGS_CHARS} characters together`,
+      )
       .optional()
       .openapi({ uniqueItems: true, description: "Event types behind these flags are shown to the token" }),
     expiry: z

@@ -1,15 +1,16 @@
 import { z } from "@hono/zod-openapi"
 
 import { type Endpoint, isEndpointUid } from "../engine/endpoints.ts"
+import { MAX_EVENT_TYPES } from "../engine/event-types.ts"
 import { keyed } from "../http/keyed.ts"
 import { input } from "./input.ts"
 import {
   Channel,
+  Description,
   EventTypeName,
   Metadata,
   MetadataIn,
   MetadataPatch,
-  Text,
   ThrottleRate,
   toTime,
   Uid,
@@ -22,9 +23,13 @@ const EndpointUid = Uid.refine(isEndpointUid, "must not begin like an id: ep_")
 const Url = z.string().min(1).max(65_536).openapi({ format: "uri" })
 
 /** A list without order whose repetitions do not count. */
-function setOf<Item extends z.ZodType<string>>(item: Item, most?: number) {
-  const list = most === undefined ? z.array(item).min(1) : z.array(item).min(1).max(most)
-  return list.transform((items) => [...new Set<string>(items)]).openapi({ uniqueItems: true })
+function setOf<Item extends z.ZodType<string>>(item: Item, most: number) {
+  return z
+    .array(item)
+    .min(1)
+    .max(most)
+    .transform((items) => [...new Set<string>(items)])
+    .openapi({ uniqueItems: true })
 }
 
 const Version = z.number().int().min(1).max(65_535)
@@ -36,7 +41,7 @@ const unsupported = { secret: null, headers: null }
 
 const settings = {
   url: Url,
-  description: Text.default(""),
+  description: Description.default(""),
   uid: EndpointUid.nullish(),
   throttleRate: ThrottleRate.nullish(),
   version: Version.nullish().openapi({
@@ -44,7 +49,7 @@ const settings = {
     description: "A number of your own, kept and answered; 1 if not given",
   }),
   disabled: z.boolean().default(false),
-  eventTypes: setOf(EventTypeName)
+  eventTypes: setOf(EventTypeName, MAX_EVENT_TYPES)
     .nullish()
     .openapi({ description: "What the endpoint gets; null or nothing: every type there is and will be" }),
   channels: setOf(Channel, MAX_CHANNELS).nullish().openapi({
@@ -89,7 +94,7 @@ const EndpointPatchFields = z
   .object({
     ...settings,
     url: Url.optional(),
-    description: Text.optional(),
+    description: Description.optional(),
     version: Version.optional().openapi({ deprecated: true }),
     disabled: z.boolean().optional(),
     metadata: MetadataPatch.optional(),

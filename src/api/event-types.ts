@@ -22,7 +22,7 @@ import { createRouter } from "../http/router.ts"
 import { input } from "./input.ts"
 import { Iterator, Limit, listOf, Ordering, toList, toPageRequest } from "./page.ts"
 import { refusals } from "./problems.ts"
-import { EventTypeName, FeatureFlag, Flag, Text, toTime, UNNAMEABLE } from "./wire.ts"
+import { atMost, Description, EventTypeName, FeatureFlag, Flag, toTime, UNNAMEABLE } from "./wire.ts"
 
 const tags = ["Event Type"]
 const path = "/api/v1/event-type/{event_type_name}"
@@ -42,8 +42,12 @@ const schemasInDocument = {
 
 const Schemas = keyed(JsonObject).openapi(schemasInDocument)
 
+const MAX_SCHEMAS_BYTES = 128 * 1024
+const [isSmall, tooLarge] = atMost(MAX_SCHEMAS_BYTES)
+
 /** Schemas as they are given: each one must be such that it can be applied. */
 const SchemasIn = keyed(JsonObject)
+  .refine((schemas) => isSmall(JSON.stringify(schemas)), { error: tooLarge, abort: true })
   .superRefine((schemas, ctx) => {
     for (const [version, schema] of Object.entries(schemas)) {
       const flaw = flawOf(schema)
@@ -59,7 +63,7 @@ const EnforceSchema = z
   .openapi({ description: "Whether messages that do not fit the newest schema are refused" })
 
 const settings = {
-  description: Text,
+  description: Description,
   archived: z.boolean().default(false),
   deprecated: z.boolean().default(false),
   schemas: SchemasIn.nullish().openapi({ type: ["object", "null"] }),
@@ -86,7 +90,7 @@ const EventTypePatch = input(
   z
     .object({
       ...settings,
-      description: Text.optional(),
+      description: Description.optional(),
       archived: z.boolean().optional(),
       deprecated: z.boolean().optional(),
       enforceSchema: EnforceSchema.optional(),

@@ -29,17 +29,29 @@ export const Channel = z
   .string()
   .regex(/^[a-zA-Z0-9\-_.]+$/, "must be letters, digits, and -_.")
   .max(128)
-const MAX_METADATA_CHARS = 4096
+const MAX_NAME_CHARS = 256
+const MAX_DESCRIPTION_BYTES = 4 * 1024
+const MAX_METADATA_KEYS = 50
+const MAX_METADATA_KEY_CHARS = 64
+const MAX_METADATA_VALUE_BYTES = 1024
 export const Metadata = z.record(z.string(), z.string())
 /** Metadata as a change gives it; null means none. */
-export const MetadataPatch = keyed(z.string())
+export const MetadataPatch = keyed(z.string().refine(...atMost(MAX_METADATA_VALUE_BYTES)))
   .nullable()
   .transform((metadata) => metadata ?? {})
   .refine(
-    (metadata) => JSON.stringify(metadata).length <= MAX_METADATA_CHARS,
-    `must have at most ${MAX_METADATA_CHARS} characters as JSON`,
+    (metadata) => Object.keys(metadata).length <= MAX_METADATA_KEYS,
+    `must have at most ${MAX_METADATA_KEYS} keys`,
   )
-  .openapi({ type: ["object", "null"], additionalProperties: { type: "string" } })
+  .refine(
+    (metadata) => Object.keys(metadata).every((key) => key.length <= MAX_METADATA_KEY_CHARS),
+    `must have keys of at most ${MAX_METADATA_KEY_CHARS} characters`,
+  )
+  .openapi({
+    type: ["object", "null"],
+    maxProperties: MAX_METADATA_KEYS,
+    additionalProperties: { type: "string", maxLength: MAX_METADATA_VALUE_BYTES },
+  })
 export const MetadataIn = MetadataPatch.default({}).openapi({ default: {} })
 /** A switch in the query: off unless it is `true`. */
 export const Flag = z
@@ -48,7 +60,9 @@ export const Flag = z
   .transform((text) => text === "true")
   .openapi({ type: "boolean", default: false })
 /** Text without control characters but white space. */
-export const Text = z.string().refine((text) => !hasControls(text), "must not have control characters")
+const Text = z.string().refine((text) => !hasControls(text), "must not have control characters")
+export const Name = Text.min(1).max(MAX_NAME_CHARS)
+export const Description = Text.max(MAX_DESCRIPTION_BYTES).refine(...atMost(MAX_DESCRIPTION_BYTES))
 export const ThrottleRate = z.number().int().min(1).max(65_535)
 /** RFC 3339, and as some languages print it: `2026-11-25 14:57:07 UTC`, or without seconds where they are none. */
 const TIME = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d)(?:(:\d\d)(\.\d+)?)? ?(Z|UTC|[+-]\d\d:?\d\d)$/i
@@ -70,6 +84,11 @@ export const DateTime = z
     return z.NEVER
   })
   .openapi({ type: "string", format: "date-time" })
+
+/** For `refine`: the text takes at most so many bytes as it is stored. */
+export function atMost(bytes: number): [(text: string) => boolean, string] {
+  return [(text) => new TextEncoder().encode(text).byteLength <= bytes, `must have at most ${bytes} bytes`]
+}
 
 function hasControls(text: string): boolean {
   return /[^\P{Cc}\n\r\t\v\f]/u.test(text)

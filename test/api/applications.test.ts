@@ -61,12 +61,12 @@ describe("creating an application", () => {
     ["uid", { name: "Acme", uid: "app_like_an_id" }],
     ["throttleRate", { name: "Acme", throttleRate: 0 }],
     ["throttleRate", { name: "Acme", throttleRate: 65_536 }],
-    ["metadata", { name: "Acme", metadata: { long: "x".repeat(4096) } }],
+    ["metadata", { name: "Acme", metadata: { long: "x".repeat(1025) } }],
   ])("refuses a bad %s: %j", async (field, json) => {
     const response = await callApi(world, "/api/v1/app", { json })
     expect(response.status).toBe(422)
     const { detail } = await response.json<{ detail: { loc: string[] }[] }>()
-    expect(detail[0]?.loc).toEqual(["body", field])
+    expect(detail[0]?.loc.slice(0, 2)).toEqual(["body", field])
   })
 
   it("refuses a uid that another one has", async () => {
