@@ -1,11 +1,15 @@
-// A real webhook receiver on this machine, for the demo and the system tests.
+// A real webhook receiver on this machine, for npm run receive, the demo and the system tests.
 import { createServer } from "node:http"
 import { text } from "node:stream/consumers"
 
 /** @typedef {{ path: string, headers: Record<string, string>, body: string, at: number }} Arrival */
 
-/** Takes every POST, remembers it, and answers 200 unless told otherwise. */
-export async function startReceiver(port = 0) {
+/**
+ * Takes every POST, remembers it, tells of it, and answers 200 unless told otherwise. Rejects as `listen` does.
+ * @param {number} [port]
+ * @param {{ status?: number, onArrival?: (request: Arrival) => void }} [options]
+ */
+export async function startReceiver(port = 0, { status = 200, onArrival = () => {} } = {}) {
   /** @type {Arrival[]} */
   const requests = []
   const waiting = new Set()
@@ -16,12 +20,14 @@ export async function startReceiver(port = 0) {
   })
   async function receive(request, response) {
     const body = await text(request)
-    requests.push({ path: request.url, headers: request.headers, body, at: Date.now() })
+    const arrived = { path: request.url, headers: request.headers, body, at: Date.now() }
+    requests.push(arrived)
+    onArrival(arrived)
     for (const look of waiting) look()
-    response.writeHead(statuses.shift() ?? 200, { "content-type": "application/json" })
+    response.writeHead(statuses.shift() ?? status, { "content-type": "application/json" })
     response.end(JSON.stringify({ received: true }))
   }
-  await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve))
+  await new Promise((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve))
 
   /**
    * The first `count` requests that fit, once they have all arrived.
