@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi"
 
+import { EXAMPLES, type Example } from "../http/examples.ts"
 import { type Dialect, wholeOf, withEncoding } from "../http/router.ts"
 
 const HttpErrorOut = z.object({ code: z.string(), detail: z.string() }).openapi("HttpErrorOut", {
@@ -34,6 +35,12 @@ const DESCRIPTIONS = {
 
 type Status = keyof typeof DESCRIPTIONS
 
+const SAID: Readonly<Record<Status, Required<Example>>> = {
+  ...EXAMPLES,
+  400: { code: "limit_reached", detail: "10 old secrets still sign: rotate again when one has expired" },
+  404: { code: "not_found", detail: "Application not found" },
+}
+
 /** What every operation of the API may answer besides its own, in Svix's document and here. */
 const ALWAYS = [401, 403, 404, 409, 421, 429, 500, 503, 508] as const
 
@@ -41,7 +48,7 @@ const ALWAYS = [401, 403, 404, 409, 421, 429, 500, 503, 508] as const
 export function refusals<S extends Status = never>(...statuses: S[]) {
   const entry = (status: Status) => ({
     description: DESCRIPTIONS[status],
-    content: { "application/json": { schema: HttpErrorOut } },
+    content: { "application/json": { schema: HttpErrorOut, example: SAID[status] } },
   })
   const all = withEncoding([...ALWAYS, ...statuses])
   const entries = Object.fromEntries(all.map((status) => [status, entry(status)])) as {
@@ -51,7 +58,12 @@ export function refusals<S extends Status = never>(...statuses: S[]) {
     ...entries,
     422: {
       description: "The input does not fit; each entry says where and what to change",
-      content: { "application/json": { schema: HTTPValidationError } },
+      content: {
+        "application/json": {
+          schema: HTTPValidationError,
+          example: { detail: [{ loc: ["body", "url"], msg: "Field required", type: "missing" }] },
+        },
+      },
     },
   }
 }

@@ -5,6 +5,7 @@ import type { Context } from "hono"
 import type { Deps } from "../deps.ts"
 import { getPingResults, type Ping, pendingPings, startPing } from "../engine/pings.ts"
 import type { Subscription } from "../engine/subscriptions.ts"
+import { telling } from "../http/examples.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { JsonObject } from "../http/keyed.ts"
 import { operation } from "../http/operation.ts"
@@ -70,7 +71,12 @@ router.openapi(
         description: "Some results are still to come",
         content: { "application/json": { schema: Pinging } },
       },
-      ...orInText({ ...problems(404, 413, 507), ...invalid }),
+      ...orInText({
+        ...telling(problems(404, 413, 507), {
+          404: { detail: "Event 'user_registered' has no registered URLs." },
+        }),
+        ...invalid,
+      }),
     },
   }),
   async (c) => {
@@ -119,7 +125,7 @@ router.openapi(
         description: "Some results are still to come",
         content: { "application/json": { schema: Pinging } },
       },
-      ...problems(404),
+      ...telling(problems(404), { 404: { code: "not_found", detail: "Ping not found" } }),
       ...invalid,
     },
   }),

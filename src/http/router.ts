@@ -5,6 +5,7 @@ import { getPath, getPathNoStrict } from "hono/utils/url"
 import type { Deps } from "../deps.ts"
 import type { Application } from "../engine/applications.ts"
 import type { Principal } from "./access.ts"
+import { EXAMPLES, type Example } from "./examples.ts"
 import { fromZod, type InputIssue, type Problem } from "./problem.ts"
 
 export interface AppEnv {
@@ -96,6 +97,13 @@ const DESCRIPTIONS = {
 
 type Status = keyof typeof DESCRIPTIONS
 
+const SAID: Readonly<Record<Status, Example>> = {
+  ...EXAMPLES,
+  400: { detail: "Username already exists" },
+  404: { code: "not_found", detail: "Invoice not found" },
+  409: { code: "conflict", detail: "The invoice is paid already" },
+}
+
 /** What every route can answer besides its own, for `responses` of `createRoute`. */
 const ALWAYS = [401, 403, 421, 500, 503, 508] as const
 
@@ -108,7 +116,7 @@ export function withEncoding<S extends number>(statuses: readonly S[]): (S | 415
 export function problems<S extends Status>(...statuses: S[]) {
   const entry = (status: Status) => ({
     description: DESCRIPTIONS[status],
-    content: { "application/json": { schema: Refused } },
+    content: { "application/json": { schema: Refused, example: SAID[status] } },
   })
   const all = withEncoding([...ALWAYS, ...statuses])
   return Object.fromEntries(all.map((status) => [status, entry(status)])) as {
@@ -120,6 +128,11 @@ export function problems<S extends Status>(...statuses: S[]) {
 export const invalid = {
   422: {
     description: "The input does not fit; each entry says where and what to change",
-    content: { "application/json": { schema: InvalidInput } },
+    content: {
+      "application/json": {
+        schema: InvalidInput,
+        example: { detail: [{ loc: ["body", "url"], msg: "Field required", type: "missing" }] },
+      },
+    },
   },
 } as const

@@ -33,11 +33,19 @@ interface Entry<Content extends object = object> {
 }
 type Responses = Record<number, Entry>
 
+/** What an entry's example says, as a sentence. */
+function sentenceFor({ content }: Entry): typeof SENTENCE | { "text/plain": object } {
+  const { "application/json": json } = content as { "application/json"?: { example?: { detail?: unknown } } }
+  const detail = json?.example?.detail
+  if (typeof detail !== "string") return SENTENCE
+  return { "text/plain": { ...SENTENCE["text/plain"], example: detail } }
+}
+
 /** The same entries for `responses`, in plain sentences. */
 export function inText<R extends Responses>(responses: R) {
-  const entries = Object.entries(responses).map(([status, { description }]) => [
+  const entries = Object.entries(responses).map(([status, entry]) => [
     status,
-    { description, content: SENTENCE },
+    { description: entry.description, content: sentenceFor(entry) },
   ])
   return Object.fromEntries(entries) as {
     [S in keyof R]: { description: string; content: typeof SENTENCE }
@@ -46,9 +54,9 @@ export function inText<R extends Responses>(responses: R) {
 
 /** The same entries for `responses`, in plain sentences too, for who asks for text. */
 export function orInText<R extends Responses>(responses: R) {
-  const entries = Object.entries(responses).map(([status, { description, content }]) => [
+  const entries = Object.entries(responses).map(([status, entry]) => [
     status,
-    { description, content: { ...content, ...SENTENCE } },
+    { description: entry.description, content: { ...entry.content, ...sentenceFor(entry) } },
   ])
   return Object.fromEntries(entries) as {
     [S in keyof R]: {

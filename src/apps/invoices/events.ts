@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi"
-
+import { telling } from "../../http/examples.ts"
 import { IdempotencyKey, idempotent } from "../../http/idempotency.ts"
 import { jsonBody } from "../../http/json-body.ts"
 import { JsonObject } from "../../http/keyed.ts"
@@ -34,7 +34,9 @@ events.openapi(
     },
     responses: {
       202: { description: "On its way", content: { "application/json": { schema: Accepted } } },
-      ...problems(404, 413, 507),
+      ...telling(problems(404, 413, 507), {
+        404: { code: "not_found", detail: "Event type 'myEvent' not found" },
+      }),
       ...invalid,
     },
   }),

@@ -2,6 +2,7 @@ import { z } from "@hono/zod-openapi"
 import type { Context } from "hono"
 import { EngineError } from "../../engine/errors.ts"
 import { registerUrl, unregisterUrl } from "../../engine/registrations.ts"
+import { telling } from "../../http/examples.ts"
 import { jsonBody } from "../../http/json-body.ts"
 import { operation } from "../../http/operation.ts"
 import { Problem } from "../../http/problem.ts"
@@ -67,7 +68,15 @@ registrations.openapi(
           "application/json": { schema: Registered },
         },
       },
-      ...inText(problems(400, 409, 413, 507)),
+      ...inText(
+        telling(problems(400, 409, 413, 507), {
+          400: { detail: 'The field "url" is missing.' },
+          409: {
+            detail:
+              "The application has 1000 endpoints already: remove one, or raise MAX_ENDPOINTS_PER_APPLICATION",
+          },
+        }),
+      ),
     },
   }),
   async (c) => {
@@ -100,7 +109,12 @@ registrations.openapi(
     request: { body: { required: true, content: { "application/json": { schema: Registration } } } },
     responses: {
       200: { description: "Removed", content: html('Webhook for "myEvent" unregistered successfully') },
-      ...inText(problems(400, 404, 413)),
+      ...inText(
+        telling(problems(400, 404, 413), {
+          400: { detail: 'The field "url" is missing.' },
+          404: { detail: "This URL is not registered for this event." },
+        }),
+      ),
     },
   }),
   async (c) => {

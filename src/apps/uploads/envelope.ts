@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi"
 
+import { EXAMPLES, type Example } from "../../http/examples.ts"
 import { TOO_DEEP } from "../../http/json-body.ts"
 import { type Dialect, withEncoding } from "../../http/router.ts"
 
@@ -46,13 +47,29 @@ const DESCRIPTIONS = {
 
 type Status = keyof typeof DESCRIPTIONS
 
+const SAID: Readonly<Record<Status, Example>> = {
+  ...EXAMPLES,
+  400: { detail: "No file part" },
+  404: { detail: "Webhook not found" },
+  408: { detail: "The upload took so long that it was given up; send the file again" },
+  409: {
+    detail: "The application has 1000 endpoints already: remove one, or raise MAX_ENDPOINTS_PER_APPLICATION",
+  },
+  413: { detail: "The file has at most 26214400 bytes" },
+  416: { detail: "The file has 1024 bytes" },
+}
+
+function refused({ detail }: Example) {
+  return { message: detail, data: {}, error: true }
+}
+
 const ALWAYS = [401, 403, 421, 500, 503, 508] as const
 
 /** Entries for `responses`: the given error statuses and those that every route can answer. */
 export function refusals<S extends Status>(...statuses: S[]) {
   const entry = (status: Status) => ({
     description: DESCRIPTIONS[status],
-    content: { "application/json": { schema: Refused } },
+    content: { "application/json": { schema: Refused, example: refused(SAID[status]) } },
   })
   const all = withEncoding([...ALWAYS, ...statuses])
   return Object.fromEntries(all.map((status) => [status, entry(status)])) as {

@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi"
-
+import { telling } from "../../http/examples.ts"
 import { IdempotencyKey, idempotent } from "../../http/idempotency.ts"
 import { jsonBody } from "../../http/json-body.ts"
 import { operation } from "../../http/operation.ts"
@@ -62,7 +62,7 @@ messages.openapi(
     },
     responses: {
       200: { description: "Sent", content: { "application/json": { schema: Message } } },
-      ...problems(400, 413, 507),
+      ...telling(problems(400, 413, 507), { 400: { detail: REFUSALS["no sender"] } }),
       ...invalid,
     },
   }),
@@ -99,7 +99,7 @@ messages.openapi(
         description: "A page of messages",
         content: { "application/json": { schema: z.array(Message) } },
       },
-      ...problems(400),
+      ...telling(problems(400), { 400: { detail: REFUSALS["no recipient"] } }),
       ...invalid,
     },
   }),

@@ -3,6 +3,7 @@ import { EngineError } from "../../engine/errors.ts"
 import { getEventType, listEventTypes } from "../../engine/event-types.ts"
 import { registerUrl, unregisterUrl } from "../../engine/registrations.ts"
 import { listSubscriptions } from "../../engine/subscriptions.ts"
+import { telling } from "../../http/examples.ts"
 import { jsonBody } from "../../http/json-body.ts"
 import { operation } from "../../http/operation.ts"
 import { invalidInput, Problem } from "../../http/problem.ts"
@@ -77,7 +78,17 @@ webhooks.openapi(
     request: { body: { required: true, content: { "application/json": { schema: Webhook } } } },
     responses: {
       200: { description: "Registered", content: { "application/json": { schema: Registered } } },
-      ...problems(400, 404, 409, 413, 507),
+      ...telling(problems(400, 404, 409, 413, 507), {
+        400: {
+          detail: "Webhook URL 'http://example.com/webhook' already exists for event 'user_registered'",
+        },
+        404: { detail: "Event 'unknown' not found" },
+        409: {
+          code: "limit_reached",
+          detail:
+            "The application has 1000 endpoints already: remove one, or raise MAX_ENDPOINTS_PER_APPLICATION",
+        },
+      }),
       ...invalid,
     },
   }),
@@ -119,7 +130,13 @@ webhooks.openapi(
     path: "/webhook",
     middleware: [jsonBody()],
     request: { body: { required: true, content: { "application/json": { schema: Webhook } } } },
-    responses: { 204: { description: "Removed" }, ...problems(404, 413), ...invalid },
+    responses: {
+      204: { description: "Removed" },
+      ...telling(problems(404, 413), {
+        404: { detail: "Webhook URL 'http://example.com/webhook' not found for event 'user_registered'" },
+      }),
+      ...invalid,
+    },
   }),
   async (c) => {
     const { event, url } = c.req.valid("json")
@@ -149,7 +166,7 @@ webhooks.openapi(
         description: "Every event, or the one named",
         content: { "application/json": { schema: Webhooks } },
       },
-      ...problems(404),
+      ...telling(problems(404), { 404: { detail: "Event 'user_registered' has no registered URLs." } }),
       ...invalid,
     },
   }),
