@@ -90,6 +90,12 @@ const EXPLANATIONS = [
 
   ["EventType*", "enforceSchema is our own", "an event type may ask that messages fit its newest schema"],
   // What Svix's document hides, and its server takes and answers all the same.
+  ["HttpErrorOut", "hint is our own", "what to do about a token that is not taken, beside Svix's words"],
+  [
+    "POST /api/v1/auth/dashboard-access/{app_id}",
+    "an operation of our own",
+    "hidden by Svix: the older name of app-portal-access",
+  ],
   ["ApplicationOut", "rateLimit is our own", "hidden by Svix: the older name of throttleRate, for version 1"],
   ["*EndpointOut", "rateLimit is our own", "hidden by Svix: the older name of throttleRate, for version 1"],
   ["*EndpointOut", "filterTypes is our own", "hidden by Svix: the older name of eventTypes, for version 1"],

@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi"
+import type { Context } from "hono"
 
 import type { Deps } from "../deps.ts"
 import { findApplication } from "../engine/applications.ts"
@@ -8,7 +9,7 @@ import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { operation } from "../http/operation.ts"
 import { Problem } from "../http/problem.ts"
-import { createRouter } from "../http/router.ts"
+import { type AppEnv, createRouter } from "../http/router.ts"
 import { issueToken, readToken } from "../http/tokens.ts"
 import { getOrCreateApplication } from "./application-along.ts"
 import { ApplicationIn } from "./applications.ts"
@@ -82,27 +83,30 @@ authentication.openapi(
       ...refusals(413, 507),
     },
   }),
-  async (c) => {
-    const { deps } = c.var
-    const { app_id } = c.req.valid("param")
-    const { application: missing, featureFlags = [], expiry } = c.req.valid("json")
-    const lifetimeMs = (expiry ?? MAX_EXPIRY_SECONDS) * 1000
-    const { body } = await idempotent(
-      c,
-      { applicationId: CATALOG, ids: async () => [(await findApplication(deps, app_id))?.id ?? ""] },
-      async () => {
-        const application = await getOrCreateApplication(deps, app_id, missing)
-        return issueToken(deps, application.id, { featureFlags: [...new Set(featureFlags)], lifetimeMs })
-      },
-      (token: string) => ({
-        status: 200,
-        body: { token, url: portalUrl(c.req.url, deps.config.publicUrl, token) },
-      }),
-      // One that was logged out, has expired or whose application is gone is not handed out again.
-      ({ token }) => isAlive(deps, token),
-    )
-    return c.json(body, 200)
-  },
+  async (c) => c.json(await grantAccess(c, c.req.valid("param").app_id, c.req.valid("json")), 200),
+)
+
+authentication.openapi(
+  operation({
+    operationId: "v1.authentication.dashboard-access",
+    deprecated: true,
+    makesApplication: true,
+    tags: ["Authentication"],
+    summary: "As app-portal-access, under its older name",
+    method: "post",
+    path: "/api/v1/auth/dashboard-access/{app_id}",
+    middleware: [jsonBody({ emptyIs: "{}" })],
+    request: {
+      params: AppPath,
+      headers: IdempotencyKey,
+      body: { required: false, content: { "application/json": { schema: AppPortalAccessIn } } },
+    },
+    responses: {
+      200: { description: "The token", content: { "application/json": { schema: AppPortalAccessOut } } },
+      ...refusals(413, 507),
+    },
+  }),
+  async (c) => c.json(await grantAccess(c, c.req.valid("param").app_id, c.req.valid("json")), 200),
 )
 
 authentication.openapi(
@@ -127,6 +131,30 @@ authentication.openapi(
     return c.body(null, 204)
   },
 )
+
+async function grantAccess(
+  c: Context<AppEnv>,
+  idOrUid: string,
+  { application: missing, featureFlags = [], expiry }: z.infer<typeof AppPortalAccessIn>,
+): Promise<z.infer<typeof AppPortalAccessOut>> {
+  const { deps } = c.var
+  const lifetimeMs = (expiry ?? MAX_EXPIRY_SECONDS) * 1000
+  const { body } = await idempotent(
+    c,
+    { applicationId: CATALOG, ids: async () => [(await findApplication(deps, idOrUid))?.id ?? ""] },
+    async () => {
+      const application = await getOrCreateApplication(deps, idOrUid, missing)
+      return issueToken(deps, application.id, { featureFlags: [...new Set(featureFlags)], lifetimeMs })
+    },
+    (token: string) => ({
+      status: 200,
+      body: { token, url: portalUrl(c.req.url, deps.config.publicUrl, token) },
+    }),
+    // One that was logged out, has expired or whose application is gone is not handed out again.
+    ({ token }) => isAlive(deps, token),
+  )
+  return body
+}
 
 async function isAlive(deps: Deps, text: string): Promise<boolean> {
   const token = await readToken(deps, text)

@@ -3,9 +3,13 @@ import { z } from "@hono/zod-openapi"
 import { EXAMPLES, type Example } from "../http/examples.ts"
 import { type Dialect, wholeOf, withEncoding } from "../http/router.ts"
 
-const HttpErrorOut = z.object({ code: z.string(), detail: z.string() }).openapi("HttpErrorOut", {
-  example: { code: "not_found", detail: "Application not found" },
-})
+const HttpErrorOut = z
+  .object({
+    code: z.string(),
+    detail: z.string(),
+    hint: z.string().optional().openapi({ description: "What to do about a token that is not taken" }),
+  })
+  .openapi("HttpErrorOut", { example: { code: "not_found", detail: "Application not found" } })
 
 const ValidationErrorItem = z
   .object({ loc: z.array(z.string()), msg: z.string(), type: z.string() })
@@ -70,12 +74,16 @@ export function refusals<S extends Status = never>(...statuses: S[]) {
 
 const CODES: Record<number, string> = { 404: "not_found", 405: "method_not_allowed" }
 
+/** What Svix's server says, whatever is wrong with the token, and its clients look for. */
+const INVALID_TOKEN = "Invalid token"
+
 /** Svix's shapes: always a code and a detail, and for input that does not fit a list of places. */
 export const dialect: Dialect = (c, problem) => {
   const { issues, headers = {} } = problem.extra
   for (const [name, value] of Object.entries(headers)) c.header(name, value)
   if (problem.status !== 422) {
     const code = problem.code ?? CODES[problem.status] ?? "refused"
+    if (problem.status === 401) return c.json({ code, detail: INVALID_TOKEN, hint: problem.detail }, 401)
     return c.json({ code, detail: problem.detail }, problem.status)
   }
   const places = issues ?? [wholeOf(problem)]

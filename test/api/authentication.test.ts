@@ -30,7 +30,7 @@ async function refusal(work: Promise<unknown>): Promise<{ status: number; body: 
   return { status: error.code, body: error.body }
 }
 
-const UNAUTHORIZED = { code: "unauthorized", detail: expect.any(String) }
+const UNAUTHORIZED = { code: "unauthorized", detail: "Invalid token", hint: expect.any(String) }
 const FORBIDDEN = { code: "authorization", detail: expect.any(String) }
 
 describe("POST /api/v1/auth/app-portal-access/{app_id}", () => {
@@ -118,7 +118,52 @@ describe("POST /api/v1/auth/app-portal-access/{app_id}", () => {
   })
 })
 
+describe("POST /api/v1/auth/dashboard-access/{app_id}", () => {
+  const path = "/api/v1/auth/dashboard-access/acme"
+  const headers = { authorization: `Bearer ${TOKEN}` }
+
+  it("is the older name of app-portal-access, and needs no body", async () => {
+    const bodies = [{}, { body: "{}", headers: { ...headers, "content-type": "application/json" } }]
+    for (const init of bodies) {
+      const response = await callApi(world, path, { method: "POST", headers, ...init })
+      expect(response.status).toBe(200)
+      const { token, url } = await response.json<{ token: string; url: string }>()
+      expect(new URL(url).hash).toContain(token)
+      expect((await svixFor(world, token).application.get("acme")).name).toBe("Acme")
+    }
+  })
+
+  it("takes and refuses what app-portal-access does, and no token of an application", async () => {
+    const post = (json: object, bearer = TOKEN) =>
+      callApi(world, path, { json, headers: { authorization: `Bearer ${bearer}` } })
+    expect((await post({ expiry: 3600 })).status).toBe(200)
+    expect((await post({ readOnly: true })).status).toBe(422)
+    expect((await post({}, await tokenFor("acme"))).status).toBe(403)
+    const missing = "/api/v1/auth/dashboard-access/nobody"
+    expect((await callApi(world, missing, { method: "POST", headers })).status).toBe(404)
+  })
+})
+
 describe("the token of an application", () => {
+  it.each([3600, 86_400, 604_800])("ends after the %d seconds that were asked for", async (expiry) => {
+    const { token } = await svixFor(world, TOKEN).authentication.appPortalAccess("acme", { expiry })
+    world.clock.advance(expiry * 1000 - 2000)
+    expect((await svixFor(world, token).application.get("acme")).uid).toBe("acme")
+    world.clock.advance(2000)
+    expect((await refusal(svixFor(world, token).application.get("acme"))).status).toBe(401)
+  })
+
+  it.each([0, 3599, 604_801, 7200.5, "7200"])("is refused for %j seconds", async (expiry) => {
+    const response = await callApi(world, "/api/v1/auth/app-portal-access/acme", {
+      json: { expiry },
+      headers: { authorization: `Bearer ${TOKEN}` },
+    })
+    expect([response.status, await response.json()]).toMatchObject([
+      422,
+      { detail: [{ loc: ["body", "expiry"] }] },
+    ])
+  })
+
   it("cannot subscribe to what it cannot see, nor learn that it is there: in every way to set a filter", async () => {
     const operator = svixFor(world, TOKEN)
     await operator.application.create({ name: "Seer", uid: "seer" })
@@ -287,6 +332,19 @@ describe("GET /api/v1/health", () => {
 })
 
 describe("refusals", () => {
+  it.each([undefined, "Bearer wrong", "Bearer appsk_wrong", "Basic letmein", "letmein"])(
+    "say of the token %j what Svix's server says, and beside it what to do",
+    async (authorization) => {
+      const response = await callApi(
+        world,
+        "/api/v1/app",
+        authorization ? { headers: { authorization } } : {},
+      )
+      expect([response.status, await response.json()]).toEqual([401, UNAUTHORIZED])
+      expect(response.headers.get("www-authenticate")).toMatch(/^Bearer/)
+    },
+  )
+
   it("always have a code and a detail, or a list of places", async () => {
     const headers = { authorization: `Bearer ${TOKEN}` }
     const answers: [string, RequestInit, number, unknown][] = [

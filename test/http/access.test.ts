@@ -102,7 +102,8 @@ async function expectShape(path: string, response: Response): Promise<void> {
     expect(body).toEqual({ message: expect.any(String), data: {}, error: true })
     return
   }
-  expect(body).toEqual({ code: expect.any(String), detail: expect.any(String) })
+  const hint = path.startsWith("/api/v1/") && response.status === 401 ? { hint: expect.any(String) } : {}
+  expect(body).toEqual({ code: expect.any(String), detail: expect.any(String), ...hint })
 }
 
 async function expectRefusedEverywhere(headers: Record<string, string>, query = ""): Promise<void> {

@@ -61,6 +61,12 @@ const GROWING: Write[] = [
     "/api/v1/auth/app-portal-access/other",
     { application: { name: "Other", uid: "other" } },
   ],
+  [
+    "v1.authentication.dashboard-access",
+    "POST",
+    "/api/v1/auth/dashboard-access/other",
+    { application: { name: "Other", uid: "other" } },
+  ],
 ]
 
 /** What goes on while the database is full, in this order, and why. */
