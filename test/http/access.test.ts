@@ -204,7 +204,9 @@ describe("token mode", () => {
 
   it.each(OPEN_PATHS)("answers %s without a token", async (path) => {
     const world = await tokenWorld()
-    for (const spelling of path === "/" ? ["/", "/?x=1"] : [path, `${path}/`, `${path}?x=1`]) {
+    // The management API has no path that ends in a slash.
+    const slashed = path === "/" || path.startsWith("/api/v1/") ? [] : [`${path}/`]
+    for (const spelling of [path, ...slashed, `${path}?x=1`]) {
       expect(UP, spelling).toContain((await send(world, spelling)).status)
     }
     expect(UP).toContain((await send(world, path, { method: "HEAD" })).status)
