@@ -1,19 +1,20 @@
 import { z } from "@hono/zod-openapi"
 
-import { CATALOG } from "../engine/built-in.ts"
+import { CATALOG, OPERATIONS } from "../engine/built-in.ts"
 import {
   type CatalogType,
   changeCatalogType,
   createCatalogType,
   expungeCatalogType,
-  getCatalogType,
-  listCatalog,
+  getType,
+  listTypes,
   replaceCatalogType,
+  type TypeOwner,
 } from "../engine/catalog.ts"
 import type { Remember } from "../engine/idempotency.ts"
 import { isNameable } from "../engine/rules/names.ts"
 import { flawOf } from "../engine/schemas.ts"
-import { sightOf } from "../http/access.ts"
+import { type Principal, sightOf } from "../http/access.ts"
 import { IdempotencyKey, idempotent } from "../http/idempotency.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { JsonObject, keyed } from "../http/keyed.ts"
@@ -161,7 +162,8 @@ eventTypes.openapi(
   async (c) => {
     const { include_archived: archived, with_content, ...query } = c.req.valid("query")
     const { deps, principal } = c.var
-    const page = await listCatalog(deps, toPageRequest(query, "ascending"), {
+    const [owner] = ownersFor(principal)
+    const page = await listTypes(deps, owner, toPageRequest(query, "ascending"), {
       archived,
       ...sightOf(principal),
     })
@@ -208,6 +210,7 @@ eventTypes.openapi(
     access: "application",
     tags,
     summary: "Get an event type",
+    description: "Those that `operations` tells of can be read too, and are not listed.",
     method: "get",
     path,
     request: { params: EventTypePath },
@@ -215,7 +218,8 @@ eventTypes.openapi(
   }),
   async (c) => {
     const { event_type_name: name } = c.req.valid("param")
-    return c.json(toWire(await getCatalogType(c.var.deps, name, sightOf(c.var.principal))), 200)
+    const { deps, principal } = c.var
+    return c.json(toWire(await getType(deps, ownersFor(principal), name, sightOf(principal))), 200)
   },
 )
 
@@ -280,6 +284,15 @@ eventTypes.openapi(
     return c.body(null, 204)
   },
 )
+
+/**
+ * Whose types somebody reads. Those that `operations` tells of are there for its own tokens, and behind the catalog
+ * for the operator; to customers they are nothing that their endpoints could get.
+ */
+function ownersFor(principal: Principal): readonly [TypeOwner, ...TypeOwner[]] {
+  if (principal.kind === "operator") return [CATALOG, OPERATIONS]
+  return principal.token.applicationId === OPERATIONS ? [OPERATIONS] : [CATALOG]
+}
 
 function toSettings({ schemas, featureFlag, ...given }: z.infer<typeof EventTypeUpdate>) {
   return { ...given, schemas: schemas ?? null, featureFlag: featureFlag ?? null }

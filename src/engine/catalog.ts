@@ -4,7 +4,7 @@ import { newId } from "../db/ids.ts"
 import { eventTypes } from "../db/schema.ts"
 import { shapeOf } from "../db/shape.ts"
 import type { Deps } from "../deps.ts"
-import { CATALOG } from "./built-in.ts"
+import { CATALOG, type OPERATIONS } from "./built-in.ts"
 import { type Change, setOf } from "./change.ts"
 import { EngineError, notFound } from "./errors.ts"
 import { isVisible, MAX_EVENT_TYPES, type Sight, tooManyTypes } from "./event-types.ts"
@@ -47,34 +47,47 @@ const shape = shapeOf(
 
 const TAKEN = "There is an event type of this name already"
 
-/** The catalog by name, a page at a time; the page's cursor is a name. */
-export async function listCatalog(
+/** Whose event types: the catalog's, or the operational ones of `operations`, which are read and never changed. */
+export type TypeOwner = typeof CATALOG | typeof OPERATIONS
+
+/** The owner's event types by name, a page at a time; the page's cursor is a name. */
+export async function listTypes(
   deps: Deps,
+  owner: TypeOwner,
   request: PageRequest,
   { archived, ...sight }: Sight & { archived: boolean },
 ): Promise<Page<CatalogType>> {
   const { behind, order } = walkOf(request, sql`event_types.name`)
   const rows = await deps.database(CATALOG).read(sql`
     SELECT ${shape.columns("event_types")} FROM event_types
-    WHERE event_types.application_id = ${CATALOG} AND ${isVisible(sql`event_types`, sight)} AND ${archived ? sql`true` : sql`NOT archived`}
+    WHERE event_types.application_id = ${owner} AND ${isVisible(sql`event_types`, sight)} AND ${archived ? sql`true` : sql`NOT archived`}
       AND ${behind} ${order} LIMIT ${request.limit + 1}`)
   return toPage(request, rows.map(shape.read))
 }
 
-/** An event type of the catalog, archived ones included; refuses with `not_found`. */
-export async function getCatalogType(deps: Deps, name: string, sight: Sight = {}): Promise<CatalogType> {
-  const found = await findCatalogType(deps, name, sight)
-  if (!found) throw notFound(`Event type '${name}'`)
-  return found
-}
-
-async function findCatalogType(
+/** The event type of this name that the first of the owners has, archived ones included; refuses with `not_found`. */
+export async function getType(
   deps: Deps,
+  owners: readonly TypeOwner[],
   name: string,
   sight: Sight = {},
-): Promise<CatalogType | undefined> {
+): Promise<CatalogType> {
+  const rows = await deps.database(CATALOG).read(sql`
+    SELECT ${shape.columns("event_types")} FROM json_each(${JSON.stringify(owners)}) o
+    JOIN event_types ON event_types.application_id = o.value AND event_types.name = ${name}
+    WHERE ${isVisible(sql`event_types`, sight)} ORDER BY o.key LIMIT 1`)
+  const row = rows.at(0)
+  if (!row) throw notFound(`Event type '${name}'`)
+  return shape.read(row)
+}
+
+function getCatalogType(deps: Deps, name: string): Promise<CatalogType> {
+  return getType(deps, [CATALOG], name)
+}
+
+async function findCatalogType(deps: Deps, name: string): Promise<CatalogType | undefined> {
   const [row] = await deps.database(CATALOG).read(sql`
-    SELECT ${shape.columns("event_types")} FROM event_types WHERE ${isNamed(name)} AND ${isVisible(sql`event_types`, sight)}`)
+    SELECT ${shape.columns("event_types")} FROM event_types WHERE ${isNamed(name)}`)
   return row && shape.read(row)
 }
 

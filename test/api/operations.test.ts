@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest"
 
 import type { Received } from "../support/receiver.ts"
 import { createWorld, type World } from "../support/world.ts"
+import { absent, refusalOf, unfit } from "./refusal.ts"
 import { svixFor } from "./svix.ts"
 
 const OPERATIONS = "http://operations.example/"
@@ -321,4 +322,51 @@ it("keeps a day's worth of news as messages that can be listed and sent again", 
   world.clock.advance(DAY_MS / 2)
   const [message] = (await svix.message.list("operations", { withContent: true })).data
   expect(message).toMatchObject({ eventType: "endpoint.created", payload: { type: "endpoint.created" } })
+})
+
+describe("the operational event types", () => {
+  const TYPES = [
+    "endpoint.created",
+    "endpoint.deleted",
+    "endpoint.disabled",
+    "endpoint.updated",
+    "message.attempt.exhausted",
+    "message.attempt.failing",
+    "message.attempt.recovered",
+  ]
+  const clientOf = async (application: string) =>
+    svixFor(world, (await svix.authentication.appPortalAccess(application, {})).token)
+
+  it.each(TYPES)("can be read: %s", async (name) => {
+    const type = await svix.eventType.get(name)
+    expect(type).toMatchObject({ name, archived: false, deprecated: false })
+    expect(type.description).toMatch(/^Sent when /)
+  })
+
+  it("are listed to who stands for operations, and are not among those that customers' endpoints can get", async () => {
+    const names = async (client: Svix) => (await client.eventType.list()).data.map(({ name }) => name)
+    const operations = await clientOf("operations")
+    expect(await names(operations)).toEqual(TYPES)
+    expect((await operations.eventType.get("endpoint.created")).name).toBe("endpoint.created")
+    expect(await names(svix)).toEqual([])
+    const acme = await clientOf("acme")
+    expect(await names(acme)).toEqual([])
+    expect(await refusalOf(acme.eventType.get("endpoint.created"))).toEqual(absent)
+    const endpoint = { url: HOOK, eventTypes: ["endpoint.created"] }
+    expect(await refusalOf(svix.endpoint.create("acme", endpoint))).toEqual(unfit("body", "eventTypes"))
+  })
+
+  it("stay as they are, whatever is done to one of the same name in the catalog", async () => {
+    expect(await refusalOf(svix.eventType.patch("endpoint.created", { description: "mine" }))).toEqual(absent)
+    expect(await refusalOf(svix.eventType.delete("endpoint.created"))).toEqual(absent)
+    await svix.eventType.create({ name: "endpoint.created", description: "mine" })
+    expect((await svix.eventType.get("endpoint.created")).description).toBe("mine")
+    await svix.eventType.delete("endpoint.created", { expunge: true })
+    expect((await svix.eventType.get("endpoint.created")).description).toMatch(/^Sent when /)
+    await svix.eventType.upsert("endpoint.created", { description: "mine" })
+    const operations = await clientOf("operations")
+    expect((await operations.eventType.get("endpoint.created")).description).toMatch(/^Sent when /)
+    await svix.endpoint.create("acme", { url: HOOK, uid: "hook" })
+    expect((await told()).map(({ type }) => type)).toEqual(["endpoint.created"])
+  })
 })
