@@ -8,9 +8,10 @@ import { BUILT_IN, CATALOG } from "./built-in.ts"
 import { type Change, setOf } from "./change.ts"
 import { EngineError, notFound, orConflict } from "./errors.ts"
 import type { Remember } from "./idempotency.ts"
-import { type Page, type PageRequest, toPage, walkOf } from "./page.ts"
+import type { Page, PageRequest } from "./page.ts"
 import { enqueue } from "./pipeline/jobs.ts"
 import { removeAll } from "./removal.ts"
+import { scanPage } from "./scan.ts"
 import { requireSpace } from "./space.ts"
 
 export const UID_TAKEN = "Another application has this uid already"
@@ -30,6 +31,9 @@ export interface Application extends ApplicationSettings {
 
 const shape = shapeOf(applications, "id", "uid", "name", "throttleRate", "metadata", "createdAt", "updatedAt")
 
+/** The condition on the application `a` that it is one for the world to see. */
+const isListed = sql`a.id <> ${CATALOG} AND a.removed_at IS NULL`
+
 /** The application with this id or uid; refuses with `not_found`. */
 export async function getApplication(deps: Deps, idOrUid: string): Promise<Application> {
   const found = await findApplication(deps, idOrUid)
@@ -39,21 +43,23 @@ export async function getApplication(deps: Deps, idOrUid: string): Promise<Appli
 
 /** The application with this id or uid; undefined if there is none. */
 export async function findApplication(deps: Deps, idOrUid: string): Promise<Application | undefined> {
-  const [found] = await select(deps, sql`a.id = ${idOrUid} OR a.uid = ${idOrUid}`, sql`LIMIT 1`)
-  return found
-}
-
-/** The applications in the order of their ids, a page at a time. */
-export async function listApplications(deps: Deps, request: PageRequest): Promise<Page<Application>> {
-  const { behind, order } = walkOf(request, sql`a.id`)
-  return toPage(request, await select(deps, behind, sql`${order} LIMIT ${request.limit + 1}`))
-}
-
-async function select(deps: Deps, condition: SQL, order: SQL): Promise<Application[]> {
-  const rows = await deps.database(CATALOG).read(sql`
+  const [row] = await deps.database(CATALOG).read(sql`
     SELECT ${shape.columns("a")} FROM applications a
-    WHERE (${condition}) AND a.id <> ${CATALOG} AND a.removed_at IS NULL ${order}`)
-  return rows.map(shape.read)
+    WHERE (a.id = ${idOrUid} OR a.uid = ${idOrUid}) AND ${isListed} LIMIT 1`)
+  return row && shape.read(row)
+}
+
+/** The applications in the order of their ids, a page at a time; it may be short of its limit. */
+export async function listApplications(deps: Deps, request: PageRequest): Promise<Page<Application>> {
+  const { rows, done } = await scanPage(deps.database(CATALOG), request, {
+    table: sql`applications a`,
+    place: sql`a.rowid`,
+    owner: isListed,
+    key: sql`a.id`,
+    columns: shape.columns("a"),
+    bytes: sql`octet_length(a.name) + octet_length(a.metadata)`,
+  })
+  return { rows: rows.map(shape.read), done }
 }
 
 export interface CreatedApplication {

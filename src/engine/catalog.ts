@@ -9,7 +9,8 @@ import { type Change, setOf } from "./change.ts"
 import { EngineError, notFound } from "./errors.ts"
 import { isVisible, MAX_EVENT_TYPES, type Sight, tooManyTypes } from "./event-types.ts"
 import type { Remember } from "./idempotency.ts"
-import { type Page, type PageRequest, toPage, walkOf } from "./page.ts"
+import type { Page, PageRequest } from "./page.ts"
+import { scanPage } from "./scan.ts"
 import { requireSpace } from "./space.ts"
 
 export interface CatalogSettings {
@@ -50,19 +51,23 @@ const TAKEN = "There is an event type of this name already"
 /** Whose event types: the catalog's, or the operational ones of `operations`, which are read and never changed. */
 export type TypeOwner = typeof CATALOG | typeof OPERATIONS
 
-/** The owner's event types by name, a page at a time; the page's cursor is a name. */
+/** The owner's event types by name, a page at a time, which may be short of its limit; the page's cursor is a name. */
 export async function listTypes(
   deps: Deps,
   owner: TypeOwner,
   request: PageRequest,
   { archived, ...sight }: Sight & { archived: boolean },
 ): Promise<Page<CatalogType>> {
-  const { behind, order } = walkOf(request, sql`event_types.name`)
-  const rows = await deps.database(CATALOG).read(sql`
-    SELECT ${shape.columns("event_types")} FROM event_types
-    WHERE event_types.application_id = ${owner} AND ${isVisible(sql`event_types`, sight)} AND ${archived ? sql`true` : sql`NOT archived`}
-      AND ${behind} ${order} LIMIT ${request.limit + 1}`)
-  return toPage(request, rows.map(shape.read))
+  const { rows, done } = await scanPage(deps.database(CATALOG), request, {
+    table: sql`event_types`,
+    place: sql`event_types.rowid`,
+    owner: sql`event_types.application_id = ${owner} AND ${isVisible(sql`event_types`, sight)}
+      AND ${archived ? sql`true` : sql`NOT event_types.archived`}`,
+    key: sql`event_types.name`,
+    columns: shape.columns("event_types"),
+    bytes: sql`octet_length(event_types.description) + coalesce(octet_length(event_types.schemas), 0)`,
+  })
+  return { rows: rows.map(shape.read), done }
 }
 
 /** The event type of this name that the first of the owners has, archived ones included; refuses with `not_found`. */

@@ -3,7 +3,7 @@ import { type SQL, sql } from "drizzle-orm"
 import type { Row } from "../db/client.ts"
 import { idAt } from "../db/ids.ts"
 import type { Deps } from "../deps.ts"
-import { type Endpoint, endpointFields, getEndpoint, toEndpoint } from "./endpoints.ts"
+import { type Endpoint, endpointBytes, endpointFields, getEndpoint, toEndpoint } from "./endpoints.ts"
 import { type EventFilter, type EventWithPayload, eventColumns, getEvent, readEvent } from "./event-log.ts"
 import type { PageRequest } from "./page.ts"
 import { allOf, hasChannel, isAmong, type ScannedPage, scanPage } from "./scan.ts"
@@ -64,6 +64,7 @@ export async function listEventEndpoints(
     key: sql`d.endpoint_id`,
     joins: sql`CROSS JOIN endpoints e ON e.id = d.endpoint_id`,
     columns: sql`${endpointFields}, ${progressColumns(deps)}`,
+    bytes: endpointBytes,
   })
   return { ...page, rows: page.rows.map((row) => ({ ...toEndpoint(row), ...readProgress(row) })) }
 }

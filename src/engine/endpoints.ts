@@ -4,10 +4,11 @@ import type { Row } from "../db/client.ts"
 import type { Deps } from "../deps.ts"
 import { EngineError, notFound } from "./errors.ts"
 import { nudgeOperations, operationalEvent } from "./operational-events.ts"
-import { type Page, type PageRequest, toPage, walkOf } from "./page.ts"
+import type { Page, PageRequest } from "./page.ts"
 import { enqueue } from "./pipeline/jobs.ts"
 import { removeAll } from "./removal.ts"
 import { checkTargetUrl } from "./rules/target-url.ts"
+import { scanPage } from "./scan.ts"
 
 export const UID_TAKEN = { "endpoints.uid": "Another endpoint of this application has this uid already" }
 
@@ -45,6 +46,14 @@ export const endpointFields = sql`
     )
   ) END AS event_types`
 
+/** The size of what `endpointFields` selects, where it may be large. */
+export const endpointBytes = sql`(
+  octet_length(e.url) + octet_length(e.description) + octet_length(e.metadata) + (
+    SELECT coalesce(sum(octet_length(t.name)), 0)
+    FROM subscriptions s JOIN event_types t ON t.id = s.event_type_id WHERE s.endpoint_id = e.id
+  )
+)`
+
 /** Selects one endpoint of the application by its id or uid, as long as it is not removed. */
 export function endpointRow(applicationId: string, idOrUid: string): SQL {
   return sql`
@@ -70,18 +79,21 @@ export async function findEndpoint(
   return row ? toEndpoint(row) : null
 }
 
-/** The application's endpoints in the order they were made, a page at a time. */
+/** The application's endpoints in the order they were made, a page at a time; it may be short of its limit. */
 export async function listEndpoints(
   deps: Deps,
   applicationId: string,
   request: PageRequest,
 ): Promise<Page<Endpoint>> {
-  const { behind, order } = walkOf(request, sql`e.id`)
-  const rows = await deps.database(applicationId).read(sql`
-    SELECT ${endpointFields} FROM endpoints e
-    WHERE e.application_id = ${applicationId} AND e.removed_at IS NULL AND ${behind}
-    ${order} LIMIT ${request.limit + 1}`)
-  return toPage(request, rows.map(toEndpoint))
+  const { rows, done } = await scanPage(deps.database(applicationId), request, {
+    table: sql`endpoints e`,
+    place: sql`e.rowid`,
+    owner: sql`e.application_id = ${applicationId} AND e.removed_at IS NULL`,
+    key: sql`e.id`,
+    columns: endpointFields,
+    bytes: endpointBytes,
+  })
+  return { rows: rows.map(toEndpoint), done }
 }
 
 /** The condition that the application may have one more endpoint. */

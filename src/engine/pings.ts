@@ -12,6 +12,8 @@ import { listSubscriptions, type Subscription } from "./subscriptions.ts"
 
 /** All payloads of one ping together: what an invocation can hold. */
 const MAX_PING_BYTES = 16 * 1024 * 1024
+/** What receivers have answered to one ping, as far as it is told: what an invocation can hold twice. */
+const MAX_RESULTS_BYTES = 4 * 1024 * 1024
 /** A job makes at most this many requests: the budget of an invocation. */
 const REQUESTS_PER_JOB = 40
 const JOBS_AT_ONCE = 5
@@ -106,8 +108,13 @@ export async function getPingResults(deps: Deps, ping: PingKey): Promise<PingRes
         FROM events v JOIN deliveries d ON d.event_id = v.id JOIN endpoints e ON e.id = d.endpoint_id
         WHERE ${mine} ORDER BY v.id, d.rowid`,
       sql`
-        SELECT a.event_id, a.endpoint_id, a.status_code, a.status_text, a.error, a.body, a.body_encoding, a.body_truncated
-        FROM events v JOIN attempts a ON a.event_id = v.id WHERE ${mine}`,
+        SELECT a.event_id, a.endpoint_id, a.status_code, a.status_text, a.error, a.body_encoding,
+          CASE WHEN b.fits THEN a.body ELSE '' END AS body, a.body_truncated OR NOT b.fits AS body_truncated
+        FROM (
+          SELECT a.rowid AS place,
+            sum(coalesce(octet_length(a.body), 0)) OVER (ORDER BY a.rowid) <= ${MAX_RESULTS_BYTES} AS fits
+          FROM events v JOIN attempts a ON a.event_id = v.id WHERE ${mine}
+        ) b JOIN attempts a ON a.rowid = b.place`,
     ])
     const attemptOf = new Map(attempts.map((row) => [`${row.event_id} ${row.endpoint_id}`, row]))
     const expired = deps.clock.now() - PING_EXPIRES_MS

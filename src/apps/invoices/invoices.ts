@@ -3,7 +3,7 @@ import { z } from "@hono/zod-openapi"
 import { IdempotencyKey, idempotent } from "../../http/idempotency.ts"
 import { jsonBody } from "../../http/json-body.ts"
 import { operation } from "../../http/operation.ts"
-import { Cursor, paged, ROWS_TO_READ } from "../../http/page.ts"
+import { Cursor, paged, pageFrom } from "../../http/page.ts"
 import { createRouter, invalid, problems } from "../../http/router.ts"
 import {
   APPLICATION,
@@ -108,8 +108,8 @@ invoices.openapi(
     },
   }),
   async (c) => {
-    const rows = await listInvoices(c.var.deps, c.req.valid("query").cursor, ROWS_TO_READ)
-    return c.json(paged(c, rows).map(toWire), 200)
+    const page = await listInvoices(c.var.deps, pageFrom(c.req.valid("query").cursor))
+    return c.json(paged(c, page).map(toWire), 200)
   },
 )
 

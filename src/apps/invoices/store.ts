@@ -7,6 +7,7 @@ import type { Deps } from "../../deps.ts"
 import { EngineError, notFound } from "../../engine/errors.ts"
 import { publish } from "../../engine/events.ts"
 import type { Remember } from "../../engine/idempotency.ts"
+import { type Page, type PageRequest, toPage, walkOf } from "../../engine/page.ts"
 
 /** The id of application B, the invoice webhooks. */
 export const APPLICATION = "app_invoices"
@@ -60,11 +61,12 @@ export async function createInvoice(
   return invoice
 }
 
-/** At most `limit` invoices in the order they were made. */
-export async function listInvoices(deps: Deps, after: string | undefined, limit: number): Promise<Invoice[]> {
+/** A page of the invoices in the order they were made. */
+export async function listInvoices(deps: Deps, request: PageRequest): Promise<Page<Invoice>> {
+  const { behind, order } = walkOf(request, sql`i.id`)
   const rows = await deps.database(APPLICATION).read(sql`
-    SELECT ${shape.columns("i")} FROM invoices i WHERE i.id > ${after ?? ""} ORDER BY i.id LIMIT ${limit}`)
-  return rows.map(shape.read)
+    SELECT ${shape.columns("i")} FROM invoices i WHERE ${behind} ${order} LIMIT ${request.limit + 1}`)
+  return toPage(request, rows.map(shape.read))
 }
 
 /** One invoice; refuses with `not_found`. */

@@ -3,7 +3,7 @@ import { telling } from "../../http/examples.ts"
 import { IdempotencyKey, idempotent } from "../../http/idempotency.ts"
 import { jsonBody } from "../../http/json-body.ts"
 import { operation } from "../../http/operation.ts"
-import { Cursor, paged, ROWS_TO_READ } from "../../http/page.ts"
+import { Cursor, paged, pageFrom } from "../../http/page.ts"
 import { Problem } from "../../http/problem.ts"
 import { createRouter, invalid, problems } from "../../http/router.ts"
 import {
@@ -105,9 +105,9 @@ messages.openapi(
   }),
   async (c) => {
     const { recipient, cursor } = c.req.valid("query")
-    const rows = await listMessages(c.var.deps, recipient.toLowerCase(), cursor, ROWS_TO_READ)
-    if (rows === null) throw new Problem(400, null, REFUSALS["no recipient"])
-    return c.json(paged(c, rows).map(toWire), 200)
+    const page = await listMessages(c.var.deps, recipient.toLowerCase(), pageFrom(cursor))
+    if (page === null) throw new Problem(400, null, REFUSALS["no recipient"])
+    return c.json(paged(c, page).map(toWire), 200)
   },
 )
 

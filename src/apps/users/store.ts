@@ -6,6 +6,8 @@ import { shapeOf } from "../../db/shape.ts"
 import type { Deps } from "../../deps.ts"
 import { publish } from "../../engine/events.ts"
 import type { Remember } from "../../engine/idempotency.ts"
+import { type Page, type PageRequest, toPage, walkOf } from "../../engine/page.ts"
+import { scanPage } from "../../engine/scan.ts"
 
 /** The id of application A, the user notification service. */
 export const APPLICATION = "app_users"
@@ -39,11 +41,12 @@ export async function createUser(
   return eventId === null ? null : user
 }
 
-/** At most `limit` users in order of registration. */
-export async function listUsers(deps: Deps, after: string | undefined, limit: number): Promise<User[]> {
+/** A page of the users in order of registration. */
+export async function listUsers(deps: Deps, request: PageRequest): Promise<Page<User>> {
+  const { behind, order } = walkOf(request, sql`u.id`)
   const rows = await deps.database(APPLICATION).read(sql`
-    SELECT ${userShape.columns("u")} FROM users u WHERE u.id > ${after ?? ""} ORDER BY u.id LIMIT ${limit}`)
-  return rows.map(userShape.read)
+    SELECT ${userShape.columns("u")} FROM users u WHERE ${behind} ${order} LIMIT ${request.limit + 1}`)
+  return toPage(request, rows.map(userShape.read))
 }
 
 export type Unsendable = "no sender" | "no recipient" | "to oneself"
@@ -84,18 +87,22 @@ export async function createMessage(
   return "to oneself"
 }
 
-/** At most `limit` of a user's messages, oldest first; null when there is no such user. */
+/** A page of a user's messages, oldest first; null when there is no such user. */
 export async function listMessages(
   deps: Deps,
   recipient: string,
-  after: string | undefined,
-  limit: number,
-): Promise<Message[] | null> {
-  const { known, found } = await deps.database(APPLICATION).batch({
-    known: sql`SELECT 1 FROM users WHERE username = ${recipient}`,
-    found: sql`
-      SELECT ${messageShape.columns("m")} FROM messages m
-      WHERE m.recipient = ${recipient} AND m.id > ${after ?? ""} ORDER BY m.id LIMIT ${limit}`,
+  request: PageRequest,
+): Promise<Page<Message> | null> {
+  const db = deps.database(APPLICATION)
+  const known = await db.read(sql`SELECT 1 FROM users WHERE username = ${recipient}`)
+  if (known.length === 0) return null
+  const { rows, done } = await scanPage(db, request, {
+    table: sql`messages m`,
+    place: sql`m.rowid`,
+    owner: sql`m.recipient = ${recipient}`,
+    key: sql`m.id`,
+    columns: messageShape.columns("m"),
+    bytes: sql`octet_length(m.subject) + octet_length(m.message)`,
   })
-  return known.length === 0 ? null : found.map(messageShape.read)
+  return { rows: rows.map(messageShape.read), done }
 }

@@ -3,7 +3,7 @@ import { z } from "@hono/zod-openapi"
 import { IdempotencyKey, idempotent } from "../../http/idempotency.ts"
 import { jsonBody } from "../../http/json-body.ts"
 import { operation } from "../../http/operation.ts"
-import { Cursor, paged, ROWS_TO_READ } from "../../http/page.ts"
+import { Cursor, paged, pageFrom } from "../../http/page.ts"
 import { Problem } from "../../http/problem.ts"
 import { createRouter, invalid, problems } from "../../http/router.ts"
 import { APPLICATION, createUser, listUsers, type User as UserRow } from "./store.ts"
@@ -69,8 +69,8 @@ users.openapi(
     },
   }),
   async (c) => {
-    const rows = await listUsers(c.var.deps, c.req.valid("query").cursor, ROWS_TO_READ)
-    return c.json(paged(c, rows).map(toWire), 200)
+    const page = await listUsers(c.var.deps, pageFrom(c.req.valid("query").cursor))
+    return c.json(paged(c, page).map(toWire), 200)
   },
 )
 
