@@ -84,6 +84,7 @@ const POSTS: [path: string, body: unknown, status: number][] = [
   ["/api/v1/app/acme/msg", { eventType: "thing.done", payload: { n: 1 } }, 202],
   ["/api/v1/app/acme/msg/first/endpoint/hook/resend", {}, 202],
   ["/api/v1/auth/app-portal-access/acme", {}, 200],
+  ["/api/v1/auth/dashboard-access/acme", {}, 200],
   ["/users", { username: "alice" }, 200],
   ["/invoices", { amount: 200 }, 201],
 ]
