@@ -1,6 +1,6 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Context } from "hono"
-import { getPath, getPathNoStrict } from "hono/utils/url"
+import { getPath } from "hono/utils/url"
 
 import type { Deps } from "../deps.ts"
 import type { Application } from "../engine/applications.ts"
@@ -30,7 +30,7 @@ const PART: Record<string, string> = {
   header: "header",
 }
 
-/** A router whose invalid input becomes a Problem; a trailing slash makes no difference to families. */
+/** A router whose invalid input becomes a Problem; a trailing slash makes no difference, but for one case (pathOf). */
 export function createRouter(): OpenAPIHono<AppEnv> {
   return new OpenAPIHono<AppEnv>({
     getPath: pathOf,
@@ -40,14 +40,19 @@ export function createRouter(): OpenAPIHono<AppEnv> {
   })
 }
 
+/** What a URL parser makes of `/api/v1/app/a/endpoint/..`, before the request is sent. */
+const FOLDED = /^\/api\/v1\/app\/[^/]+\/$/
+const CHANGING = new Set(["PUT", "PATCH", "DELETE"])
+
 /**
  * SDKs that join a base URL ending in a slash with a path ask for `//api/v1/…`: it is the management API all the
- * same. There a trailing slash is kept, and leads nowhere: it may be what a URL parser has made of `…/a/b/..`, by
- * which somebody meant a thing named `..`, and not `…/a`.
+ * same, and older ones end each path in a slash. Only where somebody may have meant a thing of an application that
+ * is named `..`, and not the application, does a slash at the end lead nowhere for whoever changes something.
  */
 function pathOf(request: Request): string {
   const path = getPath(request).replace(/^\/+(?=\/api\/v1\/)/, "")
-  return path.startsWith("/api/v1/") ? path : getPathNoStrict(request)
+  if (FOLDED.test(path) && CHANGING.has(request.method)) return path
+  return path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path
 }
 
 /** The shape of everything that has no contract of its own, and of A. */

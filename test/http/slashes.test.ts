@@ -47,3 +47,18 @@ describe("slashes in front of a path", () => {
     expect((await svix.application.get("acme")).name).toBe("Acme")
   })
 })
+
+describe("a slash at the end of a path of the management API", () => {
+  it("makes no difference, as on Svix's server", async () => {
+    const world = await createWorld()
+    const ask = async (method: string, path: string, json?: object) =>
+      (await world.fetch(`/api/v1${path}`, { method, ...(json ? { json } : {}) })).status
+    expect(await ask("POST", "/app/", { name: "Acme", uid: "acme" })).toBe(201)
+    expect(await ask("GET", "/app/acme/")).toBe(200)
+    expect(await ask("POST", "/app/acme/endpoint/", { url: "http://acme.example/", uid: "hook" })).toBe(201)
+    expect(await ask("PUT", "/app/acme/endpoint/hook/", { url: "http://acme.example/other" })).toBe(200)
+    expect(await ask("POST", "/app/acme/msg/", { eventType: "thing.done", payload: {} })).toBe(202)
+    expect(await ask("DELETE", "/app/acme/endpoint/hook/")).toBe(204)
+    expect(await ask("DELETE", "/event-type/thing.done/")).toBe(204)
+  })
+})

@@ -81,13 +81,10 @@ describe("a path that a parser has folded", () => {
   it.each([
     ["DELETE", `${ACME}/endpoint/..`],
     ["DELETE", `${ACME}/endpoint/%2e%2E`],
-    ["DELETE", `${ACME}/endpoint/hook/.`],
     ["PUT", `${ACME}/endpoint/..`],
     ["PATCH", `${ACME}/endpoint/..`],
-    ["GET", `${ACME}/endpoint/..`],
+    ["DELETE", `${ACME}/msg/..`],
     ["DELETE", `${ACME}/`],
-    ["DELETE", "/api/v1/event-type/."],
-    ["POST", `${ACME}/msg/`],
   ])("is 404: %s %s", async (method, path) => {
     const json = method === "GET" || method === "DELETE" ? undefined : { name: "Folded", url: HOOK }
     const response = await request(method, path, json)
