@@ -16,17 +16,17 @@ CREATE TABLE `attempts` (
 	`endpoint_id` text NOT NULL,
 	`application_id` text NOT NULL,
 	`trigger` text NOT NULL,
+	`created_at` integer NOT NULL,
 	`url` text NOT NULL,
 	`status_code` integer,
 	`status_text` text,
 	`error` text,
 	`duration_ms` integer NOT NULL,
-	`created_at` integer NOT NULL,
 	`body_encoding` text NOT NULL,
 	`body_truncated` integer NOT NULL,
 	`body` text,
 	PRIMARY KEY(`event_id`, `id`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `attempts_by_endpoint` ON `attempts` (`endpoint_id`,`id`);--> statement-breakpoint
 CREATE TABLE `background_tasks` (
@@ -57,16 +57,25 @@ CREATE TABLE `deliveries` (
 	`next_attempt_at` integer,
 	`claims` integer DEFAULT 0 NOT NULL,
 	`lease_token` text,
-	`leased_until` integer,
 	`created_at` integer NOT NULL,
 	`ended_at` integer,
 	`resend_requested_at` integer,
 	`resend_leased_until` integer,
+	`attempt_id` text NOT NULL,
+	`attempted_at` integer,
+	`url` text,
+	`status_code` integer,
+	`status_text` text,
+	`error` text,
+	`duration_ms` integer,
+	`body_encoding` text,
+	`body_truncated` integer,
+	`body` text,
 	PRIMARY KEY(`event_id`, `endpoint_id`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `deliveries_to_resend` ON `deliveries` (`resend_requested_at`) WHERE resend_requested_at is not null;--> statement-breakpoint
-CREATE INDEX `deliveries_by_endpoint` ON `deliveries` (`endpoint_id`,`event_id`);--> statement-breakpoint
+CREATE INDEX `deliveries_by_endpoint` ON `deliveries` (`endpoint_id`,`attempt_id`);--> statement-breakpoint
 CREATE INDEX `deliveries_pending` ON `deliveries` (`endpoint_id`,`next_attempt_at`) WHERE status = 'pending';--> statement-breakpoint
 CREATE TABLE `endpoints` (
 	`id` text PRIMARY KEY NOT NULL,
@@ -79,6 +88,7 @@ CREATE TABLE `endpoints` (
 	`metadata` text DEFAULT '{}' NOT NULL,
 	`headers` text,
 	`throttle_rate` integer,
+	`version` integer DEFAULT 1 NOT NULL,
 	`all_event_types_since` integer,
 	`created_at` integer NOT NULL,
 	`updated_at` integer NOT NULL,
@@ -89,7 +99,9 @@ CREATE TABLE `endpoints` (
 	`failing_since` integer,
 	`slow` integer DEFAULT false NOT NULL,
 	`paused_until` integer,
+	`gone_at` integer,
 	`due_at` integer,
+	`claims` integer DEFAULT 0 NOT NULL,
 	`lease_token` text,
 	`leased_until` integer,
 	FOREIGN KEY (`application_id`) REFERENCES `applications`(`id`) ON UPDATE no action ON DELETE no action
@@ -99,11 +111,10 @@ CREATE UNIQUE INDEX `endpoints_by_uid` ON `endpoints` (`application_id`,`uid`);-
 CREATE UNIQUE INDEX `endpoints_by_url` ON `endpoints` (`application_id`,`url_key`);--> statement-breakpoint
 CREATE INDEX `endpoints_by_application` ON `endpoints` (`application_id`,`id`);--> statement-breakpoint
 CREATE INDEX `endpoints_due` ON `endpoints` (`due_at`) WHERE due_at is not null;--> statement-breakpoint
-CREATE INDEX `endpoints_leased` ON `endpoints` (`lease_token`) WHERE lease_token is not null;--> statement-breakpoint
 CREATE INDEX `endpoints_removed` ON `endpoints` (`removed_at`) WHERE removed_at is not null;--> statement-breakpoint
 CREATE INDEX `endpoints_taking_all` ON `endpoints` (`application_id`,`id`) WHERE all_event_types_since is not null;--> statement-breakpoint
 CREATE TABLE `event_types` (
-	`id` text PRIMARY KEY NOT NULL,
+	`id` text NOT NULL,
 	`application_id` text NOT NULL,
 	`name` text NOT NULL,
 	`label` text,
@@ -115,12 +126,14 @@ CREATE TABLE `event_types` (
 	`deprecated` integer DEFAULT false NOT NULL,
 	`created_at` integer NOT NULL,
 	`updated_at` integer NOT NULL,
+	PRIMARY KEY(`application_id`, `name`),
 	FOREIGN KEY (`application_id`) REFERENCES `applications`(`id`) ON UPDATE no action ON DELETE no action
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE UNIQUE INDEX `event_types_by_name` ON `event_types` (`application_id`,`name`);--> statement-breakpoint
+CREATE UNIQUE INDEX `event_types_by_id` ON `event_types` (`id`);--> statement-breakpoint
 CREATE TABLE `events` (
-	`id` text PRIMARY KEY NOT NULL,
+	`seq` integer PRIMARY KEY NOT NULL,
+	`id` text NOT NULL,
 	`application_id` text NOT NULL,
 	`event_type_id` text NOT NULL,
 	`event_type` text NOT NULL,
@@ -137,10 +150,11 @@ CREATE TABLE `events` (
 	`fanout_cursor` text,
 	`payload_expires_at` integer,
 	`payload` text,
+	`content_type` text,
 	FOREIGN KEY (`application_id`) REFERENCES `applications`(`id`) ON UPDATE no action ON DELETE no action
 );
 --> statement-breakpoint
-CREATE INDEX `events_by_application` ON `events` (`application_id`,`id`);--> statement-breakpoint
+CREATE UNIQUE INDEX `events_by_application` ON `events` (`application_id`,`id`);--> statement-breakpoint
 CREATE UNIQUE INDEX `events_by_uid` ON `events` (`application_id`,`uid`) WHERE uid is not null;--> statement-breakpoint
 CREATE INDEX `events_undispatched` ON `events` (`id`) WHERE dispatched_at is null;--> statement-breakpoint
 CREATE INDEX `events_by_ping` ON `events` (`ping_id`) WHERE ping_id is not null;--> statement-breakpoint
@@ -186,31 +200,33 @@ CREATE TABLE `revoked_tokens` (
 );
 --> statement-breakpoint
 CREATE TABLE `secrets` (
-	`id` text PRIMARY KEY NOT NULL,
+	`id` text NOT NULL,
 	`endpoint_id` text NOT NULL,
 	`sealed` text NOT NULL,
 	`created_at` integer NOT NULL,
 	`expires_at` integer,
+	PRIMARY KEY(`endpoint_id`, `id`),
 	FOREIGN KEY (`endpoint_id`) REFERENCES `endpoints`(`id`) ON UPDATE no action ON DELETE no action
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE INDEX `secrets_by_endpoint` ON `secrets` (`endpoint_id`);--> statement-breakpoint
 CREATE TABLE `subscriptions` (
-	`id` text PRIMARY KEY NOT NULL,
+	`id` text NOT NULL,
 	`event_type_id` text NOT NULL,
 	`application_id` text NOT NULL,
 	`endpoint_id` text NOT NULL,
 	`created_at` integer NOT NULL,
+	PRIMARY KEY(`event_type_id`, `application_id`, `endpoint_id`),
 	FOREIGN KEY (`event_type_id`) REFERENCES `event_types`(`id`) ON UPDATE no action ON DELETE no action,
 	FOREIGN KEY (`endpoint_id`) REFERENCES `endpoints`(`id`) ON UPDATE no action ON DELETE no action
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE UNIQUE INDEX `subscriptions_by_event_type` ON `subscriptions` (`event_type_id`,`application_id`,`endpoint_id`);--> statement-breakpoint
 CREATE INDEX `subscriptions_by_endpoint` ON `subscriptions` (`endpoint_id`);--> statement-breakpoint
 CREATE TABLE `system_state` (
 	`key` text PRIMARY KEY NOT NULL,
-	`value` integer NOT NULL
-);
+	`last_sweep_at` integer DEFAULT 0 NOT NULL,
+	`database_bytes` integer DEFAULT 0 NOT NULL,
+	`retention_cursor` integer DEFAULT 0 NOT NULL
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `upload_registrations` (
 	`endpoint_id` text PRIMARY KEY NOT NULL,

@@ -9,6 +9,7 @@ export interface LogLine {
     | "recover"
     | "upload"
     | "sweep"
+    | "retention"
     | "job"
     | "fault"
   [field: string]: unknown

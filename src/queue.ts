@@ -1,9 +1,10 @@
 import { processUpload } from "./apps/uploads/process.ts"
+import type { Db } from "./db/client.ts"
 import type { Deps } from "./deps.ts"
 import { Budget } from "./engine/pipeline/budget.ts"
-import { catchUp, dispatch } from "./engine/pipeline/dispatch.ts"
+import { catchUp, dispatch, dispatchAgain } from "./engine/pipeline/dispatch.ts"
 import { drain } from "./engine/pipeline/drain.ts"
-import { enqueue, type Job } from "./engine/pipeline/jobs.ts"
+import { type EventKey, enqueue, type Job } from "./engine/pipeline/jobs.ts"
 import { workPing } from "./engine/pipeline/ping.ts"
 import { workRecover } from "./engine/pipeline/recover.ts"
 import { workResend } from "./engine/pipeline/resend.ts"
@@ -16,7 +17,7 @@ const RETRY_DELAY_SECONDS = 5
  * the receivers said. A job that runs out of retries is logged; its row is found by the sweep.
  */
 export async function consume(batch: MessageBatch<Job>, deps: Deps): Promise<void> {
-  const budget = new Budget()
+  const budget = new Budget(deps.databases)
   const dispatches = batch.messages.filter((message) => message.body.kind === "dispatch")
   const others = batch.messages.filter((message) => message.body.kind !== "dispatch")
   if (dispatches.length > 0) await settle(deps, dispatches, () => dispatchAll(deps, dispatches, budget))
@@ -26,13 +27,13 @@ export async function consume(batch: MessageBatch<Job>, deps: Deps): Promise<voi
 async function work(deps: Deps, job: Job, budget: Budget): Promise<void> {
   switch (job.kind) {
     case "dispatch":
-      return dispatch(deps, deps.database(job.applicationId), [job.eventId], budget)
+      return dispatchAgain(deps, deps.database(job.applicationId), [job], budget)
     case "ping":
       return workPing(deps, deps.database(job.applicationId), job, budget)
     case "resend":
       return workResend(deps, deps.database(job.applicationId), job, budget)
     case "recover":
-      return workRecover(deps, deps.database(job.applicationId), job)
+      return workRecover(deps, deps.database(job.applicationId), job, budget)
     case "drain":
       for (const db of deps.databases) await drain(deps, db, budget)
       return
@@ -46,15 +47,24 @@ async function work(deps: Deps, job: Job, budget: Budget): Promise<void> {
   }
 }
 
-/** The events of a batch, together for each database that holds some. */
+/**
+ * The events of a batch, together for each database that holds some. Those of messages that have come before may have
+ * been worked on already: they are claimed.
+ */
 async function dispatchAll(deps: Deps, messages: readonly Message<Job>[], budget: Budget): Promise<void> {
-  const idsByDatabase = new Map<ReturnType<Deps["database"]>, string[]>()
-  for (const { body } of messages) {
-    if (body.kind !== "dispatch") continue
-    const db = deps.database(body.applicationId)
-    idsByDatabase.set(db, [...(idsByDatabase.get(db) ?? []), body.eventId])
+  const ways = [
+    { work: dispatch, messages: messages.filter(({ attempts }) => attempts <= 1) },
+    { work: dispatchAgain, messages: messages.filter(({ attempts }) => attempts > 1) },
+  ]
+  for (const { work, messages } of ways) {
+    const eventsIn = new Map<Db, EventKey[]>()
+    for (const { body } of messages) {
+      if (body.kind !== "dispatch") continue
+      const db = deps.database(body.applicationId)
+      eventsIn.set(db, [...(eventsIn.get(db) ?? []), body])
+    }
+    for (const [db, events] of eventsIn) await work(deps, db, events, budget)
   }
-  for (const [db, eventIds] of idsByDatabase) await dispatch(deps, db, eventIds, budget)
 }
 
 async function settle(

@@ -89,7 +89,7 @@ deliveries.openapi(
     const list = toScannedList(
       request,
       page,
-      (event) => event.id,
+      (event) => event.place,
       (event) => ({ ...toMessage(event, query.with_content), ...messageStatus(event) }),
     )
     return jsonAnswer(c, list, 200)

@@ -17,13 +17,21 @@ export interface Db {
   /** The rows that one statement selects. */
   read(statement: Statement): Promise<Row[]>
   /** Runs the statements as one transaction in one round trip. Must be safe to repeat. */
-  batch<const B extends Batch>(statements: B): Promise<Results<B>>
+  batch<const B extends Batch>(statements: B, patience?: Patience): Promise<Results<B>>
   batch(statements: readonly Statement[]): Promise<Row[][]>
   /** The database's size in bytes as of the last batch of this isolate; 0 before the first. */
   sizeBytes(): number
+  /** Statements asked so far, those of lost tries among them: what an invocation has a bounded number of. */
+  asked(): number
 }
 
-const TRIES = 3
+/**
+ * When a batch is tried again: after a passing fault, as whoever asked can ask again; or, for what cannot be
+ * found out a second time, after any fault and more often.
+ */
+export type Patience = "usual" | "stubborn"
+
+const TRIES = { usual: 3, stubborn: 5 }
 const FIRST_PAUSE_MS = 50
 
 // The size that the last batch reported, for each database of this isolate: a Db lives as long as an invocation.
@@ -32,8 +40,11 @@ const sizes = new WeakMap<D1Database, number>()
 const dialect = new SQLiteAsyncDialect()
 
 export function openDatabase(d1: D1Database, clock: Clock, random: () => number): Db {
+  let asked = 0
+
   async function runOnce(statements: readonly Statement[]): Promise<Row[][]> {
     if (statements.length === 0) return []
+    asked += statements.length
     const results = await d1.batch<Row>(
       statements.map((statement) => {
         const query = dialect.sqlToQuery(statement.getSQL())
@@ -45,37 +56,45 @@ export function openDatabase(d1: D1Database, clock: Clock, random: () => number)
     return results.map((result) => result.results)
   }
 
-  async function run(statements: readonly Statement[]): Promise<Row[][]> {
+  async function run(statements: readonly Statement[], patience: Patience = "usual"): Promise<Row[][]> {
     for (let tries = 1; ; tries++) {
       try {
         return await runOnce(statements)
       } catch (error) {
-        if (tries >= TRIES || !isPassingFault(error)) throw error
+        const worthIt = patience === "stubborn" || isPassingFault(error)
+        if (tries >= TRIES[patience] || !worthIt) throw error
         await clock.sleep(FIRST_PAUSE_MS * 2 ** tries * (0.5 + random()))
       }
     }
   }
 
-  async function runNamed<B extends Batch>(batch: B): Promise<Results<B>> {
+  async function runNamed<B extends Batch>(batch: B, patience?: Patience): Promise<Results<B>> {
     const named = Object.entries(batch).flatMap(([name, given]) =>
       listOf(given).map((statement) => ({ name, statement })),
     )
-    const results = await run(named.map(({ statement }) => statement))
+    const results = await run(
+      named.map(({ statement }) => statement),
+      patience,
+    )
     const rows = Object.fromEntries(Object.keys(batch).map((name): [string, Row[]] => [name, []]))
     for (const [index, { name }] of named.entries()) rows[name]?.push(...(results[index] ?? []))
     return rows as Results<B>
   }
 
-  function batch<B extends Batch>(statements: B): Promise<Results<B>>
+  function batch<B extends Batch>(statements: B, patience?: Patience): Promise<Results<B>>
   function batch(statements: readonly Statement[]): Promise<Row[][]>
-  function batch(statements: Batch | readonly Statement[]): Promise<Results<Batch> | Row[][]> {
-    return isList(statements) ? run(statements) : runNamed(statements)
+  function batch(
+    statements: Batch | readonly Statement[],
+    patience?: Patience,
+  ): Promise<Results<Batch> | Row[][]> {
+    return isList(statements) ? run(statements) : runNamed(statements, patience)
   }
 
   return {
     read: async (statement) => (await run([statement]))[0] ?? [],
     batch,
     sizeBytes: () => sizes.get(d1) ?? 0,
+    asked: () => asked,
   }
 }
 

@@ -19,11 +19,14 @@ export const applications = sqliteTable(
   (t) => [uniqueIndex("applications_by_uid").on(t.uid)], // paths name an application by id or uid
 )
 
-/** Named kinds of event. `label` is what C shows where it differs from the name. */
+// Tables marked W are WITHOUT ROWID: a row is written once instead of once more for its key. Drizzle does not know
+// them, so scripts/generate-migrations.mjs has the list and changes what is generated.
+
+/** Named kinds of event (W). `label` is what C shows where it differs from the name. */
 export const eventTypes = sqliteTable(
   "event_types",
   {
-    id: text().primaryKey(),
+    id: text().notNull(),
     applicationId: text()
       .notNull()
       .references(() => applications.id),
@@ -39,7 +42,10 @@ export const eventTypes = sqliteTable(
     createdAt: integer().notNull(),
     updatedAt: integer().notNull(),
   },
-  (t) => [uniqueIndex("event_types_by_name").on(t.applicationId, t.name)], // publishing looks a type up by name
+  (t) => [
+    primaryKey({ columns: [t.applicationId, t.name] }), // publishing looks a type up by name
+    uniqueIndex("event_types_by_id").on(t.id), // subscriptions name it by id
+  ],
 )
 
 /** Receivers. A removed endpoint stays as a row until retention, so that its attempts keep their owner. */
@@ -77,6 +83,9 @@ export const endpoints = sqliteTable(
     goneAt: integer(),
     /** When the retry lane should next look here; derived, see refreshDueAt. */
     dueAt: integer(),
+    /** Claims by the retry lane that ended without a result. */
+    claims: integer().notNull().default(0),
+    /** Who works what is due here: the lease covers the endpoint's deliveries. */
     leaseToken: text(),
     leasedUntil: integer(),
   },
@@ -84,18 +93,17 @@ export const endpoints = sqliteTable(
     uniqueIndex("endpoints_by_uid").on(t.applicationId, t.uid), // paths name an endpoint by id or uid
     uniqueIndex("endpoints_by_url").on(t.applicationId, t.urlKey), // A and B: one endpoint a URL
     index("endpoints_by_application").on(t.applicationId, t.id), // lists
-    index("endpoints_due").on(t.dueAt).where(sql`due_at is not null`), // the retry lane: most overdue first
-    index("endpoints_leased").on(t.leaseToken).where(sql`lease_token is not null`), // what a claim holds
+    index("endpoints_due").on(t.dueAt).where(sql`due_at is not null`), // the retry lane: most overdue first, and what a claim holds
     index("endpoints_removed").on(t.removedAt).where(sql`removed_at is not null`), // retention
     index("endpoints_taking_all").on(t.applicationId, t.id).where(sql`all_event_types_since is not null`), // dispatch: who takes every event type
   ],
 )
 
-/** The pair endpoint × event type. */
+/** The pair endpoint × event type (W). */
 export const subscriptions = sqliteTable(
   "subscriptions",
   {
-    id: text().primaryKey(),
+    id: text().notNull(),
     eventTypeId: text()
       .notNull()
       .references(() => eventTypes.id),
@@ -107,16 +115,16 @@ export const subscriptions = sqliteTable(
     createdAt: integer().notNull(),
   },
   (t) => [
-    uniqueIndex("subscriptions_by_event_type").on(t.eventTypeId, t.applicationId, t.endpointId), // dispatch pages through it
+    primaryKey({ columns: [t.eventTypeId, t.applicationId, t.endpointId] }), // dispatch pages through it
     index("subscriptions_by_endpoint").on(t.endpointId), // an endpoint's event types
   ],
 )
 
-/** Signing secrets, sealed. One without an end is current; the others sign along until their grace ends. */
+/** Signing secrets, sealed (W). One without an end is current; the others sign along until their grace ends. */
 export const secrets = sqliteTable(
   "secrets",
   {
-    id: text().primaryKey(),
+    id: text().notNull(),
     endpointId: text()
       .notNull()
       .references(() => endpoints.id),
@@ -124,14 +132,16 @@ export const secrets = sqliteTable(
     createdAt: integer().notNull(),
     expiresAt: integer(),
   },
-  (t) => [index("secrets_by_endpoint").on(t.endpointId)], // read with each claim
+  (t) => [primaryKey({ columns: [t.endpointId, t.id] })], // read with each claim
 )
 
-/** Facts that happened, and how far each is dispatched: this table is the outbox. */
+/** Facts that happened, and how far each is dispatched: this table is the outbox. Keeps its rowid: payloads are long. */
 export const events = sqliteTable(
   "events",
   {
-    id: text().primaryKey(),
+    /** The order in which events were written, which retention walks. Begins anew whenever the table was empty. */
+    seq: integer().primaryKey(),
+    id: text().notNull(),
     applicationId: text()
       .notNull()
       .references(() => applications.id),
@@ -151,6 +161,7 @@ export const events = sqliteTable(
     failure: text({ enum: ["internal"] }),
     claims: integer().notNull().default(0),
     leaseToken: text(),
+    /** Null in the first minute, which belongs to the event's own job; 0 when no such job could be sent. */
     leasedUntil: integer(),
     /** The last endpoint id that a fan-out in steps has written a delivery for. */
     fanoutCursor: text(),
@@ -161,7 +172,7 @@ export const events = sqliteTable(
     contentType: text(),
   },
   (t) => [
-    index("events_by_application").on(t.applicationId, t.id), // lists
+    uniqueIndex("events_by_application").on(t.applicationId, t.id), // the key: jobs name both, lists walk it
     uniqueIndex("events_by_uid").on(t.applicationId, t.uid).where(sql`uid is not null`), // one event per publisher's id
     index("events_undispatched").on(t.id).where(sql`dispatched_at is null`), // sweep: what a crash left
     index("events_by_ping").on(t.pingId).where(sql`ping_id is not null`), // a ping's results
@@ -169,7 +180,25 @@ export const events = sqliteTable(
   ],
 )
 
-/** An event owed to an endpoint. */
+/** What came back for an HTTP request: of the first attempt in its delivery's row, of any other in its own. */
+const outcome = {
+  url: text(),
+  statusCode: integer(),
+  /** The receiver's own reason phrase; HTTP/2 has none. */
+  statusText: text(),
+  error: text({
+    enum: ["connection", "name-or-tls", "malformed", "timeout", "refused-target", "internal"],
+  }),
+  durationMs: integer(),
+}
+/** Last in their rows: a long body must not stand between what lists read. */
+const answer = {
+  bodyEncoding: text({ enum: ["utf8", "base64"] }),
+  bodyTruncated: integer({ mode: "boolean" }),
+  body: text(),
+}
+
+/** An event owed to an endpoint (W), with the attempt that was made while it was dispatched. */
 export const deliveries = sqliteTable(
   "deliveries",
   {
@@ -192,25 +221,32 @@ export const deliveries = sqliteTable(
     attempts: integer().notNull().default(0),
     /** Null once ended, and for pings, which the retry lane never touches. */
     nextAttemptAt: integer(),
+    /** Claims of this delivery alone that ended without a result: as a ping, or where its endpoint is suspect. */
     claims: integer().notNull().default(0),
+    /** The ping job that makes its request. */
     leaseToken: text(),
-    leasedUntil: integer(),
     createdAt: integer().notNull(),
     endedAt: integer(),
     /** Since when somebody has asked for one more attempt, by hand; null once it is made. */
     resendRequestedAt: integer(),
     /** Until when somebody is making that attempt. */
     resendLeasedUntil: integer(),
+    /** The first attempt's id where `attemptedAt` is set; else made like one, for the delivery's place in lists. */
+    attemptId: text().notNull(),
+    /** When the first attempt started; null: it was put off, and is no part of this row. */
+    attemptedAt: integer(),
+    ...outcome,
+    ...answer,
   },
   (t) => [
     index("deliveries_to_resend").on(t.resendRequestedAt).where(sql`resend_requested_at is not null`), // sweep: lost jobs
     primaryKey({ columns: [t.eventId, t.endpointId] }),
-    index("deliveries_by_endpoint").on(t.endpointId, t.eventId), // lists
+    index("deliveries_by_endpoint").on(t.endpointId, t.attemptId), // an endpoint's events, and its first attempts, in order
     index("deliveries_pending").on(t.endpointId, t.nextAttemptAt).where(sql`status = 'pending'`), // drain
   ],
 )
 
-/** One HTTP request made for a delivery, and what came back. */
+/** One HTTP request made for a delivery, and what came back (W): all but those in the deliveries' own rows. */
 export const attempts = sqliteTable(
   "attempts",
   {
@@ -219,18 +255,13 @@ export const attempts = sqliteTable(
     endpointId: text().notNull(),
     applicationId: text().notNull(),
     trigger: text({ enum: ["scheduled", "manual", "ping"] }).notNull(),
-    url: text().notNull(),
-    statusCode: integer(),
-    /** The receiver's own reason phrase; HTTP/2 has none. */
-    statusText: text(),
-    error: text({
-      enum: ["connection", "name-or-tls", "malformed", "timeout", "refused-target", "internal"],
-    }),
-    durationMs: integer().notNull(),
     createdAt: integer().notNull(),
+    ...outcome,
+    url: text().notNull(),
+    durationMs: integer().notNull(),
+    ...answer,
     bodyEncoding: text({ enum: ["utf8", "base64"] }).notNull(),
     bodyTruncated: integer({ mode: "boolean" }).notNull(),
-    body: text(),
   },
   (t) => [
     primaryKey({ columns: [t.eventId, t.id] }), // an event's attempts, in order
@@ -284,10 +315,13 @@ export const revokedTokens = sqliteTable("revoked_tokens", {
   expiresAt: integer().notNull(),
 })
 
-/** What the system knows of itself: when the sweep last ran, how large the database is. One row a key. */
+/** What a database knows of itself (W): one row, written by each sweep. */
 export const systemState = sqliteTable("system_state", {
-  key: text().primaryKey(),
-  value: integer().notNull(),
+  key: text({ enum: ["sweep"] }).primaryKey(),
+  lastSweepAt: integer().notNull().default(0),
+  databaseBytes: integer().notNull().default(0),
+  /** The last `seq` that retention has passed over; 0: it begins anew. */
+  retentionCursor: integer().notNull().default(0),
 })
 
 /** A: users. The name is stored lower-case, and unique as stored. */

@@ -53,7 +53,7 @@ export async function findApplication(deps: Deps, idOrUid: string): Promise<Appl
 export async function listApplications(deps: Deps, request: PageRequest): Promise<Page<Application>> {
   const { rows, done } = await scanPage(deps.database(CATALOG), request, {
     table: sql`applications a`,
-    place: sql`a.rowid`,
+    place: [sql`a.id`],
     owner: isListed,
     key: sql`a.id`,
     columns: shape.columns("a"),

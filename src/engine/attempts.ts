@@ -15,6 +15,46 @@ const shape = shapeOf(attempts)
 
 export type AttemptRecord = typeof attempts.$inferSelect
 
+/**
+ * Where attempts are: the first one of a delivery in the delivery's row, if it was made while the event was
+ * dispatched, and all others in rows of their own. Each kind is a table `a`, walked by the attempt's id.
+ */
+const KINDS = {
+  first: {
+    table: sql`deliveries a`,
+    place: [sql`a.event_id`, sql`a.endpoint_id`],
+    id: sql`a.attempt_id`,
+    isMade: sql`a.attempted_at IS NOT NULL`,
+    own: sql`a.attempt_id AS id, 'scheduled' AS trigger, a.attempted_at AS created_at`,
+  },
+  later: {
+    table: sql`attempts a`,
+    place: [sql`a.event_id`, sql`a.id`],
+    id: sql`a.id`,
+    isMade: sql`a.trigger <> 'ping'`,
+    own: sql`a.id, a.trigger, a.created_at`,
+  },
+} as const
+type Kind = (typeof KINDS)[keyof typeof KINDS]
+
+/** The columns of an attempt, whatever kind `a` is; of its contents only what is asked for. */
+function columnsOf(kind: Kind, withBody: boolean): SQL {
+  return sql`${kind.own}, a.event_id, a.endpoint_id, a.application_id, a.url, a.status_code, a.status_text,
+    a.error, a.duration_ms, a.body_encoding, a.body_truncated, ${withBody ? sql`a.body` : sql`NULL AS body`}`
+}
+
+/** Selects the attempts of events, pings among them, for which the condition on `a` and the attempt's id holds. */
+export function selectAttempts(condition: (id: SQL) => SQL): SQL {
+  const { first, later } = KINDS
+  return sql`
+    SELECT ${columnsOf(first, true)} FROM ${first.table} WHERE ${condition(first.id)} AND ${first.isMade}
+    UNION ALL
+    SELECT ${columnsOf(later, true)} FROM ${later.table} WHERE ${condition(later.id)}`
+}
+
+/** What `selectAttempts` has selected. */
+export const readAttempt = shape.read
+
 /** One attempt of the application's event, named by its id or uid; refuses with `not_found`. */
 export async function getAttempt(
   deps: Deps,
@@ -23,11 +63,11 @@ export async function getAttempt(
   id: string,
 ): Promise<AttemptRecord> {
   const { id: eventId } = await getEvent(deps, applicationId, eventIdOrUid)
-  const [row] = await deps.database(applicationId).read(sql`
-    SELECT ${shape.columns("a")} FROM attempts a
-    WHERE a.application_id = ${applicationId} AND a.event_id = ${eventId} AND a.id = ${id}`)
+  const [row] = await deps
+    .database(applicationId)
+    .read(selectAttempts((ownId) => sql`a.event_id = ${eventId} AND ${ownId} = ${id}`))
   if (!row) throw notFound("Attempt")
-  return shape.read(row)
+  return readAttempt(row)
 }
 
 /** Forgets what a receiver answered to an attempt. Refuses with `not_found`. */
@@ -37,12 +77,12 @@ export async function expungeAttempt(
   eventIdOrUid: string,
   id: string,
 ): Promise<void> {
-  const { eventId } = await getAttempt(deps, applicationId, eventIdOrUid, id)
-  await deps
-    .database(applicationId)
-    .batch([
-      sql`UPDATE attempts SET body = NULL, body_truncated = 0 WHERE event_id = ${eventId} AND id = ${id}`,
-    ])
+  const { eventId, endpointId } = await getAttempt(deps, applicationId, eventIdOrUid, id)
+  const forgotten = sql`SET body = NULL, body_truncated = 0 WHERE event_id = ${eventId}`
+  await deps.database(applicationId).batch({
+    first: sql`UPDATE deliveries ${forgotten} AND endpoint_id = ${endpointId} AND attempt_id = ${id}`,
+    later: sql`UPDATE attempts ${forgotten} AND id = ${id}`,
+  })
 }
 
 export interface AttemptFilter extends Omit<EventFilter, "withPayload"> {
@@ -62,8 +102,10 @@ export async function listEndpointAttempts(
   filter: AttemptFilter,
 ): Promise<ScannedPage<AttemptRecord>> {
   const { id } = await getEndpoint(deps, applicationId, endpointIdOrUid)
-  const scan = scanOf(sql`a.endpoint_id = ${id}`, filter)
-  return readPage(await scanPage(deps.database(applicationId), request, scan))
+  const scans = [KINDS.first, KINDS.later].map((kind) =>
+    scanOf(kind, applicationId, sql`a.endpoint_id = ${id}`, filter),
+  )
+  return readPage(await scanPage(deps.database(applicationId), request, ...scans))
 }
 
 /** The attempts made for an event, newest first; those to one endpoint if it is named. */
@@ -78,31 +120,33 @@ export async function listEventAttempts(
   const endpoint =
     filter.endpoint === undefined ? null : await getEndpoint(deps, applicationId, filter.endpoint)
   const only = endpoint ? sql`a.endpoint_id = ${endpoint.id}` : undefined
-  const scan = scanOf(sql`a.event_id = ${event.id}`, filter, only)
-  return readPage(await scanPage(deps.database(applicationId), request, scan))
+  // What was fanned out was attempted later, and its deliveries are too many to be sorted.
+  const kinds = event.fannedOut ? [KINDS.later] : [KINDS.first, KINDS.later]
+  const scans = kinds.map((kind) => scanOf(kind, applicationId, sql`a.event_id = ${event.id}`, filter, only))
+  return readPage(await scanPage(deps.database(applicationId), request, ...scans))
 }
 
-function scanOf(owner: SQL, filter: AttemptFilter, only?: SQL): Scan {
+function scanOf(kind: Kind, applicationId: string, owner: SQL, filter: AttemptFilter, only?: SQL): Scan {
   const ofEvent = filter.channel !== undefined || filter.eventTypes !== undefined
   return {
-    table: sql`attempts a`,
-    place: sql`a.rowid`,
+    table: kind.table,
+    place: kind.place,
     owner,
-    key: sql`a.id`,
+    key: kind.id,
     from: filter.since === undefined ? undefined : idAt("attempt", filter.since),
     below: filter.before === undefined ? undefined : idAt("attempt", filter.before),
-    joins: ofEvent ? sql`CROSS JOIN events t ON t.id = a.event_id` : sql``,
+    joins: ofEvent
+      ? sql`CROSS JOIN events t ON t.application_id = ${applicationId} AND t.id = a.event_id`
+      : sql``,
     filter: allOf(
-      sql`a.trigger <> 'ping'`,
+      kind.isMade,
       only,
       isAmong(sql`t.event_type`, filter.eventTypes),
       hasChannel(sql`t.channels`, filter.channel),
       hasResult(filter.delivered),
       hasStatusClass(filter.statusClass),
     ),
-    columns: sql`a.event_id, a.id, a.endpoint_id, a.application_id, a.trigger, a.url, a.status_code, a.status_text,
-      a.error, a.duration_ms, a.created_at, a.body_encoding, a.body_truncated,
-      ${filter.withBody ? sql`a.body` : sql`NULL AS body`}`,
+    columns: columnsOf(kind, filter.withBody),
   }
 }
 
@@ -120,5 +164,5 @@ function hasStatusClass(statusClass: number | undefined): SQL | undefined {
 }
 
 function readPage(page: ScannedPage<Row>): ScannedPage<AttemptRecord> {
-  return { ...page, rows: page.rows.map(shape.read) }
+  return { ...page, rows: page.rows.map(readAttempt) }
 }

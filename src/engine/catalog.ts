@@ -60,7 +60,7 @@ export async function listTypes(
 ): Promise<Page<CatalogType>> {
   const { rows, done } = await scanPage(deps.database(CATALOG), request, {
     table: sql`event_types`,
-    place: sql`event_types.rowid`,
+    place: [sql`event_types.application_id`, sql`event_types.name`],
     owner: sql`event_types.application_id = ${owner} AND ${isVisible(sql`event_types`, sight)}
       AND ${archived ? sql`true` : sql`NOT event_types.archived`}`,
     key: sql`event_types.name`,

@@ -87,7 +87,7 @@ export async function listEndpoints(
 ): Promise<Page<Endpoint>> {
   const { rows, done } = await scanPage(deps.database(applicationId), request, {
     table: sql`endpoints e`,
-    place: sql`e.rowid`,
+    place: [sql`e.id`],
     owner: sql`e.application_id = ${applicationId} AND e.removed_at IS NULL`,
     key: sql`e.id`,
     columns: endpointFields,

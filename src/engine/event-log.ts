@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm"
-
 import type { Row } from "../db/client.ts"
 import { idAt } from "../db/ids.ts"
+import { literal } from "../db/literal.ts"
 import type { Deps } from "../deps.ts"
 import { notFound } from "./errors.ts"
 import type { PageRequest } from "./page.ts"
@@ -26,43 +26,49 @@ export interface Event {
 /** An event with its payload: null once expunged. */
 export type EventWithPayload = Event & { payload: string | null }
 
-/** One event of the application by its id or uid, pings left out; refuses with `not_found`. */
+/**
+ * One event of the application by its id or uid, pings left out, and whether it was fanned out in steps; refuses
+ * with `not_found`.
+ */
 export async function getEvent(
   deps: Deps,
   applicationId: string,
   idOrUid: string,
-): Promise<EventWithPayload> {
-  const [rows = []] = await deps.database(applicationId).batch([
-    sql`
-      SELECT ${eventColumns}, t.payload FROM events t
-      WHERE t.id IN (
-        SELECT id FROM events WHERE id = ${idOrUid} AND application_id = ${applicationId}
-        UNION ALL SELECT id FROM events WHERE application_id = ${applicationId} AND uid = ${idOrUid}
-      ) AND t.ping_id IS NULL
-      ORDER BY t.id = ${idOrUid} DESC LIMIT 1`,
-  ])
-  const row = rows.at(0)
+): Promise<EventWithPayload & { fannedOut: boolean }> {
+  const [row] = await deps.database(applicationId).read(sql`
+    SELECT ${eventColumns}, t.payload, t.fanout_cursor FROM events t
+    WHERE t.seq IN (
+      SELECT seq FROM events WHERE application_id = ${applicationId} AND id = ${idOrUid}
+      UNION ALL SELECT seq FROM events WHERE application_id = ${applicationId} AND uid = ${idOrUid}
+    ) AND t.ping_id IS NULL
+    ORDER BY t.id = ${idOrUid} DESC LIMIT 1`)
   if (!row) throw notFound("Event")
-  return readEvent(row)
+  return { ...readEvent(row), fannedOut: row.fanout_cursor !== null }
 }
 
 /** Forgets an event's payload: what is still pending of it ends as expired. Refuses with `not_found`. */
 export async function expungeEvent(deps: Deps, applicationId: string, idOrUid: string): Promise<void> {
   const { id } = await getEvent(deps, applicationId, idOrUid)
   const now = deps.clock.now()
-  // What is being sent right now, and more than one statement may write, ends in the retry lane.
-  const ended = sql`
-    SELECT rowid FROM deliveries WHERE event_id = ${id} AND status = 'pending'
-      AND (leased_until IS NULL OR leased_until <= ${now}) LIMIT ${ENDED_AT_ONCE}`
-  await deps.database(applicationId).batch([
-    sql`UPDATE events SET payload = NULL, payload_expires_at = NULL WHERE id = ${id} AND application_id = ${applicationId}`,
-    sql`
+  const most = literal(ENDED_AT_ONCE)
+  await deps.database(applicationId).batch({
+    forgotten: sql`
+      UPDATE events SET payload = NULL, payload_expires_at = NULL
+      WHERE application_id = ${applicationId} AND id = ${id}`,
+    // What may be being sent right now, and more than one statement may write, ends in the retry lane.
+    ended: sql`
       UPDATE deliveries SET status = 'failed', reason = 'expired', next_attempt_at = NULL, ended_at = ${now}
-      WHERE rowid IN (${ended})`,
-    refreshDueAt(
-      sql`SELECT endpoint_id FROM deliveries WHERE event_id = ${id} AND ended_at = ${now} LIMIT ${ENDED_AT_ONCE}`,
+      WHERE event_id = ${id} AND endpoint_id IN (
+        SELECT d.endpoint_id FROM deliveries d
+        WHERE d.event_id = ${id} AND d.status = 'pending' AND NOT EXISTS (
+          SELECT 1 FROM endpoints e
+          WHERE e.id = d.endpoint_id AND e.leased_until > ${now} AND d.next_attempt_at <= ${now}
+        ) LIMIT ${most}
+      )`,
+    derived: refreshDueAt(
+      sql`SELECT endpoint_id FROM deliveries WHERE event_id = ${id} AND ended_at = ${now} LIMIT ${most}`,
     ),
-  ])
+  })
 }
 
 export interface EventFilter {
@@ -83,7 +89,7 @@ export async function listEvents(
 ): Promise<ScannedPage<EventWithPayload>> {
   const page = await scanPage(deps.database(applicationId), request, {
     table: sql`events t`,
-    place: sql`t.rowid`,
+    place: [sql`t.seq`],
     owner: sql`t.application_id = ${applicationId}`,
     key: sql`t.id`,
     from: filter.since === undefined ? undefined : idAt("event", filter.since),

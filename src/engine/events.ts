@@ -1,12 +1,13 @@
 import { type SQL, sql } from "drizzle-orm"
 
-import type { Row, Statement } from "../db/client.ts"
+import type { Batch, Db, Row, Statement } from "../db/client.ts"
 import { newId } from "../db/ids.ts"
 import type { Deps } from "../deps.ts"
 import { CATALOG } from "./built-in.ts"
 import { EngineError, notFound } from "./errors.ts"
+import { isKeyUsed } from "./idempotency.ts"
 import { doneAtOnce } from "./pipeline/interest.ts"
-import { enqueue } from "./pipeline/jobs.ts"
+import { type EventKey, enqueueDispatch } from "./pipeline/jobs.ts"
 import { requireSpace } from "./space.ts"
 
 export const MAX_PAYLOAD_BYTES = 256 * 1024
@@ -66,9 +67,11 @@ export async function publish(deps: Deps, publication: Publication): Promise<Pub
   const id = publication.eventId ?? newId("event", now)
   const channels = publication.channels ? JSON.stringify(publication.channels) : null
   const type = eventTypeFor(applicationId, eventType, publication.catalog ?? false)
-  const results = await db.batch([
-    ...statements,
-    sql`
+  const domain = Object.fromEntries(statements.map((statement, index) => [`domain${index}`, statement]))
+  const key = { applicationId, eventId: id }
+  const batch = {
+    ...domain,
+    event: sql`
       INSERT INTO events (id, application_id, event_type_id, event_type, uid, endpoint_id, channels, created_at,
         dispatched_at, payload_expires_at, payload, content_type)
       SELECT v.id, v.application_id, v.event_type_id, v.event_type, ${uid}, v.endpoint_id, v.channels, v.created_at,
@@ -81,20 +84,49 @@ export async function publish(deps: Deps, publication: Publication): Promise<Pub
         FROM (${type}) t
       ) v
       WHERE ${publication.onlyIf ?? sql`true`}
-      ON CONFLICT DO NOTHING`,
-    sql`SELECT dispatched_at FROM events WHERE id = ${id}`,
-    type,
-    rivalOf(applicationId, uid, id),
-    ...(publication.closing ?? []),
-  ])
-  const [, written = [], known = [], rivals = []] = results.slice(statements.length)
+      ON CONFLICT DO NOTHING RETURNING dispatched_at`,
+    closing: publication.closing ?? [],
+  } satisfies Batch
+  const done: Record<string, Row[]> = await db.batch(batch).catch(async (error: unknown) => {
+    // A batch that keeps its answer and is repeated breaks on the key that it has used itself.
+    const own = isKeyUsed(error) ? await findOwn(db, key) : undefined
+    if (!own) throw error
+    return { event: [own] }
+  })
+  const rows = statements.map((_, index) => done[`domain${index}`] ?? [])
+  const written = done.event?.at(0) ?? (await whyNotWritten(db, key, uid, type, eventType))
+  if (written === null) return { eventId: null, rows }
+  if (written.dispatched_at === null) await enqueueDispatch(deps, db, [key])
+  return { eventId: id, rows }
+}
+
+/**
+ * The event after all, if the answer to the try that wrote it was lost; null when the publication's own condition did
+ * not hold. Refuses for whatever else has kept it from being written.
+ */
+async function whyNotWritten(
+  db: Db,
+  key: EventKey,
+  uid: string | null,
+  type: SQL,
+  eventType: string,
+): Promise<Row | null> {
+  const { own, known, rivals } = await db.batch({
+    own: selectOwn(key),
+    known: type,
+    rivals: rivalOf(key.applicationId, uid, key.eventId),
+  })
   if (rivals.length > 0) throw new EngineError("conflict", `There is an event with the id '${uid}' already`)
   if (known.length === 0) throw notFound(`Event type '${eventType}'`)
-  const rows = results.slice(0, statements.length)
-  const event = written.at(0)
-  if (!event) return { eventId: null, rows }
-  if (event.dispatched_at === null) await enqueue(deps, { kind: "dispatch", applicationId, eventId: id })
-  return { eventId: id, rows }
+  return own.at(0) ?? null
+}
+
+async function findOwn(db: Db, key: EventKey): Promise<Row | undefined> {
+  return (await db.read(selectOwn(key)))[0]
+}
+
+function selectOwn({ applicationId, eventId }: EventKey): SQL {
+  return sql`SELECT dispatched_at FROM events WHERE application_id = ${applicationId} AND id = ${eventId}`
 }
 
 /** Selects another event of the application that has this uid. */

@@ -5,7 +5,7 @@ import { newId } from "../db/ids.ts"
 import type { Deps } from "../deps.ts"
 import { OPERATIONS } from "./built-in.ts"
 import { doneAtOnce } from "./pipeline/interest.ts"
-import { enqueue } from "./pipeline/jobs.ts"
+import { enqueueDispatch } from "./pipeline/jobs.ts"
 
 /**
  * The statement that tells of an endpoint as an event of the application `operations`, if the condition on the
@@ -50,6 +50,7 @@ export function tellDisabled(disabled: readonly DisabledEndpoint[], now: number)
 }
 
 interface Pair {
+  applicationId: string
   eventId: string
   endpointId: string
 }
@@ -82,9 +83,9 @@ export function tellResent(
   leastAttempts: number,
   now: number,
 ): SQL {
-  const { eventId, endpointId } = attempt
+  const { applicationId, eventId, endpointId } = attempt
   return tellOf(
-    [{ type: "message.attempt.recovered", eventId, endpointId, attempt }],
+    [{ type: "message.attempt.recovered", applicationId, eventId, endpointId, attempt }],
     sql`d.status <> 'delivered' AND d.attempts >= ${leastAttempts}`,
     now,
   )
@@ -111,7 +112,7 @@ function tellOf(news: readonly NewsOfAttempt[], onlyIf: SQL, now: number): SQL {
         ))) AS data
       FROM json_each(${rows}) r
       JOIN deliveries d ON d.event_id = r.value->>'eventId' AND d.endpoint_id = r.value->>'endpointId'
-      JOIN events v ON v.id = d.event_id
+      JOIN events v ON v.application_id = r.value->>'applicationId' AND v.id = d.event_id
       JOIN applications a ON a.id = v.application_id
       WHERE v.application_id <> ${OPERATIONS} AND ${onlyIf}`,
   )
@@ -119,10 +120,12 @@ function tellOf(news: readonly NewsOfAttempt[], onlyIf: SQL, now: number): SQL {
 
 /** Sends the jobs for what such statements have returned; without them the sweep would find the events. */
 export async function nudgeOperations(deps: Deps, told: readonly Row[] | undefined): Promise<void> {
-  for (const { id, dispatched_at } of told ?? []) {
-    if (dispatched_at !== null) continue
-    await enqueue(deps, { kind: "dispatch", applicationId: OPERATIONS, eventId: id as string })
-  }
+  const undispatched = (told ?? []).filter((row) => row.dispatched_at === null)
+  await enqueueDispatch(
+    deps,
+    deps.database(OPERATIONS),
+    undispatched.map((row) => ({ applicationId: OPERATIONS, eventId: row.id as string })),
+  )
 }
 
 /** Of the endpoint `e` and its application `a`; what has no uid has no such field. */
@@ -136,7 +139,7 @@ function isoTime(epochMs: SQL): SQL {
 }
 
 /**
- * Inserts what `told` selects (id, name, data) as events; returns the new ones. Nothing is told as long as
+ * Inserts what `told` selects (id, name, data) as events; returns them, also when a repeated batch finds them there. Nothing is told as long as
  * `operations` has no endpoint: nobody could hear it, and rows cost.
  */
 function insertTold(now: number, told: SQL): SQL {
@@ -150,5 +153,6 @@ function insertTold(now: number, told: SQL): SQL {
       FROM (${told}) n JOIN event_types t ON t.application_id = ${OPERATIONS} AND t.name = n.name
     ) v
     WHERE EXISTS (SELECT 1 FROM endpoints WHERE application_id = ${OPERATIONS} AND removed_at IS NULL)
-    ON CONFLICT (id) DO NOTHING RETURNING id, dispatched_at`
+    ON CONFLICT (application_id, id) DO UPDATE SET dispatched_at = events.dispatched_at
+    RETURNING id, dispatched_at`
 }

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm"
 import type { Row } from "../db/client.ts"
-import { newId } from "../db/ids.ts"
+import { idAt, newId } from "../db/ids.ts"
 import { inChunks } from "../db/json.ts"
 import type { Deps } from "../deps.ts"
 import { EngineError, notFound } from "./errors.ts"
@@ -63,12 +63,10 @@ export async function startPing(
   if (parts.length === 0) return null
   for (const { applicationId } of parts) await requireSpace(deps, applicationId)
   for (const { applicationId, subscriptions, events, deliveries } of parts) {
-    await deps
-      .database(applicationId)
-      .batch([
-        ...inChunks(events).map((rows) => insertEvents(rows, applicationId, id, now)),
-        ...inChunks(deliveries).map((rows) => insertDeliveries(rows, applicationId, now)),
-      ])
+    await deps.database(applicationId).batch({
+      events: inChunks(events).map((rows) => insertEvents(rows, applicationId, id, now)),
+      deliveries: inChunks(deliveries).map((rows) => insertDeliveries(rows, applicationId, now)),
+    })
     const jobs = Math.min(JOBS_AT_ONCE, Math.ceil(subscriptions.length / REQUESTS_PER_JOB))
     for (let job = 0; job < jobs; job++) await enqueue(deps, { kind: "ping", applicationId, pingId: id })
   }
@@ -83,12 +81,10 @@ export async function startPing(
 export async function pendingPings(deps: Deps, ping: PingKey): Promise<number> {
   let pending = 0
   for (const applicationId of ping.applicationIds) {
-    const [rows = []] = await deps.database(applicationId).batch([
-      sql`
-        SELECT count(*) AS pending FROM events v JOIN deliveries d ON d.event_id = v.id
-        WHERE v.ping_id = ${ping.id} AND v.application_id = ${applicationId} AND d.status = 'pending'
-          AND v.created_at > ${deps.clock.now() - PING_EXPIRES_MS}`,
-    ])
+    const rows = await deps.database(applicationId).read(sql`
+      SELECT count(*) AS pending FROM events v JOIN deliveries d ON d.event_id = v.id
+      WHERE v.ping_id = ${ping.id} AND v.application_id = ${applicationId} AND d.status = 'pending'
+        AND v.created_at > ${deps.clock.now() - PING_EXPIRES_MS}`)
     pending += (rows.at(0)?.pending as number | undefined) ?? 0
   }
   return pending
@@ -102,20 +98,21 @@ export async function getPingResults(deps: Deps, ping: PingKey): Promise<PingRes
   const results: PingResult[] = []
   for (const applicationId of ping.applicationIds) {
     const mine = sql`v.ping_id = ${ping.id} AND v.application_id = ${applicationId}`
-    const [deliveries = [], attempts = []] = await deps.database(applicationId).batch([
-      sql`
+    const { deliveries, attempts } = await deps.database(applicationId).batch({
+      deliveries: sql`
         SELECT d.event_id, d.endpoint_id, d.status, d.reason, v.event_type, v.created_at, e.url
         FROM events v JOIN deliveries d ON d.event_id = v.id JOIN endpoints e ON e.id = d.endpoint_id
-        WHERE ${mine} ORDER BY v.id, d.rowid`,
-      sql`
+        WHERE ${mine} ORDER BY v.id, d.attempt_id`,
+      // A ping is never in its delivery's row: that is there before it.
+      attempts: sql`
         SELECT a.event_id, a.endpoint_id, a.status_code, a.status_text, a.error, a.body_encoding,
           CASE WHEN b.fits THEN a.body ELSE '' END AS body, a.body_truncated OR NOT b.fits AS body_truncated
         FROM (
-          SELECT a.rowid AS place,
-            sum(coalesce(octet_length(a.body), 0)) OVER (ORDER BY a.rowid) <= ${MAX_RESULTS_BYTES} AS fits
+          SELECT a.event_id, a.id,
+            sum(coalesce(octet_length(a.body), 0)) OVER (ORDER BY a.event_id, a.id) <= ${MAX_RESULTS_BYTES} AS fits
           FROM events v JOIN attempts a ON a.event_id = v.id WHERE ${mine}
-        ) b JOIN attempts a ON a.rowid = b.place`,
-    ])
+        ) b JOIN attempts a ON a.event_id = b.event_id AND a.id = b.id`,
+    })
     const attemptOf = new Map(attempts.map((row) => [`${row.event_id} ${row.endpoint_id}`, row]))
     const expired = deps.clock.now() - PING_EXPIRES_MS
     for (const row of deliveries) {
@@ -151,7 +148,8 @@ interface PingPart {
   applicationId: string
   subscriptions: readonly Subscription[]
   events: { id: string; eventTypeId: string; eventType: string; payload: string }[]
-  deliveries: { eventId: string; endpointId: string }[]
+  /** Each with its place among them, in the form of an attempt's id. */
+  deliveries: { eventId: string; endpointId: string; place: string }[]
 }
 
 /** The same payloads, refused as soon as all of them together are more than `limit`: before they fill the memory. */
@@ -177,7 +175,8 @@ function rowsOf(subscriptions: readonly Subscription[], payload: (eventType: str
       event = { id: newId("event", now), eventTypeId, eventType, payload: payload(eventType) }
       events.set(eventTypeId, event)
     }
-    deliveries.push({ eventId: event.id, endpointId })
+    const place = deliveries.length.toString(16).padStart(20, "0")
+    deliveries.push({ eventId: event.id, endpointId, place: idAt("attempt", now) + place })
   }
   return { events: [...events.values()], deliveries }
 }
@@ -192,7 +191,7 @@ function insertEvents(rows: string, applicationId: string, pingId: string, now: 
 
 function insertDeliveries(rows: string, applicationId: string, now: number) {
   return sql`
-    INSERT INTO deliveries (event_id, endpoint_id, application_id, status, created_at)
-    SELECT value->>'eventId', value->>'endpointId', ${applicationId}, 'pending', ${now}
+    INSERT INTO deliveries (event_id, endpoint_id, application_id, status, created_at, attempt_id)
+    SELECT value->>'eventId', value->>'endpointId', ${applicationId}, 'pending', ${now}, value->>'place'
     FROM json_each(${rows}) WHERE true ON CONFLICT DO NOTHING`
 }

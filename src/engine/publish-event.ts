@@ -113,7 +113,7 @@ async function publishNow(
     failure: null,
     payload,
   }
-  const isThere = sql`EXISTS (SELECT 1 FROM events WHERE id = ${event.id})`
+  const isThere = sql`EXISTS (SELECT 1 FROM events WHERE application_id = ${applicationId} AND id = ${event.id})`
   const publishing = publish(deps, {
     applicationId,
     eventId: event.id,

@@ -55,17 +55,17 @@ export async function recover(
     updatedAt: now,
   }
   const isThere = sql`EXISTS (SELECT 1 FROM background_tasks WHERE id = ${task.id})`
-  const [, , due] = await deps.database(applicationId).batch([
-    ...endPause(endpoint.id, now),
-    earliestDue(sql`SELECT ${endpoint.id}`),
-    sql`
+  const { due } = await deps.database(applicationId).batch({
+    paused: endPause(endpoint.id, now),
+    due: earliestDue(sql`SELECT ${endpoint.id}`),
+    task: sql`
       INSERT INTO background_tasks (id, application_id, endpoint_id, task, status, since, until, created_at,
         updated_at)
       VALUES (${task.id}, ${applicationId}, ${endpoint.id}, ${task.task}, ${task.status}, ${since}, ${until},
         ${now}, ${now})
       ON CONFLICT DO NOTHING`,
-    ...(remember ? [await remember(task, isThere)] : []),
-  ])
+    remembered: remember ? await remember(task, isThere) : null,
+  })
   await enqueue(deps, { kind: "recover", applicationId, taskId: task.id })
   // What was waiting for the end of the pause need not wait for the task.
   await scheduleDrain(deps, readDue(due))

@@ -5,7 +5,8 @@ import { getEndpoint } from "./endpoints.ts"
 import { EngineError } from "./errors.ts"
 import { getEvent } from "./event-log.ts"
 import type { Remember } from "./idempotency.ts"
-import { refreshDueAt } from "./pipeline/due.ts"
+import { leaseMs } from "./pipeline/budget.ts"
+import { newPlace, refreshDueAt } from "./pipeline/due.ts"
 import { enqueue } from "./pipeline/jobs.ts"
 import { requireSpace } from "./space.ts"
 
@@ -37,21 +38,22 @@ export async function resend(
   const isAsked = sql`EXISTS (
     SELECT 1 FROM deliveries WHERE event_id = ${event.id} AND endpoint_id = ${endpoint.id}
       AND resend_requested_at = ${now})`
-  const [, , found = []] = await deps.database(applicationId).batch([
-    // A delivery that is not there yet is due as usual while its event is undispatched: dispatching passes over
-    // it. Later it has this attempt alone.
-    sql`
+  const { found } = await deps.database(applicationId).batch({
+    // A delivery that is not there yet is due as usual while its event is undispatched, once nobody dispatches it:
+    // who claims the event passes over it. Later it has this attempt alone.
+    asked: sql`
       INSERT INTO deliveries (event_id, endpoint_id, application_id, status, next_attempt_at, created_at,
-        resend_requested_at)
+        resend_requested_at, attempt_id)
       SELECT v.id, e.id, v.application_id, 'pending',
-        CASE WHEN v.dispatched_at IS NULL THEN max(${now}, coalesce(v.leased_until, 0)) END, ${now}, ${now}
+        CASE WHEN v.dispatched_at IS NULL THEN max(${now}, coalesce(v.leased_until, v.created_at + ${leaseMs(deps)})) END, ${now}, ${now},
+        ${newPlace(now)}
       FROM events v JOIN endpoints e ON e.id = ${endpoint.id}
-      WHERE v.id = ${event.id} AND v.payload IS NOT NULL AND e.removed_at IS NULL AND e.disabled_at IS NULL
+      WHERE v.application_id = ${applicationId} AND v.id = ${event.id} AND v.payload IS NOT NULL AND e.removed_at IS NULL AND e.disabled_at IS NULL
       ON CONFLICT (event_id, endpoint_id) DO UPDATE SET resend_requested_at = excluded.resend_requested_at`,
-    refreshDueAt(sql`SELECT ${endpoint.id}`),
-    sql`SELECT ${isAsked} AS asked`,
-    ...(remember ? [await remember(asked, isAsked)] : []),
-  ])
+    derived: refreshDueAt(sql`SELECT ${endpoint.id}`),
+    found: sql`SELECT ${isAsked} AS asked`,
+    remembered: remember ? await remember(asked, isAsked) : null,
+  })
   if (found.at(0)?.asked !== 1) {
     throw new EngineError(
       "conflict",

@@ -13,7 +13,7 @@ const FULL = 0.95
 export async function requireSpace(deps: Deps, applicationId: string): Promise<void> {
   const db = deps.database(applicationId)
   // An isolate that has not asked this database anything yet goes by what the last sweep saw.
-  const bytes = db.sizeBytes() || (await readState(db, "database_bytes"))
+  const bytes = db.sizeBytes() || ((await readState(db))?.databaseBytes ?? 0)
   if (bytes > FULL * deps.config.databaseLimitBytes) {
     throw new EngineError(
       "storage_full",

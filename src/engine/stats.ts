@@ -1,8 +1,8 @@
 import { sql } from "drizzle-orm"
 
-import { idAt } from "../db/ids.ts"
+import { literal } from "../db/literal.ts"
 import type { Deps } from "../deps.ts"
-import { type DeliveryProgress, progressOf } from "./deliveries.ts"
+import { type DeliveryProgress, isOfTime, placeSince, progressOf } from "./deliveries.ts"
 import { getEndpoint } from "./endpoints.ts"
 import { EngineError } from "./errors.ts"
 
@@ -32,17 +32,15 @@ export async function countDeliveries(
   if (since < until - MAX_DAYS * DAY_MS - CLOCKS_DIFFER_MS)
     throw new EngineError("invalid_range", `since must be at most ${MAX_DAYS} days before until`, "since")
   const endpoint = await getEndpoint(deps, applicationId, endpointIdOrUid)
-  const [rows = []] = await deps.database(applicationId).batch([
-    sql`
-      SELECT ${progressOf(deps)} AS progress, count(*) AS deliveries FROM (
-        SELECT rowid AS place FROM deliveries
-        WHERE endpoint_id = ${endpoint.id} AND event_id >= ${idAt("event", since)}
-          AND event_id < ${idAt("event", until + 1)}
-        ORDER BY event_id DESC LIMIT ${COUNTED_DELIVERIES}
-      ) p CROSS JOIN deliveries d ON d.rowid = p.place
-      CROSS JOIN events v ON v.id = d.event_id AND v.ping_id IS NULL
-      GROUP BY 1`,
-  ])
+  const rows = await deps.database(applicationId).read(sql`
+    SELECT ${progressOf(deps)} AS progress, count(*) AS deliveries FROM (
+      SELECT d.event_id FROM deliveries d
+      WHERE d.endpoint_id = ${endpoint.id} AND d.attempt_id >= ${placeSince(since)}
+        AND ${isOfTime({ since, before: until + 1 })}
+      ORDER BY d.attempt_id DESC LIMIT ${literal(COUNTED_DELIVERIES)}
+    ) p CROSS JOIN deliveries d ON d.event_id = p.event_id AND d.endpoint_id = ${endpoint.id}
+    CROSS JOIN events v ON v.application_id = d.application_id AND v.id = d.event_id AND v.ping_id IS NULL
+    GROUP BY 1`)
   const stats: EndpointStats = { delivered: 0, pending: 0, sending: 0, retrying: 0, failed: 0, canceled: 0 }
   for (const row of rows) stats[row.progress as DeliveryProgress] = row.deliveries as number
   return stats

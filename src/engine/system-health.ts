@@ -1,8 +1,7 @@
-import { sql } from "drizzle-orm"
-
 import { isMissingTable } from "../db/client.ts"
 import type { Deps } from "../deps.ts"
 import { NEARLY_FULL } from "./pipeline/retention.ts"
+import { readState } from "./system-state.ts"
 
 /** The cron runs every minute; after three missed runs something is wrong. */
 const SWEEP_LATE_MS = 3 * 60_000
@@ -30,13 +29,13 @@ async function lookAtDatabase(
 ): Promise<Pick<SystemHealth, "database" | "sweep">> {
   const limitBytes = deps.config.databaseLimitBytes
   try {
-    const states = await Promise.all(
-      deps.databases.map((db) => db.batch([sql`SELECT key, value FROM system_state`])),
+    const states = (await Promise.all(deps.databases.map(readState))).filter((state) => state !== null)
+    const bytes = Math.max(
+      0,
+      ...states.map(({ databaseBytes }) => databaseBytes),
+      ...deps.databases.map((db) => db.sizeBytes()),
     )
-    const rows = states.flatMap(([first = []]) => first)
-    const valuesOf = (key: string) => rows.filter((row) => row.key === key).map((row) => row.value as number)
-    const bytes = Math.max(0, ...valuesOf("database_bytes"), ...deps.databases.map((db) => db.sizeBytes()))
-    const sweeps = valuesOf("last_sweep_at")
+    const sweeps = states.map(({ lastSweepAt }) => lastSweepAt).filter((at) => at > 0)
     const lastAt = sweeps.length === 0 ? null : Math.min(...sweeps)
     const late = lastAt !== null && deps.clock.now() - lastAt > SWEEP_LATE_MS
     const nearlyFull = bytes >= NEARLY_FULL * limitBytes

@@ -71,8 +71,9 @@ async function makeFailed(world: World, applicationId: string, endpointId: strin
        SELECT ?2 || printf('%06d', i), ?3, 'ety_t', 't', ?4, ?4, '{}' FROM c`,
     ).bind(count, prefix, applicationId, now),
     DB.prepare(
-      `INSERT INTO deliveries (event_id, endpoint_id, application_id, status, reason, attempts, created_at, ended_at)
-       SELECT id, ?1, application_id, 'failed', 'exhausted', 2, ?2, ?2 FROM events WHERE id LIKE ?3`,
+      `INSERT INTO deliveries (event_id, endpoint_id, application_id, status, reason, attempts, created_at, ended_at,
+         attempt_id)
+       SELECT id, ?1, application_id, 'failed', 'exhausted', 2, ?2, ?2, 'att' || substr(id, 4) FROM events WHERE id LIKE ?3`,
     ).bind(endpointId, now, `${prefix}%`),
   ])
 }

@@ -18,7 +18,8 @@ export async function copyEvents(world: World, eventIds: readonly string[], tota
       const { results } = await DB.prepare(`SELECT name FROM pragma_table_info('${table}')`).all<{
         name: string
       }>()
-      const columns = results.map(({ name }) => name)
+      // Where a row stands is for the database to say.
+      const columns = results.map(({ name }) => name).filter((name) => name !== "seq")
       const values = columns.map((column) => copied(column))
       await DB.prepare(
         `WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < ?1 - 1)

@@ -55,13 +55,15 @@ describe("the queue", () => {
     expect(await deliveriesOf(world, eventId)).toHaveLength(1)
   })
 
-  it("may deliver the same job twice at once: one request, one delivery", async () => {
+  it("may deliver the same job twice at once: one delivery, and what was sent too much is kept as an attempt", async () => {
     const world = await worldWithHooks(HOOK)
     const eventId = await registerUser(world, "ada")
     const jobs = world.queued.splice(0)
     await Promise.all([consume(batchOf(jobs), world.deps), consume(batchOf(jobs), world.deps)])
-    expect(world.receivers.to(HOOK)).toHaveLength(1)
-    expect(await deliveriesOf(world, eventId)).toHaveLength(1)
+    const sent = world.receivers.to(HOOK)
+    expect(sent.map(({ headers }) => headers["webhook-id"])).toEqual([eventId, eventId])
+    expect(await deliveriesOf(world, eventId)).toMatchObject([{ status: "delivered", attempts: 1 }])
+    expect(await attemptsOf(world, eventId)).toHaveLength(2)
   })
 
   it("may lose every job: a sweep finds due retries too", async () => {
@@ -181,7 +183,7 @@ describe("recording", () => {
     const { DB } = world.env
     // A row that the database itself refuses, whatever batch it comes in.
     await DB.prepare(
-      `CREATE TRIGGER refuse_bad BEFORE INSERT ON attempts WHEN new.event_id = '${bad}' BEGIN SELECT RAISE(ABORT, 'bad row'); END`,
+      `CREATE TRIGGER refuse_bad BEFORE INSERT ON deliveries WHEN new.event_id = '${bad}' BEGIN SELECT RAISE(ABORT, 'bad row'); END`,
     ).run()
     await run()
     await DB.prepare("DROP TRIGGER refuse_bad").run()

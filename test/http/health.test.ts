@@ -190,7 +190,7 @@ describe("GET /health", () => {
     const world = await createWorld({ DATABASE_LIMIT_MB: "10" })
     await world.sweep()
     const setSize = (bytes: number) =>
-      world.env.DB.prepare("UPDATE system_state SET value = ? WHERE key = 'database_bytes'").bind(bytes).run()
+      world.env.DB.prepare("UPDATE system_state SET database_bytes = ?").bind(bytes).run()
     await setSize(7_999_999)
     expect((await healthOf(world)).body.database).toMatchObject({ status: "ok", bytes: 7_999_999 })
     await setSize(8_000_000)

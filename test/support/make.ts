@@ -72,8 +72,8 @@ export async function makeDue(
        SELECT ?2 || i, 'app_users', 'ety_user_registered', 'user_registered', ?3, ?3, '{}' FROM c`,
     ).bind(count, prefix, now),
     DB.prepare(
-      `INSERT INTO deliveries (event_id, endpoint_id, application_id, status, next_attempt_at, created_at)
-       SELECT v.id, e.value, 'app_users', 'pending', ?1, ?1 FROM events v JOIN json_each(?2) e WHERE v.id LIKE ?3`,
+      `INSERT INTO deliveries (event_id, endpoint_id, application_id, status, next_attempt_at, created_at, attempt_id)
+       SELECT v.id, e.value, 'app_users', 'pending', ?1, ?1, 'att' || substr(v.id, 4) FROM events v JOIN json_each(?2) e WHERE v.id LIKE ?3`,
     ).bind(now, ids, `${prefix}%`),
     DB.prepare("UPDATE endpoints SET due_at = ? WHERE id IN (SELECT value FROM json_each(?))").bind(now, ids),
   ])

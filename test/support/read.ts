@@ -1,11 +1,11 @@
 import { sql } from "drizzle-orm"
 
-import { attempts, deliveries } from "../../src/db/schema.ts"
+import { deliveries } from "../../src/db/schema.ts"
 import { shapeOf } from "../../src/db/shape.ts"
+import { readAttempt, selectAttempts } from "../../src/engine/attempts.ts"
 import type { World } from "./world.ts"
 
 const delivery = shapeOf(deliveries)
-const attempt = shapeOf(attempts)
 
 /** An event's deliveries by endpoint id, as they are stored. */
 export async function deliveriesOf(world: World, eventId: string) {
@@ -24,7 +24,6 @@ export async function deliveryOf(world: World, eventId: string, endpointId?: str
 
 /** An event's attempts, oldest first, as they are stored. */
 export async function attemptsOf(world: World, eventId: string) {
-  const rows = await world.db.read(sql`
-    SELECT ${attempt.columns("a")} FROM attempts a WHERE a.event_id = ${eventId} ORDER BY a.id`)
-  return rows.map(attempt.read)
+  const rows = await world.db.read(sql`${selectAttempts(() => sql`a.event_id = ${eventId}`)} ORDER BY id`)
+  return rows.map(readAttempt)
 }

@@ -197,7 +197,7 @@ export async function publishEvent(
   remember?: Remember<string>,
 ): Promise<string> {
   const eventId = newId("event", deps.clock.now())
-  const isThere = sql`EXISTS (SELECT 1 FROM events WHERE id = ${eventId})`
+  const isThere = sql`EXISTS (SELECT 1 FROM events WHERE application_id = ${APPLICATION} AND id = ${eventId})`
   await publish(deps, {
     applicationId: APPLICATION,
     eventId,

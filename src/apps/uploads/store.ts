@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm"
 
 import { fromUuid, idAt, newId } from "../../db/ids.ts"
+import { literal } from "../../db/literal.ts"
 import { uploads } from "../../db/schema.ts"
 import { shapeOf } from "../../db/shape.ts"
 import type { Deps } from "../../deps.ts"
@@ -217,6 +218,23 @@ export interface Found {
   poisoned: number
 }
 
+/** Selects one upload of each kind that the sweep has to work on. */
+export function selectLeftUploads(
+  now: number,
+  { receivedBefore, endedBefore }: { receivedBefore: number; endedBefore: number },
+) {
+  return {
+    unfinished: sql`
+      SELECT 1 FROM uploads WHERE ${unfinished} AND (
+        (state = 'receiving' AND id < ${idAt("upload", receivedBefore)})
+        OR (state <> 'receiving' AND (leased_until IS NULL OR leased_until <= ${now}))
+      ) LIMIT 1`,
+    expired: sql`
+      SELECT 1 FROM uploads
+      WHERE id < ${idAt("upload", endedBefore)} AND state IN ('completed', 'failed') LIMIT 1`,
+  }
+}
+
 /** What crashes and lost jobs left: ends what must end, and tells what is to be done. One batch. */
 export async function lookForUploads(
   deps: Deps,
@@ -224,24 +242,24 @@ export async function lookForUploads(
 ): Promise<Found> {
   const now = deps.clock.now()
   const free = sql`state IN ('received', 'processing') AND (leased_until IS NULL OR leased_until <= ${now})`
-  const [abandoned = [], poisoned = [], waiting = []] = await deps.database(APPLICATION).batch([
-    sql`
+  const { abandoned, poisoned, waiting } = await deps.database(APPLICATION).batch({
+    abandoned: sql`
       UPDATE uploads SET state = 'failed', failure = 'The file did not arrive whole', updated_at = ${now}
       WHERE id IN (
         SELECT id FROM uploads
         WHERE ${unfinished} AND state = 'receiving' AND id < ${idAt("upload", receivedBefore)}
-        ORDER BY id LIMIT ${limit}
+        ORDER BY id LIMIT ${literal(limit)}
       ) RETURNING id, multipart_id`,
-    sql`
+    poisoned: sql`
       UPDATE uploads SET state = 'failed', failure = 'Processing ended ${sql.raw(String(MAX_CLAIMS))} times without a result',
         lease_token = NULL, leased_until = NULL, updated_at = ${now}
       WHERE id IN (
-        SELECT id FROM uploads WHERE ${unfinished} AND ${free} AND claims >= ${MAX_CLAIMS} ORDER BY id LIMIT ${limit}
+        SELECT id FROM uploads WHERE ${unfinished} AND ${free} AND claims >= ${MAX_CLAIMS} ORDER BY id LIMIT ${literal(limit)}
       ) RETURNING 1`,
-    sql`
+    waiting: sql`
       SELECT id FROM uploads WHERE ${unfinished} AND ${free} AND claims < ${MAX_CLAIMS}
-      ORDER BY id LIMIT ${limit}`,
-  ])
+      ORDER BY id LIMIT ${literal(limit)}`,
+  })
   return {
     waiting: waiting.map((row) => row.id as string),
     abandoned: abandoned.map(toStored),
@@ -251,19 +269,17 @@ export async function lookForUploads(
 
 /** The oldest ended uploads from before `before`, for retention. */
 export async function listExpiredUploads(deps: Deps, before: number, limit: number) {
-  const [rows = []] = await deps.database(APPLICATION).batch([
-    sql`
-      SELECT id, multipart_id FROM uploads
-      WHERE id < ${idAt("upload", before)} AND state IN ('completed', 'failed') ORDER BY id LIMIT ${limit}`,
-  ])
+  const rows = await deps.database(APPLICATION).read(sql`
+    SELECT id, multipart_id FROM uploads
+    WHERE id < ${idAt("upload", before)} AND state IN ('completed', 'failed') ORDER BY id LIMIT ${literal(limit)}`)
   return rows.map(toStored)
 }
 
 /** Deletes the rows of uploads whose objects are gone. */
 export async function deleteUploads(deps: Deps, ids: readonly string[]): Promise<void> {
-  await deps
-    .database(APPLICATION)
-    .batch([sql`DELETE FROM uploads WHERE id IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`])
+  await deps.database(APPLICATION).batch({
+    deleted: sql`DELETE FROM uploads WHERE id IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`,
+  })
 }
 
 function toStored(row: Record<string, unknown>) {

@@ -1,7 +1,8 @@
 import type { Deps } from "../../deps.ts"
+import type { Sweep, Upkeep } from "../../engine/upkeep.ts"
 import { processUpload, requestProcessing } from "./process.ts"
 import { discard } from "./storage.ts"
-import { deleteUploads, listExpiredUploads, lookForUploads } from "./store.ts"
+import { APPLICATION, deleteUploads, listExpiredUploads, lookForUploads, selectLeftUploads } from "./store.ts"
 
 /** A request that is still bringing its file after this long has died. */
 const RECEIVING_EXPIRES_MS = 3600 * 1000
@@ -10,6 +11,8 @@ const UPLOADS_PER_SWEEP = 50
 const INLINE_UPLOADS = 3
 const RETENTION_UPLOADS = 100
 const DAY_MS = 24 * 3600 * 1000
+/** What working one file, or a round of what was found, asks of D1. */
+const STATEMENTS_PER_UPLOAD = 8
 
 /**
  * Finds uploads that crashes, lost jobs and quotas left behind, and files past retention. Sends jobs for those
@@ -17,18 +20,28 @@ const DAY_MS = 24 * 3600 * 1000
  * The bucket is never listed, which every minute would use up the Free plan: an object has a row from before
  * its first byte, and R2 by itself drops an unfinished upload whose id was lost after seven days.
  */
-export async function sweepUploads(deps: Deps): Promise<void> {
-  const { files } = deps
-  if (!files) return
-  const at = deps.clock.now()
+export function uploadsUpkeep(files: R2Bucket): Upkeep {
+  return {
+    application: APPLICATION,
+    look: (deps, at) =>
+      selectLeftUploads(at, { receivedBefore: at - RECEIVING_EXPIRES_MS, endedBefore: keptSince(deps, at) }),
+    async work(sweep, { unfinished = [], expired = [] }) {
+      if (unfinished.length > 0) await workUnfinished(sweep, files)
+      if (expired.length > 0) await applyRetention(sweep, files)
+    },
+  }
+}
+
+async function workUnfinished({ deps, at, budget }: Sweep, files: R2Bucket): Promise<void> {
   const found = await lookForUploads(deps, {
     receivedBefore: at - RECEIVING_EXPIRES_MS,
     limit: UPLOADS_PER_SWEEP,
   })
   for (const { id, multipartId } of found.abandoned) await tryDiscard(deps, files, id, multipartId)
   const refused = await sendJobs(deps, found.waiting)
-  for (const id of refused.slice(0, INLINE_UPLOADS)) await processUpload(deps, id)
-  const deleted = await applyRetention(deps, files, at)
+  for (const id of refused.slice(0, INLINE_UPLOADS)) {
+    if (budget.affords(STATEMENTS_PER_UPLOAD)) await processUpload(deps, id)
+  }
   deps.log({
     unit: "sweep",
     of: "uploads",
@@ -36,7 +49,6 @@ export async function sweepUploads(deps: Deps): Promise<void> {
     abandoned: found.abandoned.length,
     poisoned: found.poisoned,
     refused: refused.length,
-    deleted,
     durationMs: deps.clock.now() - at,
   })
 }
@@ -49,17 +61,20 @@ async function sendJobs(deps: Deps, ids: readonly string[]): Promise<readonly st
   return []
 }
 
+function keptSince(deps: Deps, at: number): number {
+  return at - deps.config.retentionDays * DAY_MS
+}
+
 /** The objects go first: a row without an object is found again, an object without a row never. */
-async function applyRetention(deps: Deps, files: R2Bucket, at: number): Promise<number> {
-  const before = at - deps.config.retentionDays * DAY_MS
-  const expired = await listExpiredUploads(deps, before, RETENTION_UPLOADS)
-  if (expired.length === 0) return 0
+async function applyRetention({ deps, at }: Sweep, files: R2Bucket): Promise<void> {
+  const expired = await listExpiredUploads(deps, keptSince(deps, at), RETENTION_UPLOADS)
+  if (expired.length === 0) return
   const unfinished = expired.filter(({ multipartId }) => multipartId !== null)
   for (const { id, multipartId } of unfinished) await tryDiscard(deps, files, id, multipartId)
   const ids = expired.map(({ id }) => id)
   await files.delete(ids)
   await deleteUploads(deps, ids)
-  return ids.length
+  deps.log({ unit: "retention", of: "uploads", deleted: ids.length, durationMs: deps.clock.now() - at })
 }
 
 /** Takes back what was stored. What cannot be taken back now goes at retention, with its row. */

@@ -98,7 +98,7 @@ export async function listMessages(
   if (known.length === 0) return null
   const { rows, done } = await scanPage(db, request, {
     table: sql`messages m`,
-    place: sql`m.rowid`,
+    place: [sql`m.id`],
     owner: sql`m.recipient = ${recipient}`,
     key: sql`m.id`,
     columns: messageShape.columns("m"),

@@ -1,7 +1,12 @@
+import type { Db } from "../../db/client.ts"
 import type { Deps } from "../../deps.ts"
 
 /** Requests that one invocation may make: the Free plan allows 50 subrequests to the outside. */
 export const ATTEMPTS_PER_INVOCATION = 40
+/** What one invocation may ask of D1: the Free plan allows 50 queries, and may count each statement as one. */
+export const STATEMENTS_PER_INVOCATION = 50
+/** Statements that are always left for what closes an invocation: giving back what was not done, noting the sweep. */
+const STATEMENTS_IN_RESERVE = 6
 const LEASE_RESERVE_MS = 30_000
 const RECORDING_RESERVE_MS = 10_000
 
@@ -15,9 +20,24 @@ export function lastStart(deps: Deps, claimedAt: number): number {
   return claimedAt + leaseMs(deps) - deps.config.attemptTimeoutMs - RECORDING_RESERVE_MS
 }
 
-/** The attempts that an invocation has left, shared by everything that it does. */
+/** The attempts and statements that an invocation has left, shared by everything that it does. */
 export class Budget {
-  constructor(private attempts = ATTEMPTS_PER_INVOCATION) {}
+  private readonly askedBefore: number
+
+  /** Counts what is asked of these databases from now on. */
+  constructor(
+    private readonly databases: readonly Db[] = [],
+    private attempts = ATTEMPTS_PER_INVOCATION,
+    private readonly statements = STATEMENTS_PER_INVOCATION,
+  ) {
+    this.askedBefore = askedOf(databases)
+  }
+
+  /** Whether there are so many statements left. Work asks for what it takes to its end, its record among it. */
+  affords(statements: number): boolean {
+    const asked = askedOf(this.databases) - this.askedBefore
+    return asked + statements + STATEMENTS_IN_RESERVE <= this.statements
+  }
 
   get left(): number {
     return this.attempts
@@ -34,7 +54,7 @@ export class Budget {
   split(attempts: number): Budget {
     const part = Math.min(attempts, this.attempts)
     this.attempts -= part
-    return new Budget(part)
+    return new Budget(this.databases, part, this.statements - (askedOf(this.databases) - this.askedBefore))
   }
 
   /** Takes back what is left of a part. */
@@ -42,4 +62,8 @@ export class Budget {
     this.attempts += part.attempts
     part.attempts = 0
   }
+}
+
+function askedOf(databases: readonly Db[]): number {
+  return databases.reduce((sum, db) => sum + db.asked(), 0)
 }

@@ -4,7 +4,7 @@ import type { Row } from "../../db/client.ts"
 import type { Health } from "../rules/endpoint-health.ts"
 import type { AttemptedEndpoint, AttemptedEvent } from "./attempt.ts"
 
-/** From this many claims without a result on, an event or a delivery is handled alone. */
+/** From this many claims without a result on, an event or what is due at an endpoint is handled alone. */
 export const SUSPECT_CLAIMS = 3
 /** After this many it ends as failed with the reason `internal`. */
 export const MAX_CLAIMS = 8
@@ -15,8 +15,10 @@ export interface Owed {
   endpoint: ClaimedEndpoint
   /** Attempts made before. */
   attempts: number
-  /** Claims of this delivery that ended without a result. */
+  /** Claims of this delivery alone that ended without a result. */
   claims: number
+  /** The last moment (epoch ms) at which its attempt may start. */
+  startBy: number
 }
 
 export interface ClaimedEndpoint extends AttemptedEndpoint {
@@ -33,7 +35,7 @@ export function endpointColumns(now: number): SQL {
     (SELECT json_group_array(sealed) FROM (
       SELECT s.sealed FROM secrets s
       WHERE s.endpoint_id = e.id AND (s.expires_at IS NULL OR s.expires_at > ${now})
-      ORDER BY s.created_at DESC, s.id DESC
+      ORDER BY s.id DESC
     )) AS secrets`
 }
 

@@ -1,6 +1,7 @@
-import { sql } from "drizzle-orm"
-
+import { type SQL, sql } from "drizzle-orm"
 import type { Db, Row } from "../../db/client.ts"
+import { idAt } from "../../db/ids.ts"
+import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../deps.ts"
 import { isImpaired } from "../rules/endpoint-health.ts"
 import { attempt } from "./attempt.ts"
@@ -15,154 +16,197 @@ import {
   SUSPECT_CLAIMS,
 } from "./claimed.ts"
 import { scheduleDrain } from "./due.ts"
-import { candidates, DIRECT_LIMIT, FANOUT_STEP, isInterested } from "./interest.ts"
-import { enqueue } from "./jobs.ts"
+import { fanOut } from "./fan-out.ts"
+import { candidates, DIRECT_LIMIT, isInterested } from "./interest.ts"
+import { type EventKey, keysIn, readKey, toPairs } from "./jobs.ts"
 import { attemptAll, fairShare } from "./lanes.ts"
 import { record } from "./record.ts"
 import type { Handled } from "./state.ts"
 
-const FANOUT_STEPS_PER_INVOCATION = 20
-const CATCH_UP_EVENTS = 25
+/** Events that one pass of catching up takes. */
+export const CATCH_UP_EVENTS = 25
+/** What claiming an event and recording what became of it asks of D1. */
+const STATEMENTS_PER_CLAIM = 12
 
 /**
- * Turns events into deliveries: claims those that nobody holds, makes the first attempts at once as far as the
- * budget goes, leaves the rest to the retry lane, and records it all in one batch. Safe to run twice or at
- * once for the same ids. Throws only before the first request has gone out.
+ * Turns events into deliveries: makes the first attempts at once as far as the budget goes, leaves the rest to the
+ * retry lane, and records it all in one batch. For jobs that come for the first time: an event's first minute belongs
+ * to its own job, so what is owed is only read. Two at once may both send; the one that records second keeps its
+ * results as attempts. What is not in its first minute is claimed. Throws only before the first request has gone out.
  */
 export async function dispatch(
   deps: Deps,
   db: Db,
-  eventIds: readonly string[],
+  events: readonly EventKey[],
   budget: Budget,
 ): Promise<void> {
-  const suspects = await dispatchTogether(deps, db, eventIds, budget)
-  // What may have killed its consumer before gets nobody into trouble but itself: one by one, the least
-  // claimed first, after everything else is recorded.
-  for (const id of suspects) await dispatchTogether(deps, db, [id], budget, true)
+  const { fresh, others } = await readFresh(deps, db, events)
+  const claim = others.length > 0 ? await claimEvents(deps, db, others) : null
+  await deliver(deps, db, fresh, budget)
+  if (claim) await deliverClaimed(deps, db, claim, budget)
+}
+
+/**
+ * The same under a lease, for events that somebody may have worked on before. Safe to run twice or at once for the
+ * same events. Throws only before the first request has gone out.
+ */
+export async function dispatchAgain(
+  deps: Deps,
+  db: Db,
+  events: readonly EventKey[],
+  budget: Budget,
+): Promise<void> {
+  await deliverClaimed(deps, db, await claimEvents(deps, db, events), budget)
 }
 
 /** Dispatches the oldest events that nobody holds. True when there may be more of them. */
 export async function catchUp(deps: Deps, db: Db, budget: Budget): Promise<boolean> {
-  const now = deps.clock.now()
-  const [rows = []] = await db.batch([
-    sql`
-      SELECT id FROM events
-      WHERE dispatched_at IS NULL AND ping_id IS NULL AND (leased_until IS NULL OR leased_until <= ${now})
-        AND claims < ${MAX_CLAIMS}
-      ORDER BY id LIMIT ${CATCH_UP_EVENTS}`,
-  ])
-  if (rows.length > 0)
-    await dispatch(
-      deps,
-      db,
-      rows.map((row) => row.id as string),
-      budget,
-    )
+  const rows = await db.read(sql`
+    SELECT v.application_id, v.id FROM events v INDEXED BY events_undispatched
+    WHERE ${isLeftBehind(deps, deps.clock.now())} ORDER BY v.id LIMIT ${literal(CATCH_UP_EVENTS)}`)
+  if (rows.length > 0) await dispatchAgain(deps, db, rows.map(readKey), budget)
   return rows.length === CATCH_UP_EVENTS
 }
 
-async function dispatchTogether(
+/**
+ * The condition that nobody works on the event `v` any more, pings aside: its lease has run out; or it has no lease and
+ * its first minute is over, or no job could be sent for it.
+ */
+export function isLeftBehind(deps: Deps, now: number): SQL {
+  return sql`v.dispatched_at IS NULL AND v.ping_id IS NULL AND v.claims < ${MAX_CLAIMS} AND (
+    v.leased_until <= ${now} OR (v.leased_until IS NULL AND v.id < ${idAt("event", now - leaseMs(deps))}))`
+}
+
+/** What is owed of some events, and by what right: under a lease, or without one in their first minute. */
+interface Reading {
+  token: string | null
+  at: number
+  events: EventKey[]
+  owed: Owed[]
+}
+
+/** Reads what is owed of events in their first minute; the others that are undispatched are to be claimed. */
+async function readFresh(
   deps: Deps,
   db: Db,
-  eventIds: readonly string[],
-  budget: Budget,
-  alone = false,
-): Promise<string[]> {
-  const claim = await claimEvents(deps, db, eventIds, alone)
-  if (claim.events.length > 0) {
-    const { direct, later } = plan(claim.owed, budget, claim.at)
-    const attempts = await attemptAll(
-      deps,
-      direct,
-      { startBy: lastStart(deps, claim.at), perEndpoint: fairShare(direct) },
-      (owed) => attempt(deps, owed.event, owed.endpoint, "scheduled"),
-    )
-    const handled = [...direct, ...later].map((owed): Handled => {
-      if (owed.event.payload === null) return { owed, attempt: null, ended: "expired" }
-      return { owed, attempt: attempts.get(owed) ?? null }
-    })
-    const small = claim.events.filter((event) => !event.large)
-    const next = await record(deps, db, {
-      token: claim.token,
-      handled,
-      dispatched: small.map((event) => event.id),
-    })
-    const large = claim.events.filter((event) => event.large)
-    for (const event of large) await fanOut(deps, db, event, claim)
-    await scheduleDrain(deps, large.length > 0 ? deps.clock.now() : next)
-    deps.log({
-      unit: "dispatch",
-      eventIds: claim.events.map((event) => event.id),
-      attempts: attempts.size,
-      putOff: handled.filter((one) => one.attempt === null).length,
-      fanOuts: large.length,
-      suspects: claim.suspects.length,
-      durationMs: deps.clock.now() - claim.at,
-    })
-  }
-  return claim.suspects
+  keys: readonly EventKey[],
+): Promise<{ fresh: Reading; others: EventKey[] }> {
+  const at = deps.clock.now()
+  const isFresh = sql`v.lease_token IS NULL AND v.leased_until IS NULL AND v.claims = 0
+    AND v.fanout_cursor IS NULL AND v.created_at > ${at - lastStart(deps, 0)}`
+  const named = sql`json_each(${toPairs(keys)}) j
+    CROSS JOIN events v ON v.application_id = j.value->>0 AND v.id = j.value->>1
+      AND v.dispatched_at IS NULL AND v.ping_id IS NULL`
+  const { events, pairs } = await db.batch({
+    events: sql`SELECT ${eventColumns}, v.created_at, ${isFresh} AS fresh FROM ${named}`,
+    pairs: sql`
+      SELECT v.id AS event_id, ${isInterested} AS interested, 0 AS recorded, ${endpointColumns(at)}
+      FROM ${named} AND ${isFresh} CROSS JOIN endpoints e ON e.id IN (SELECT id FROM (${candidates(DIRECT_LIMIT + 1)}))`,
+  })
+  const fresh = events.filter((event) => event.fresh === 1)
+  const { small, large, owed } = sortOut(fresh, pairs, (event) => lastStart(deps, event.created_at as number))
+  const others = events.filter((event) => event.fresh !== 1).map(readKey)
+  return { fresh: { token: null, at, events: small, owed }, others: [...others, ...large] }
 }
 
-interface ClaimedEvent {
-  id: string
-  applicationId: string
-  /** More candidates than are attempted at once: fanned out in steps. */
-  large: boolean
-}
-
-interface Claim {
+interface Claim extends Reading {
   token: string
-  at: number
-  events: ClaimedEvent[]
-  owed: Owed[]
+  /** More candidates than are attempted at once: fanned out in steps. */
+  large: EventKey[]
   /** Events left out because they are to be handled alone, the least claimed first. */
-  suspects: string[]
+  suspects: EventKey[]
 }
 
 /** Takes a lease on the events and reads what is owed, payloads once per event. One batch. */
-async function claimEvents(deps: Deps, db: Db, eventIds: readonly string[], alone: boolean): Promise<Claim> {
+async function claimEvents(deps: Deps, db: Db, keys: readonly EventKey[], alone = false): Promise<Claim> {
   const at = deps.clock.now()
   const token = crypto.randomUUID()
-  const ids = JSON.stringify(eventIds)
-  const claimable = sql`
-    id IN (SELECT value FROM json_each(${ids})) AND dispatched_at IS NULL AND ping_id IS NULL
-    AND claims < ${MAX_CLAIMS} AND (leased_until IS NULL OR leased_until <= ${at})`
-  const [suspects = [], , events = [], pairs = []] = await db.batch([
-    sql`SELECT id FROM events WHERE ${claimable} AND claims >= ${alone ? MAX_CLAIMS : SUSPECT_CLAIMS} ORDER BY claims`,
-    sql`
-      UPDATE events SET lease_token = ${token}, leased_until = ${at + leaseMs(deps)}, claims = claims + 1
-      WHERE ${claimable} AND claims < ${alone ? MAX_CLAIMS : SUSPECT_CLAIMS}`,
-    sql`
-      SELECT ${eventColumns},
-        v.fanout_cursor IS NOT NULL OR (SELECT count(*) FROM (${candidates(DIRECT_LIMIT + 1)})) > ${DIRECT_LIMIT} AS large
-      FROM json_each(${ids}) ids JOIN events v ON v.id = ids.value WHERE v.lease_token = ${token}`,
-    // The 26th candidate is read only to be recognised as too many; deliveries recorded before are left out.
-    sql`
-      SELECT v.id AS event_id, ${endpointColumns(at)}
-      FROM json_each(${ids}) ids JOIN events v ON v.id = ids.value
-      JOIN endpoints e ON e.id IN (SELECT id FROM (${candidates(DIRECT_LIMIT + 1)}))
-      WHERE v.lease_token = ${token} AND v.fanout_cursor IS NULL AND ${isInterested}
-        AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = v.id AND d.endpoint_id = e.id)`,
-  ])
-  const byId = new Map(events.map((row) => [row.id as string, row]))
-  return {
-    token,
-    at,
-    events: events.map((row) => ({
-      id: row.id as string,
-      applicationId: row.application_id as string,
-      large: row.large === 1,
-    })),
-    owed: pairs.flatMap((pair) => {
-      const event = byId.get(pair.event_id as string)
-      return event && event.large !== 1 ? [readOwed(event, pair)] : []
-    }),
-    suspects: suspects.map((row) => row.id as string),
+  const most = alone ? MAX_CLAIMS : SUSPECT_CLAIMS
+  const claimable = sql`v.dispatched_at IS NULL AND v.ping_id IS NULL
+    AND v.claims < ${MAX_CLAIMS} AND (v.leased_until IS NULL OR v.leased_until <= ${at})`
+  const named = sql`json_each(${toPairs(keys)}) j
+    CROSS JOIN events v ON v.application_id = j.value->>0 AND v.id = j.value->>1`
+  const { suspects, events, pairs } = await db.batch({
+    suspects: sql`
+      SELECT v.application_id, v.id FROM ${named} WHERE ${claimable} AND v.claims >= ${most} ORDER BY v.claims`,
+    // Whoever had the first minute has claimed it without a word: that counts as one.
+    claimed: sql`
+      UPDATE events AS v SET lease_token = ${token}, leased_until = ${at + leaseMs(deps)},
+        claims = max(v.claims, 1) + 1
+      WHERE (v.application_id, v.id) IN (${keysIn(keys)}) AND ${claimable} AND v.claims < ${most}`,
+    events: sql`
+      SELECT ${eventColumns}, v.fanout_cursor FROM ${named} WHERE v.lease_token = ${token}`,
+    pairs: sql`
+      SELECT v.id AS event_id, ${isInterested} AS interested,
+        EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = v.id AND d.endpoint_id = e.id) AS recorded,
+        ${endpointColumns(at)}
+      FROM ${named} CROSS JOIN endpoints e ON e.id IN (SELECT id FROM (${candidates(DIRECT_LIMIT + 1)}))
+      WHERE v.lease_token = ${token} AND v.fanout_cursor IS NULL`,
+  })
+  const { small, large, owed } = sortOut(events, pairs, () => lastStart(deps, at))
+  return { token, at, events: small, large, owed, suspects: suspects.map(readKey) }
+}
+
+/**
+ * The small events with the pairs that are owed, and the large ones. The 26th candidate is read only to be recognised as
+ * too many, so whoever is not interested, or has its delivery already, is counted before it is left out.
+ */
+function sortOut(events: readonly Row[], pairs: readonly Row[], startBy: (event: Row) => number) {
+  const pairsOf = Map.groupBy(pairs, (pair) => pair.event_id)
+  const isLarge = (event: Row) =>
+    (event.fanout_cursor ?? null) !== null || (pairsOf.get(event.id)?.length ?? 0) > DIRECT_LIMIT
+  const small = events.filter((event) => !isLarge(event))
+  const owed = small.flatMap((event) =>
+    (pairsOf.get(event.id) ?? [])
+      .filter((pair) => pair.interested === 1 && pair.recorded === 0)
+      .map(
+        (pair): Owed => ({
+          event: readEvent(event),
+          endpoint: readEndpoint(pair),
+          attempts: 0,
+          claims: 0,
+          startBy: startBy(event),
+        }),
+      ),
+  )
+  return { small: small.map(readKey), large: events.filter(isLarge).map(readKey), owed }
+}
+
+/** Delivers what is claimed, fans out what is large, and then, one by one, what may have killed its consumer before. */
+async function deliverClaimed(deps: Deps, db: Db, claim: Claim, budget: Budget): Promise<void> {
+  await deliver(deps, db, claim, budget)
+  await fanOut(deps, db, claim, budget)
+  // These get nobody into trouble but themselves: everything else is recorded by now.
+  for (const event of claim.suspects) {
+    if (!budget.affords(STATEMENTS_PER_CLAIM)) return
+    const alone = await claimEvents(deps, db, [event], true)
+    await deliver(deps, db, alone, budget)
+    await fanOut(deps, db, alone, budget)
   }
 }
 
-function readOwed(event: Row, pair: Row): Owed {
-  return { event: readEvent(event), endpoint: readEndpoint(pair), attempts: 0, claims: 0 }
+/** Attempts what is owed as far as the budget goes, and records it. */
+async function deliver(deps: Deps, db: Db, reading: Reading, budget: Budget): Promise<void> {
+  const { token, at, events, owed } = reading
+  if (events.length === 0) return
+  const { direct, later } = plan(owed, budget, at)
+  const attempts = await attemptAll(deps, direct, fairShare(direct), (one) =>
+    attempt(deps, one.event, one.endpoint, "scheduled"),
+  )
+  const handled = [...direct, ...later].map((one): Handled => {
+    if (one.event.payload === null) return { owed: one, attempt: null, ended: "expired" }
+    return { owed: one, attempt: attempts.get(one) ?? null }
+  })
+  const next = await record(deps, db, { held: { by: "event", token }, handled, dispatched: events })
+  await scheduleDrain(deps, next)
+  deps.log({
+    unit: "dispatch",
+    eventIds: events.map(({ eventId }) => eventId),
+    attempts: attempts.size,
+    putOff: handled.filter((one) => one.attempt === null).length,
+    claimed: token !== null,
+    durationMs: deps.clock.now() - at,
+  })
 }
 
 /** Who is attempted at once: healthy endpoints without a rate limit, as far as the budget goes. */
@@ -176,53 +220,4 @@ function plan(owed: readonly Owed[], budget: Budget, now: number): { direct: Owe
     else later.push(one)
   }
   return { direct, later }
-}
-
-/**
- * Writes an event's deliveries as due, a bounded number of candidates a step; the step's cursor is in the same
- * batch, and the last step marks the event dispatched. What one invocation does not finish, another job does.
- */
-async function fanOut(deps: Deps, db: Db, event: ClaimedEvent, claim: Claim): Promise<void> {
-  const startBy = lastStart(deps, claim.at)
-  for (let step = 1; step <= FANOUT_STEPS_PER_INVOCATION && deps.clock.now() <= startBy; step++) {
-    const now = deps.clock.now()
-    const held = sql`v.id = ${event.id} AND v.lease_token = ${claim.token}`
-    const [written = [], , moved = []] = await db.batch([
-      sql`
-        INSERT INTO deliveries (event_id, endpoint_id, application_id, status, next_attempt_at, created_at)
-        SELECT v.id, e.id, v.application_id, 'pending', ${now}, ${now}
-        FROM events v JOIN endpoints e ON e.id IN (SELECT id FROM (${candidates(FANOUT_STEP)}))
-        WHERE ${held} AND ${isInterested}
-        ON CONFLICT DO NOTHING RETURNING endpoint_id`,
-      sql`
-        UPDATE endpoints SET due_at = min(
-          coalesce(due_at, ${Number.MAX_SAFE_INTEGER}),
-          max(${now}, coalesce(paused_until, 0), coalesce(leased_until, 0))
-        ) WHERE id IN (
-          SELECT d.endpoint_id FROM events v JOIN deliveries d ON d.event_id = v.id
-          WHERE ${held} AND d.status = 'pending' AND d.endpoint_id IN (SELECT id FROM (${candidates(FANOUT_STEP)}))
-        )`,
-      sql`
-        UPDATE events AS v SET
-          dispatched_at = CASE WHEN (SELECT count(*) FROM (${candidates(FANOUT_STEP)})) < ${FANOUT_STEP} THEN ${now} END,
-          fanout_cursor = coalesce((SELECT max(id) FROM (${candidates(FANOUT_STEP)})), fanout_cursor),
-          claims = 0
-        WHERE ${held} RETURNING dispatched_at`,
-    ])
-    deps.log({
-      unit: "dispatch",
-      eventIds: [event.id],
-      step,
-      fannedOut: written.length,
-      durationMs: deps.clock.now() - now,
-    })
-    const state = moved.at(0)
-    if (state === undefined || state.dispatched_at !== null) return
-  }
-  // Given back, so that the next job need not wait for the lease to run out.
-  await db.batch([
-    sql`UPDATE events SET lease_token = NULL, leased_until = NULL, claims = 0
-        WHERE id = ${event.id} AND lease_token = ${claim.token}`,
-  ])
-  await enqueue(deps, { kind: "dispatch", applicationId: event.applicationId, eventId: event.id })
 }

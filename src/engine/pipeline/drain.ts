@@ -1,6 +1,6 @@
 import { type SQL, sql } from "drizzle-orm"
-
-import type { Db } from "../../db/client.ts"
+import type { Db, Row } from "../../db/client.ts"
+import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../deps.ts"
 import { isImpaired } from "../rules/endpoint-health.ts"
 import { attempt } from "./attempt.ts"
@@ -20,9 +20,12 @@ import { attemptAll } from "./lanes.ts"
 import { record } from "./record.ts"
 import type { Handled } from "./state.ts"
 
-const ENDPOINTS_PER_PASS = 36
+export const ENDPOINTS_PER_PASS = 36
 /** Deliveries of removed and of disabled endpoints that one pass ends. */
 const ENDED_PER_PASS = 2000
+/** What attempting and recording one suspect delivery asks of D1. */
+const STATEMENTS_PER_SUSPECT = 8
+
 /**
  * Works the retry lane once: claims the most overdue endpoints, attempts up to six due deliveries of each, one
  * after the other, and records. Deliveries that must not happen any more (endpoint removed or disabled,
@@ -33,7 +36,8 @@ export async function drain(deps: Deps, db: Db, budget: Budget): Promise<number>
   const at = deps.clock.now()
   const limit = Math.min(ENDPOINTS_PER_PASS, budget.left)
   const claim = await claimEndpoints(deps, db, at, limit)
-  const { token, endpointIds } = claim
+  const { endpointIds } = claim
+  const held = { by: "endpoint", token: claim.token } as const
   if (endpointIds.length === 0) return 0
   // A full page: somebody else can go on behind it while this one waits for receivers.
   if (endpointIds.length === limit) await enqueue(deps, { kind: "drain" })
@@ -42,22 +46,20 @@ export async function drain(deps: Deps, db: Db, budget: Budget): Promise<number>
     ended ? [{ owed, attempt: null, ended }] : [],
   )
   const toSend = claim.due.filter((due) => !due.ended).map(({ owed }) => owed)
-  const suspects = toSend.filter((owed) => owed.claims >= SUSPECT_CLAIMS)
+  const suspects = toSend.filter(({ endpoint }) => claim.suspects.has(endpoint.id))
   // The unwell last: a page of theirs, hanging, must not use up the time of the others.
   const fresh = toSend
-    .filter((owed) => owed.claims < SUSPECT_CLAIMS && budget.take())
+    .filter(({ endpoint }) => !claim.suspects.has(endpoint.id) && budget.take())
     .sort((a, b) => Number(isImpaired(a.endpoint.health, at)) - Number(isImpaired(b.endpoint.health, at)))
-  const startBy = lastStart(deps, at)
-  const send = (owed: Owed) => attempt(deps, owed.event, owed.endpoint, "scheduled")
-  const made = await attemptAll(deps, fresh, { startBy, perEndpoint: 1 }, send)
+  const made = await attemptAll(deps, fresh, 1, (owed) =>
+    attempt(deps, owed.event, owed.endpoint, "scheduled"),
+  )
 
   const handled = [...ended, ...[...made].map(([owed, attempt]): Handled => ({ owed, attempt }))]
-  const untouched = toSend.filter((owed) => !made.has(owed) && !suspects.includes(owed))
-  const released = suspects.length === 0 ? endpointIds : []
-  let due = await record(deps, db, { token, handled, untouched, released })
+  let due = await record(deps, db, { held, handled, released: suspects.length === 0 ? endpointIds : [] })
   if (suspects.length > 0) {
-    await drainAlone(deps, db, token, suspects, startBy, budget)
-    due = await record(deps, db, { token, handled: [], released: endpointIds })
+    const left = await drainAlone(deps, db, claim.token, suspects, budget)
+    due = await record(deps, db, { held, handled: [], released: endpointIds, suspect: left })
   }
   await scheduleDrain(deps, due)
   deps.log({
@@ -65,124 +67,156 @@ export async function drain(deps: Deps, db: Db, budget: Budget): Promise<number>
     endpointIds,
     attempts: made.size,
     ended: claim.ended + ended.length,
-    untouched: untouched.length,
+    untouched: toSend.length - suspects.length - made.size,
     suspects: suspects.length,
     durationMs: deps.clock.now() - at,
   })
   return endpointIds.length
 }
 
-/** One at a time, each claim counted before its attempt, the least claimed first: a killer meets only itself. */
+/**
+ * One at a time, each claim counted before its attempt, the least claimed first: a killer meets only itself. Answers
+ * the endpoints that have some left.
+ */
 async function drainAlone(
   deps: Deps,
   db: Db,
   token: string,
   suspects: readonly Owed[],
-  startBy: number,
   budget: Budget,
-): Promise<void> {
-  for (const owed of [...suspects].sort((a, b) => a.claims - b.claims)) {
-    if (deps.clock.now() > startBy || !budget.take()) break
-    await db.batch([
-      sql`
-        UPDATE deliveries SET claims = ${owed.claims + 1}
-        WHERE event_id = ${owed.event.id} AND endpoint_id = ${owed.endpoint.id} AND lease_token = ${token}`,
-    ])
+): Promise<string[]> {
+  const waiting = [...suspects].sort((a, b) => a.claims - b.claims)
+  for (let owed = waiting[0]; owed; owed = waiting[0]) {
+    if (deps.clock.now() > owed.startBy || !budget.affords(STATEMENTS_PER_SUSPECT) || !budget.take()) break
+    waiting.shift()
+    // The claims of its endpoint that have brought it here count too.
+    await db.batch({
+      claimed: sql`
+        UPDATE deliveries SET claims = ${Math.max(owed.claims, SUSPECT_CLAIMS) + 1}
+        WHERE event_id = ${owed.event.id} AND endpoint_id = ${owed.endpoint.id} AND status = 'pending'`,
+    })
     const made = await attempt(deps, owed.event, owed.endpoint, "scheduled")
-    await record(deps, db, { token, handled: [{ owed, attempt: made }] })
+    await record(deps, db, { held: { by: "endpoint", token }, handled: [{ owed, attempt: made }] })
   }
+  return waiting.map(({ endpoint }) => endpoint.id)
 }
 
 interface Claim {
   token: string
   endpointIds: string[]
   due: { owed: Owed; ended?: "expired" | "internal" | "unsubscribed" }[]
+  /** Endpoints whose claims have ended without a result too often: what is due there is handled alone. */
+  suspects: ReadonlySet<string>
   /** Deliveries that ended because their endpoint is removed or disabled. */
   ended: number
 }
 
 /**
- * Leases the most overdue endpoints, ends what removed and disabled ones owe, leases the due deliveries of the
- * others and reads them. One batch, safe to repeat: under its token it claims once.
+ * Leases the most overdue endpoints, and with each what is due there; reads it; ends what removed and disabled ones
+ * owe. Safe to repeat: under its token it claims once, and finds its own by the lease's end.
  */
 async function claimEndpoints(deps: Deps, db: Db, at: number, limit: number): Promise<Claim> {
   const token = crypto.randomUUID()
   const until = at + leaseMs(deps)
-  const page = duePage(token, at, limit)
-  const [, removed = [], disabled = [], , rows = [], events = [], claimed = []] = await db.batch([
-    sql`
-      UPDATE endpoints SET lease_token = ${token}, leased_until = ${until}, due_at = ${until}
-      WHERE id IN (SELECT id FROM endpoints WHERE due_at <= ${at} ORDER BY due_at LIMIT ${limit})
-        AND NOT EXISTS (SELECT 1 FROM endpoints WHERE lease_token = ${token})`,
-    endPending(
-      sql`'canceled'`,
-      sql`'removed'`,
-      at,
-      sql`e.lease_token = ${token} AND e.removed_at IS NOT NULL`,
-    ),
-    endPending(
-      sql`'failed'`,
-      sql`(SELECT CASE e.disabled_reason WHEN 'gone' THEN 'gone' ELSE 'disabled' END
-           FROM endpoints e WHERE e.id = deliveries.endpoint_id)`,
-      at,
-      sql`e.lease_token = ${token} AND e.disabled_at IS NOT NULL AND d.next_attempt_at <= ${at}`,
-    ),
-    sql`
-      UPDATE deliveries SET lease_token = ${token}, leased_until = ${until},
-        claims = claims + (claims < ${SUSPECT_CLAIMS})
-      WHERE rowid IN (${page}) AND lease_token IS NOT ${token}`,
-    sql`
-      SELECT d.event_id, d.attempts, d.claims, ${endpointColumns(at)},
-        v.endpoint_id IS NOT NULL OR e.all_event_types_since IS NOT NULL OR EXISTS (
-          SELECT 1 FROM subscriptions s WHERE s.event_type_id = v.event_type_id AND s.endpoint_id = e.id
+  const mine = sql`e.due_at = ${until} AND e.lease_token = ${token}`
+  const page = duePage(mine, at, limit)
+  const { endpoints, due, events } = await db.batch({
+    claimed: sql`
+      UPDATE endpoints SET lease_token = ${token}, leased_until = ${until}, due_at = ${until}, claims = claims + 1
+      WHERE id IN (SELECT id FROM endpoints WHERE due_at <= ${at} ORDER BY due_at LIMIT ${literal(limit)})
+        AND NOT EXISTS (SELECT 1 FROM endpoints e WHERE ${mine})`,
+    endpoints: sql`
+      SELECT e.claims, e.removed_at, e.disabled_at, e.all_event_types_since, ${endpointColumns(at)}
+      FROM endpoints e WHERE ${mine}`,
+    due: sql`
+      SELECT p.event_id, p.endpoint_id, d.application_id, d.attempts, d.claims,
+        e.all_event_types_since IS NOT NULL OR EXISTS (
+          SELECT 1 FROM events v WHERE v.application_id = d.application_id AND v.id = d.event_id AND (
+            v.endpoint_id IS NOT NULL OR EXISTS (
+              SELECT 1 FROM subscriptions s
+              WHERE s.event_type_id = v.event_type_id AND s.application_id = v.application_id
+                AND s.endpoint_id = d.endpoint_id
+            )
+          )
         ) AS subscribed
-      FROM deliveries d JOIN endpoints e ON e.id = d.endpoint_id LEFT JOIN events v ON v.id = d.event_id
-      WHERE d.rowid IN (${page}) AND d.lease_token = ${token}
+      FROM (${page}) p CROSS JOIN deliveries d ON d.event_id = p.event_id AND d.endpoint_id = p.endpoint_id
+      CROSS JOIN endpoints e ON e.id = p.endpoint_id
       ORDER BY d.next_attempt_at`,
-    sql`
-      SELECT ${eventColumns} FROM events v WHERE v.id IN (
-        SELECT d.event_id FROM deliveries d WHERE d.rowid IN (${page}) AND d.lease_token = ${token}
-      )`,
-    sql`SELECT id FROM endpoints WHERE lease_token = ${token}`,
-  ])
-  const byId = new Map(events.map((row) => [row.id, readEvent(row)]))
+    events: sql`
+      SELECT ${eventColumns} FROM (SELECT DISTINCT application_id, event_id FROM (${page})) p
+      CROSS JOIN events v ON v.application_id = p.application_id AND v.id = p.event_id`,
+  })
+  const eventOf = new Map(events.map((row) => [row.id, readEvent(row)]))
+  const endpointOf = new Map(endpoints.map((row) => [row.endpoint_id, readEndpoint(row)]))
   return {
     token,
-    endpointIds: claimed.map((row) => row.id as string),
-    ended: removed.length + disabled.length,
-    due: rows.map((row) => {
-      const event = byId.get(row.event_id)
-      const claims = row.claims as number
+    endpointIds: endpoints.map((row) => row.endpoint_id as string),
+    suspects: new Set(
+      endpoints
+        .filter((row) => (row.claims as number) > SUSPECT_CLAIMS)
+        .map((row) => row.endpoint_id as string),
+    ),
+    ended: await endImpossible(db, endpoints, mine, at),
+    due: due.flatMap((row) => {
+      const endpoint = endpointOf.get(row.endpoint_id)
+      if (!endpoint) return []
+      const event = eventOf.get(row.event_id)
       const owed: Owed = {
-        event: event ?? { id: row.event_id as string, applicationId: "", payload: null },
-        endpoint: readEndpoint(row),
+        event: event ?? {
+          id: row.event_id as string,
+          applicationId: row.application_id as string,
+          payload: null,
+        },
+        endpoint,
         attempts: row.attempts as number,
-        claims,
+        claims: row.claims as number,
+        startBy: lastStart(deps, at),
       }
-      if (!event || claims >= MAX_CLAIMS) return { owed, ended: "internal" }
-      if (event.payload === null) return { owed, ended: "expired" }
-      if (row.subscribed !== 1) return { owed, ended: "unsubscribed" }
-      return { owed }
+      if (!event || owed.claims >= MAX_CLAIMS) return { owed, ended: "internal" as const }
+      if (event.payload === null) return { owed, ended: "expired" as const }
+      return row.subscribed === 1 ? { owed } : { owed, ended: "unsubscribed" as const }
     }),
   }
 }
 
 /**
- * The rowids of the due deliveries of the leased endpoints that may be attempted: six of each at most, `most`
- * in all, each endpoint's first before any second. Leased rows stay in it: they are the most overdue.
+ * The keys of the due deliveries of the leased endpoints that may be attempted: six of each at most, `most` in all,
+ * each endpoint's first before any second.
  */
-function duePage(token: string, at: number, most: number): SQL {
+function duePage(mine: SQL, at: number, most: number): SQL {
   return sql`
-    SELECT rowid FROM (
-      SELECT d.rowid, d.next_attempt_at,
-        row_number() OVER (PARTITION BY d.endpoint_id ORDER BY d.next_attempt_at, d.rowid) AS place
+    SELECT event_id, endpoint_id, application_id FROM (
+      SELECT d.event_id, d.endpoint_id, e.application_id, d.next_attempt_at,
+        row_number() OVER (PARTITION BY d.endpoint_id ORDER BY d.next_attempt_at, d.event_id) AS place
       FROM endpoints e CROSS JOIN deliveries d
-      WHERE e.lease_token = ${token} AND e.removed_at IS NULL AND e.disabled_at IS NULL AND d.rowid IN (
-        SELECT x.rowid FROM deliveries x
+      WHERE ${mine} AND e.removed_at IS NULL AND e.disabled_at IS NULL AND d.endpoint_id = e.id AND d.event_id IN (
+        SELECT x.event_id FROM deliveries x
         WHERE x.endpoint_id = e.id AND x.status = 'pending' AND x.next_attempt_at <= ${at}
-        ORDER BY x.next_attempt_at, x.rowid LIMIT ${DELIVERIES_PER_ENDPOINT}
+        ORDER BY x.next_attempt_at, x.event_id LIMIT ${literal(DELIVERIES_PER_ENDPOINT)}
       )
-    ) ORDER BY place, next_attempt_at, rowid LIMIT ${most}`
+    ) ORDER BY place, next_attempt_at, event_id LIMIT ${literal(most)}`
+}
+
+/** Ends what must not happen any more at the claimed endpoints; asks D1 only if one of them is removed or disabled. */
+async function endImpossible(db: Db, endpoints: readonly Row[], mine: SQL, at: number): Promise<number> {
+  const isRemoved = endpoints.some((row) => row.removed_at !== null)
+  const isDisabled = endpoints.some((row) => row.disabled_at !== null)
+  if (!isRemoved && !isDisabled) return 0
+  const { removed, disabled } = await db.batch({
+    removed: isRemoved
+      ? endPending(sql`'canceled'`, sql`'removed'`, at, sql`${mine} AND e.removed_at IS NOT NULL`)
+      : null,
+    disabled: isDisabled
+      ? endPending(
+          sql`'failed'`,
+          sql`(SELECT CASE e.disabled_reason WHEN 'gone' THEN 'gone' ELSE 'disabled' END
+               FROM endpoints e WHERE e.id = deliveries.endpoint_id)`,
+          at,
+          sql`${mine} AND e.disabled_at IS NOT NULL AND d.next_attempt_at <= ${at}`,
+        )
+      : null,
+  })
+  return removed.length + disabled.length
 }
 
 /** Ends a bounded number of the pending deliveries `d` of the endpoints `e` for which the condition holds. */
@@ -190,8 +224,8 @@ function endPending(status: SQL, reason: SQL, at: number, condition: SQL): SQL {
   // CROSS JOIN keeps the planner from walking everybody's pending deliveries to find the leased endpoints.
   return sql`
     UPDATE deliveries SET status = ${status}, reason = ${reason}, next_attempt_at = NULL, ended_at = ${at}
-    WHERE rowid IN (
-      SELECT d.rowid FROM endpoints e CROSS JOIN deliveries d
-      WHERE ${condition} AND d.endpoint_id = e.id AND d.status = 'pending' LIMIT ${ENDED_PER_PASS}
+    WHERE (event_id, endpoint_id) IN (
+      SELECT d.event_id, d.endpoint_id FROM endpoints e CROSS JOIN deliveries d
+      WHERE ${condition} AND d.endpoint_id = e.id AND d.status = 'pending' LIMIT ${literal(ENDED_PER_PASS)}
     ) RETURNING 1`
 }

@@ -1,6 +1,7 @@
 import { type SQL, sql } from "drizzle-orm"
 
 import type { Row } from "../../db/client.ts"
+import { idAt } from "../../db/ids.ts"
 import type { Deps } from "../../deps.ts"
 import { enqueue } from "./jobs.ts"
 
@@ -12,22 +13,33 @@ const NEAR_MS = 60_000
 const WAKE_RESERVE_MS = 50
 
 /**
- * Derives anew when the retry lane should next look at the endpoints that `ids` selects: their earliest pending
- * delivery, but not before their pause and their lease end; a removed one at once, so that what is pending
- * ends. Belongs behind every change of deliveries, pause or lease.
+ * When the retry lane should next look at an endpoint of `endpoints`: at its earliest pending delivery, but not
+ * before its pause and its lease end; a removed one at once, so that what is pending ends. Null: never.
  */
+export function dueAt(
+  pausedUntil = sql`endpoints.paused_until`,
+  leasedUntil = sql`endpoints.leased_until`,
+): SQL {
+  return sql`(
+    SELECT max(
+      CASE WHEN endpoints.removed_at IS NULL THEN d.next_attempt_at ELSE 0 END,
+      CASE WHEN endpoints.removed_at IS NULL THEN coalesce(${pausedUntil}, 0) ELSE 0 END,
+      coalesce(${leasedUntil}, 0)
+    )
+    FROM deliveries d
+    WHERE d.endpoint_id = endpoints.id AND d.status = 'pending' AND d.next_attempt_at IS NOT NULL
+    ORDER BY d.next_attempt_at LIMIT 1
+  )`
+}
+
+/** Derives `due_at` anew for the endpoints that `ids` selects. Belongs behind every change of deliveries or pause. */
 export function refreshDueAt(ids: SQL): SQL {
-  return sql`
-    UPDATE endpoints SET due_at = (
-      SELECT max(
-        CASE WHEN endpoints.removed_at IS NULL THEN d.next_attempt_at ELSE 0 END,
-        CASE WHEN endpoints.removed_at IS NULL THEN coalesce(endpoints.paused_until, 0) ELSE 0 END,
-        coalesce(endpoints.leased_until, 0)
-      )
-      FROM deliveries d
-      WHERE d.endpoint_id = endpoints.id AND d.status = 'pending' AND d.next_attempt_at IS NOT NULL
-      ORDER BY d.next_attempt_at LIMIT 1
-    ) WHERE id IN (${ids})`
+  return sql`UPDATE endpoints SET due_at = ${dueAt()} WHERE id IN (${ids})`
+}
+
+/** Where a delivery made at `now` stands among its endpoint's, for one that no attempt gives its id: new in each row. */
+export function newPlace(now: number): SQL {
+  return sql`${idAt("attempt", now)} || lower(hex(randomblob(10)))`
 }
 
 /**
@@ -49,9 +61,10 @@ export function earliestDue(ids: SQL): SQL {
   return sql`SELECT min(due_at) AS due FROM endpoints WHERE id IN (${ids})`
 }
 
-/** What `earliestDue` has answered. */
-export function readDue(rows: readonly Row[] | undefined): number | null {
-  return (rows?.at(0)?.due as number | null | undefined) ?? null
+/** What `earliestDue` has answered, or the earliest `due_at` that a statement has returned. */
+export function readDue(rows: readonly Row[]): number | null {
+  const times = rows.flatMap((row) => ((row.due ?? row.due_at) as number | null | undefined) ?? [])
+  return times.length === 0 ? null : Math.min(...times)
 }
 
 /** Sends a drain for the moment at which something is due, unless that is far; null: nothing is due. */

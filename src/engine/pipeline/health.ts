@@ -1,10 +1,12 @@
 import { type SQL, sql } from "drizzle-orm"
-
 import type { Db } from "../../db/client.ts"
+import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../deps.ts"
 import { afterAttempts, forgiveAfterMs, hasGone } from "../rules/endpoint-health.ts"
 import { type Attempt, endOf } from "./attempt.ts"
 import type { ClaimedEndpoint } from "./claimed.ts"
+import { dueAt } from "./due.ts"
+import { type Held, isEventHeld } from "./held.ts"
 import type { Handled } from "./state.ts"
 
 /** How far back an endpoint's success counts when it answers 410: in deliveries. */
@@ -13,8 +15,8 @@ const LATEST_DELIVERIES = 1000
 export interface HealthChange {
   id: string
   enabledAt: number
-  /** Events whose lease shows that the claim still holds, where the endpoint itself was not leased. */
-  eventIds: string[]
+  /** The events it was attempted for, each as application and id. */
+  events: [string, string][]
   delivered: number
   failingSince: number | null
   /** `failing_since` as the claim read it: what a verdict of failing for too long rests on. */
@@ -62,15 +64,13 @@ export async function goneEndpoints(db: Db, handled: readonly Handled[]): Promis
 
 /** Which of the endpoints have taken one of their latest deliveries. */
 export async function whoAnswers(db: Db, endpointIds: readonly string[]): Promise<ReadonlySet<string>> {
-  const [rows = []] = await db.batch([
-    sql`
-      SELECT i.value AS id FROM json_each(${JSON.stringify(endpointIds)}) i WHERE EXISTS (
-        SELECT 1 FROM (
-          SELECT d.status FROM deliveries d WHERE d.endpoint_id = i.value
-          ORDER BY d.event_id DESC LIMIT ${sql.raw(String(LATEST_DELIVERIES))}
-        ) WHERE status = 'delivered'
-      )`,
-  ])
+  const rows = await db.read(sql`
+    SELECT i.value AS id FROM json_each(${JSON.stringify(endpointIds)}) i WHERE EXISTS (
+      SELECT 1 FROM (
+        SELECT d.status FROM deliveries d WHERE d.endpoint_id = i.value
+        ORDER BY d.attempt_id DESC LIMIT ${literal(LATEST_DELIVERIES)}
+      ) WHERE status = 'delivered'
+    )`)
   return new Set(rows.map((row) => row.id as string))
 }
 
@@ -98,7 +98,7 @@ export function healthChanges(
     return {
       id: endpoint.id,
       enabledAt: endpoint.enabledAt,
-      eventIds: attempts.map(({ eventId }) => eventId),
+      events: attempts.map(({ applicationId, eventId }) => [applicationId, eventId]),
       delivered: Number(attempts.some(({ outcome }) => outcome === "delivered")),
       failingSince: health.failingSince,
       basedOn: before.failingSince,
@@ -122,31 +122,64 @@ function latest(a: number | null, b: number | null): number | null {
   return Math.max(a, b)
 }
 
+/** What one statement writes to an endpoint: its health if that has changed, its release, when it is next due. */
+export interface EndpointUpdate extends Partial<HealthChange> {
+  id: string
+  /** Whether its lease ends, and whether it stays suspect nevertheless: 1 or 0. */
+  released: number
+  suspect: number
+}
+
 /**
- * Merges the changes into what the rows are by now, since invocations work on one endpoint at the same time: a
- * success ends the failing, a failure keeps its earliest time unless that is forgiven, the longer pause wins. Only under the claim, and
- * not over an enabling that came between.
+ * Writes `EndpointUpdate`s in one statement, and returns when each endpoint is due. A change of health is merged into
+ * what the row is by now, since invocations work on one endpoint at the same time: a success ends the failing, a failure
+ * keeps its earliest time unless that is forgiven, the longer pause wins. It applies only while the work is held, and not over an enabling that
+ * came between; when the endpoint is due follows from its deliveries in any case.
  */
-export function updateHealth(rows: string, token: string, now: number): SQL {
-  const disables = sql`(
-    (h.value->>'disable' = 'gone' AND (gone_at IS NOT NULL OR NOT h.value->>'saidGoneBefore'))
-    OR (h.value->>'disable' = 'failing' AND failing_since IS h.value->>'basedOn'))`
+export function updateEndpoints(rows: string, held: Held, now: number): SQL {
+  const token = held.by === "endpoint" ? held.token : null
+  const isHeld =
+    held.by === "event"
+      ? sql`EXISTS (
+          SELECT 1 FROM json_each(h.value, '$.events') i
+          CROSS JOIN events v ON v.application_id = i.value->>0 AND v.id = i.value->>1
+          WHERE ${isEventHeld(held.token)})`
+      : sql`e.lease_token = ${token}`
+  const changed = (column: SQL, to: SQL) => sql`CASE WHEN h.applies THEN ${to} ELSE ${column} END`
+  const disables = sql`(h.applies AND (
+    (h.row->>'disable' = 'gone' AND (gone_at IS NOT NULL OR NOT h.row->>'saidGoneBefore'))
+    OR (h.row->>'disable' = 'failing' AND failing_since IS h.row->>'basedOn')))`
+  const paused = changed(
+    sql`paused_until`,
+    sql`CASE WHEN h.row->>'delivered' THEN h.row->>'pausedUntil'
+      ELSE nullif(max(coalesce(paused_until, 0), coalesce(h.row->>'pausedUntil', 0)), 0) END`,
+  )
+  const unless = (column: SQL) => sql`CASE WHEN h.releases THEN NULL ELSE ${column} END`
   return sql`
+    WITH h AS MATERIALIZED (
+      SELECT e.id, h.value AS row, e.enabled_at = h.value->>'enabledAt' AND ${isHeld} AS applies,
+        h.value->>'released' AND e.lease_token = ${token} AS releases
+      FROM json_each(${rows}) h CROSS JOIN endpoints e ON e.id = h.value->>'id'
+    )
     UPDATE endpoints SET
-      failing_since = CASE WHEN h.value->>'delivered' THEN NULL
-        WHEN failing_since IS h.value->>'basedOn' THEN h.value->>'failingSince'
-        ELSE coalesce(failing_since, h.value->>'failingSince') END,
-      paused_until = CASE WHEN h.value->>'delivered' THEN h.value->>'pausedUntil'
-        ELSE nullif(max(coalesce(paused_until, 0), coalesce(h.value->>'pausedUntil', 0)), 0) END,
-      gone_at = CASE WHEN h.value->>'delivered' THEN h.value->>'goneAt'
-        ELSE coalesce(gone_at, h.value->>'goneAt') END,
-      slow = h.value->>'slow',
+      failing_since = ${changed(
+        sql`failing_since`,
+        sql`CASE WHEN h.row->>'delivered' THEN NULL
+          WHEN failing_since IS h.row->>'basedOn' THEN h.row->>'failingSince'
+          ELSE coalesce(failing_since, h.row->>'failingSince') END`,
+      )},
+      paused_until = ${paused},
+      gone_at = ${changed(
+        sql`gone_at`,
+        sql`CASE WHEN h.row->>'delivered' THEN h.row->>'goneAt' ELSE coalesce(gone_at, h.row->>'goneAt') END`,
+      )},
+      slow = ${changed(sql`slow`, sql`h.row->>'slow'`)},
       disabled_at = coalesce(disabled_at, CASE WHEN ${disables} THEN ${now} END),
-      disabled_reason = coalesce(disabled_reason, CASE WHEN ${disables} THEN h.value->>'disable' END)
-    FROM json_each(${rows}) h
-    WHERE endpoints.id = h.value->>'id' AND endpoints.enabled_at = h.value->>'enabledAt'
-      AND (endpoints.lease_token = ${token} OR EXISTS (
-        SELECT 1 FROM json_each(h.value, '$.eventIds') i JOIN events v ON v.id = i.value
-        WHERE v.lease_token = ${token}
-      ))`
+      disabled_reason = coalesce(disabled_reason, CASE WHEN ${disables} THEN h.row->>'disable' END),
+      lease_token = ${unless(sql`lease_token`)},
+      leased_until = ${unless(sql`leased_until`)},
+      claims = CASE WHEN h.releases AND NOT h.row->>'suspect' THEN 0 ELSE claims END,
+      due_at = ${dueAt(paused, unless(sql`leased_until`))}
+    FROM h WHERE endpoints.id = h.id
+    RETURNING due_at`
 }

@@ -1,5 +1,6 @@
 import { type SQL, sql } from "drizzle-orm"
 
+import { literal } from "../../db/literal.ts"
 /** An event with more candidates than this is fanned out in steps instead of attempted at once. */
 export const DIRECT_LIMIT = 25
 /** Candidates that one step of a fan-out looks at. */
@@ -22,7 +23,7 @@ export function candidates(limit: number): SQL {
     SELECT a.id FROM endpoints a
     WHERE v.endpoint_id IS NULL AND a.application_id = v.application_id
       AND a.all_event_types_since <= v.created_at AND a.id > coalesce(v.fanout_cursor, '')
-    ORDER BY 1 LIMIT ${limit}`
+    ORDER BY 1 LIMIT ${literal(limit)}`
 }
 
 /**

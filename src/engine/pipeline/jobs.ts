@@ -1,8 +1,17 @@
+import { type SQL, sql } from "drizzle-orm"
+
+import type { Db, Row } from "../../db/client.ts"
 import type { Deps } from "../../deps.ts"
+
+/** By what an event is found. */
+export interface EventKey {
+  applicationId: string
+  eventId: string
+}
 
 /** A queue message: ids only. Losing one costs time, never an event: the sweep finds what it named. */
 export type Job =
-  | { kind: "dispatch"; applicationId: string; eventId: string }
+  | ({ kind: "dispatch" } & EventKey)
   | { kind: "ping"; applicationId: string; pingId: string }
   /** Make the one attempt that somebody has asked for by hand. */
   | { kind: "resend"; applicationId: string; eventId: string; endpointId: string }
@@ -36,4 +45,41 @@ export async function enqueue(deps: Deps, job: Job, delayMs = 0): Promise<boolea
     deps.log({ unit: "fault", during: "enqueue", job: job.kind, error: String(error) })
     return false
   }
+}
+
+/**
+ * Sends each event its own job, which has the event to itself for its first minute. If the queue refuses it, the event
+ * is marked, so that the next sweep takes it at once; if that fails too, a later one does.
+ */
+export async function enqueueDispatch(deps: Deps, db: Db, events: readonly EventKey[]): Promise<void> {
+  const refused: EventKey[] = []
+  for (const event of events) {
+    if (!(await enqueue(deps, { kind: "dispatch", ...event }))) refused.push(event)
+  }
+  if (refused.length === 0) return
+  try {
+    await db.batch({
+      marked: sql`
+        UPDATE events AS v SET leased_until = 0
+        WHERE (v.application_id, v.id) IN (${keysIn(refused)}) AND v.dispatched_at IS NULL
+          AND v.lease_token IS NULL AND v.leased_until IS NULL`,
+    })
+  } catch (error) {
+    deps.log({ unit: "fault", during: "enqueue", events: refused.length, error: String(error) })
+  }
+}
+
+/** The key of the event whose row this is. */
+export function readKey(row: Row): EventKey {
+  return { applicationId: row.application_id as string, eventId: row.id as string }
+}
+
+/** Selects the application and id of each of the events. */
+export function keysIn(events: readonly EventKey[]): SQL {
+  return sql`SELECT value->>0, value->>1 FROM json_each(${toPairs(events)})`
+}
+
+/** The events as JSON for `json_each`: application and id of each. */
+export function toPairs(events: readonly EventKey[]): string {
+  return JSON.stringify(events.map(({ applicationId, eventId }) => [applicationId, eventId]))
 }

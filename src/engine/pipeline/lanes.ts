@@ -8,13 +8,13 @@ const LANES = 6
 
 /**
  * Attempts what is owed in six lanes, at most `perEndpoint` of them for one endpoint, so that whoever hangs
- * keeps nobody else waiting. Starts nothing after `startBy` (epoch ms), and nothing more for an endpoint that
- * has let one attempt wait too long. What is not in the answer was not started.
+ * keeps nobody else waiting. Starts nothing after its `startBy`, and nothing more for an endpoint that has let one
+ * attempt wait too long. What is not in the answer was not started.
  */
 export async function attemptAll(
   deps: Deps,
   owed: readonly Owed[],
-  { startBy, perEndpoint }: { startBy: number; perEndpoint: number },
+  perEndpoint: number,
   send: (owed: Owed) => Promise<Attempt>,
 ): Promise<Map<Owed, Attempt>> {
   const waiting = [...owed]
@@ -23,9 +23,10 @@ export async function attemptAll(
   const made = new Map<Owed, Attempt>()
 
   function next(): Owed | undefined {
-    if (deps.clock.now() > startBy) return undefined
+    const now = deps.clock.now()
     const index = waiting.findIndex(
-      ({ endpoint }) => !stalled.has(endpoint.id) && (running.get(endpoint.id) ?? 0) < perEndpoint,
+      ({ endpoint, startBy }) =>
+        now <= startBy && !stalled.has(endpoint.id) && (running.get(endpoint.id) ?? 0) < perEndpoint,
     )
     return index < 0 ? undefined : waiting.splice(index, 1)[0]
   }

@@ -37,5 +37,6 @@ export function newsOf({ owed, attempt }: Handled, state: DeliveryState | undefi
           ? "message.attempt.recovered"
           : null
   if (type === null) return []
-  return [{ type, eventId: owed.event.id, endpointId: owed.endpoint.id, ...state, attempt }]
+  const { id: eventId, applicationId } = owed.event
+  return [{ type, applicationId, eventId, endpointId: owed.endpoint.id, ...state, attempt }]
 }

@@ -1,9 +1,10 @@
 import { sql } from "drizzle-orm"
 
 import type { Db } from "../../db/client.ts"
+import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../deps.ts"
 import { attempt } from "./attempt.ts"
-import { type Budget, lastStart, leaseMs } from "./budget.ts"
+import { type Budget, lastStart } from "./budget.ts"
 import { endpointColumns, eventColumns, type Owed, readEndpoint, readEvent } from "./claimed.ts"
 import { enqueue } from "./jobs.ts"
 import { attemptAll, fairShare } from "./lanes.ts"
@@ -29,15 +30,12 @@ export async function workPing(
   if (owed.length === 0) return
   for (const _ of owed) budget.take()
   const timeout = Math.min(PING_TIMEOUT_MS, deps.config.attemptTimeoutMs)
-  const made = await attemptAll(
-    deps,
-    owed,
-    { startBy: lastStart(deps, at), perEndpoint: fairShare(owed) },
-    ({ event, endpoint }) => attempt(deps, event, endpoint, "ping", timeout),
+  const made = await attemptAll(deps, owed, fairShare(owed), ({ event, endpoint }) =>
+    attempt(deps, event, endpoint, "ping", timeout),
   )
   const handled = [...made].map(([one, attempt]) => ({ owed: one, attempt }))
   const untouched = owed.filter((one) => !made.has(one))
-  await record(deps, db, { token, handled, untouched })
+  await record(deps, db, { held: { by: "ping", token }, handled, untouched })
   await closePing(deps, db, job.pingId)
   if (untouched.length > 0 || budget.left === 0) await enqueue(deps, { kind: "ping", ...job })
   deps.log({ unit: "ping", ...job, attempts: made.size, durationMs: deps.clock.now() - at })
@@ -51,37 +49,44 @@ async function claimPing(
   at: number,
   limit: number,
 ): Promise<Owed[]> {
-  const [, rows = []] = await db.batch([
-    sql`
-      UPDATE deliveries SET lease_token = ${token}, leased_until = ${at + leaseMs(deps)}, claims = claims + 1
-      WHERE rowid IN (
-        SELECT d.rowid FROM events v JOIN deliveries d ON d.event_id = v.id JOIN endpoints e ON e.id = d.endpoint_id
+  const { rows } = await db.batch({
+    claimed: sql`
+      UPDATE deliveries SET lease_token = ${token}, claims = claims + 1
+      WHERE (event_id, endpoint_id) IN (
+        SELECT d.event_id, d.endpoint_id
+        FROM events v JOIN deliveries d ON d.event_id = v.id JOIN endpoints e ON e.id = d.endpoint_id
         WHERE v.ping_id = ${pingId} AND v.created_at > ${at - PING_EXPIRES_MS} AND d.status = 'pending'
           AND d.claims = 0 AND e.removed_at IS NULL
-        ORDER BY d.rowid LIMIT ${limit}
+        ORDER BY d.attempt_id LIMIT ${literal(limit)}
       ) AND NOT EXISTS (
         SELECT 1 FROM events v JOIN deliveries d ON d.event_id = v.id
         WHERE v.ping_id = ${pingId} AND d.lease_token = ${token}
       )`,
-    sql`
+    rows: sql`
       SELECT ${eventColumns}, ${endpointColumns(at)}
       FROM events v JOIN deliveries d ON d.event_id = v.id JOIN endpoints e ON e.id = d.endpoint_id
       WHERE v.ping_id = ${pingId} AND d.lease_token = ${token} AND d.status = 'pending'
-      ORDER BY d.rowid`,
-  ])
-  return rows.map((row) => ({ event: readEvent(row), endpoint: readEndpoint(row), attempts: 0, claims: 0 }))
+      ORDER BY d.attempt_id`,
+  })
+  return rows.map((row) => ({
+    event: readEvent(row),
+    endpoint: readEndpoint(row),
+    attempts: 0,
+    claims: 0,
+    startBy: lastStart(deps, at),
+  }))
 }
 
 /** Marks the ping's events dispatched once none of their deliveries is pending; if this fails, the sweep does. */
 async function closePing(deps: Deps, db: Db, pingId: string): Promise<void> {
   try {
-    await db.batch([
-      sql`
+    await db.batch({
+      closed: sql`
         UPDATE events SET dispatched_at = ${deps.clock.now()}
         WHERE ping_id = ${pingId} AND dispatched_at IS NULL AND NOT EXISTS (
           SELECT 1 FROM deliveries d WHERE d.event_id = events.id AND d.status = 'pending'
         )`,
-    ])
+    })
   } catch (error) {
     deps.log({ unit: "fault", during: "closePing", pingId, error: String(error) })
   }

@@ -1,40 +1,47 @@
 import { type SQL, sql } from "drizzle-orm"
 
-import type { Db, Row } from "../../db/client.ts"
+import type { Db } from "../../db/client.ts"
+import { newId } from "../../db/ids.ts"
 import { inChunks } from "../../db/json.ts"
 import type { Deps } from "../../deps.ts"
 import { nudgeOperations } from "../operational-events.ts"
 import type { Owed } from "./claimed.ts"
-import { earliestDue, readDue, refreshDueAt } from "./due.ts"
-import { goneEndpoints, type HealthChange, healthChanges, updateHealth } from "./health.ts"
+import { readDue } from "./due.ts"
+import {
+  type EndpointUpdate,
+  goneEndpoints,
+  type HealthChange,
+  healthChanges,
+  updateEndpoints,
+} from "./health.ts"
+import { type Held, isEventHeld } from "./held.ts"
+import { type EventKey, keysIn } from "./jobs.ts"
 import { tellNews } from "./news.ts"
 import { type DeliveryState, type Handled, stateAfter } from "./state.ts"
 
-const RECORD_TRIES = 5
-const FIRST_PAUSE_MS = 50
-
 export interface Recorded {
-  /** The token of the claim under which all this happened. */
-  token: string
+  held: Held
   handled: readonly Handled[]
-  /** Claimed, but not started: as if never claimed. */
+  /** Requests of a ping that were claimed, but not started: as if never claimed. */
   untouched?: readonly Owed[]
   /** Events whose every delivery is among `handled` or recorded before. */
-  dispatched?: readonly string[]
+  dispatched?: readonly EventKey[]
   /** Endpoints whose lease ends with this batch. */
   released?: readonly string[]
+  /** Those of them where something suspect was left for later: their claims stay counted. */
+  suspect?: readonly string[]
 }
 
 /**
- * Writes everything that happened under a claim in one batch: attempts always, state only while the claim
- * still holds. What was sent must not be forgotten, so the batch is repeated, and then taken apart delivery by
- * delivery: one bad row cannot take its neighbours along. Never throws: what stays unrecorded is logged, and
- * found when its lease runs out. Answers when the endpoints concerned are next due (epoch ms), null: never.
+ * Writes everything that happened in one batch: attempts always, state only while the work is still held. What was
+ * sent must not be forgotten, so the batch is repeated, and then taken apart delivery by delivery: one bad row cannot
+ * take its neighbours along. Never throws: what stays unrecorded is logged, and found when its lease runs out.
+ * Answers when the endpoints concerned are next due (epoch ms), null: never.
  */
 export async function record(deps: Deps, db: Db, recorded: Recorded): Promise<number | null> {
   const verdicts = await judgeAll(deps, db, recorded.handled)
   try {
-    return await repeat(deps, db, recorded, verdicts)
+    return await recordTogether(deps, db, recorded, verdicts)
   } catch (error) {
     deps.log({ unit: "fault", during: "record", deliveries: recorded.handled.length, error: String(error) })
     return recordOneByOne(deps, db, recorded, verdicts)
@@ -57,26 +64,33 @@ async function judgeAll(deps: Deps, db: Db, handled: readonly Handled[]): Promis
   return { states, gone }
 }
 
-async function repeat(deps: Deps, db: Db, recorded: Recorded, verdicts: Verdicts): Promise<number | null> {
-  const { states, gone } = verdicts
+async function recordTogether(
+  deps: Deps,
+  db: Db,
+  recorded: Recorded,
+  { states, gone }: Verdicts,
+): Promise<number | null> {
+  const { held, handled, untouched = [], dispatched = [] } = recorded
   const now = deps.clock.now()
-  const changes = healthChanges(deps, recorded.handled, gone, now)
-  const told = tellNews(recorded.handled, states, changes, now)
-  const results = await batchStubbornly(deps, db, [...statementsOf(recorded, states, changes, now), ...told])
-  await nudgeOperations(deps, results.splice(results.length - told.length).flat())
-  return readDue(results.at(-1))
-}
-
-/** A batch that tells what was sent: tried several times more than others, since it cannot be asked for again. */
-export async function batchStubbornly(deps: Deps, db: Db, statements: readonly SQL[]): Promise<Row[][]> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await db.batch(statements)
-    } catch (error) {
-      if (tries >= RECORD_TRIES) throw error
-      await deps.clock.sleep(FIRST_PAUSE_MS * 2 ** tries * (0.5 + deps.random()))
-    }
-  }
+  const changes = healthChanges(deps, handled, gone, now)
+  const deliveries = inChunks(rowsOf(handled, states, now))
+  const { due, told } = await db.batch(
+    {
+      ...(held.by === "event"
+        ? recordFirst(deliveries, held.token, now)
+        : recordLater(deliveries, held, now)),
+      untouched: inChunks(pairsOf(untouched)).map((rows) => giveBack(rows, held.token)),
+      due: inChunks(endpointUpdates(recorded, states, changes)).map((rows) =>
+        updateEndpoints(rows, held, now),
+      ),
+      told: tellNews(handled, states, changes, now),
+      // Last: what stands before it asks whether its event is still held.
+      dispatched: dispatched.length > 0 ? markDispatched(dispatched, held.token, now) : null,
+    },
+    "stubborn",
+  )
+  await nudgeOperations(deps, told)
+  return readDue(due)
 }
 
 async function recordOneByOne(
@@ -85,12 +99,12 @@ async function recordOneByOne(
   recorded: Recorded,
   verdicts: Verdicts,
 ): Promise<number | null> {
-  const { token, dispatched = [], released = [] } = recorded
+  const { held, dispatched = [], released = [] } = recorded
   const lost = new Set<string>()
   for (const one of recorded.handled) {
     const { event, endpoint } = one.owed
     try {
-      await repeat(deps, db, { token, handled: [one] }, verdicts)
+      await recordTogether(deps, db, { held, handled: [one] }, verdicts)
     } catch (error) {
       lost.add(event.id).add(endpoint.id)
       deps.log({
@@ -105,109 +119,140 @@ async function recordOneByOne(
   }
   // What has a lost result stays claimed until its lease runs out, and is handled again only then.
   const rest = {
-    token,
+    held,
     handled: [],
     untouched: recorded.untouched ?? [],
-    dispatched: dispatched.filter((id) => !lost.has(id)),
+    dispatched: dispatched.filter(({ eventId }) => !lost.has(eventId)),
     released: released.filter((id) => !lost.has(id)),
   }
   try {
-    return await repeat(deps, db, rest, verdicts)
+    return await recordTogether(deps, db, rest, verdicts)
   } catch (error) {
     deps.log({ unit: "fault", during: "record", released: rest.released, error: String(error) })
     return null
   }
 }
 
-function statementsOf(
-  recorded: Recorded,
-  states: Verdicts["states"],
-  changes: readonly HealthChange[],
-  now: number,
-): SQL[] {
-  const { token, handled, untouched = [], dispatched = [], released = [] } = recorded
-  const attempts = handled.flatMap(({ attempt }) => attempt ?? [])
-  const deliveries = handled.flatMap((one) => {
+/** A delivery and what was attempted for it, as JSON for the statements below; without an attempt it has no `at`. */
+function rowsOf(handled: readonly Handled[], states: Verdicts["states"], now: number) {
+  return handled.flatMap((one) => {
     const state = states.get(one)
     if (!state) return []
     const { event, endpoint } = one.owed
-    return { eventId: event.id, endpointId: endpoint.id, applicationId: event.applicationId, ...state }
+    const key = { eventId: event.id, endpointId: endpoint.id, applicationId: event.applicationId }
+    return one.attempt
+      ? { ...one.attempt, ...key, ...state }
+      : { ...key, ...state, id: newId("attempt", now) }
   })
-  const moved = deliveries.filter(({ status }) => status === "pending").map(({ endpointId }) => endpointId)
-  const concerned = [...new Set([...moved, ...released, ...changes.map(({ id }) => id)])]
-  return [
-    ...inChunks(attempts).map(insertAttempts),
-    ...inChunks(deliveries).map((rows) => upsertDeliveries(rows, token, now)),
-    ...inChunks(pairsOf(untouched)).map((rows) => giveBack(rows, token)),
-    ...inChunks(changes).map((rows) => updateHealth(rows, token, now)),
-    ...(dispatched.length > 0 ? [markDispatched(dispatched, token, now)] : []),
-    ...(released.length > 0 ? [releaseEndpoints(released, token)] : []),
-    ...(concerned.length > 0 ? [refreshDueAt(idsIn(concerned)), earliestDue(idsIn(concerned))] : []),
-  ]
+}
+
+/** The endpoints of which something follows: their health has changed, something is due there, or they are released. */
+function endpointUpdates(
+  { handled, released = [], suspect = [] }: Recorded,
+  states: Verdicts["states"],
+  changes: readonly HealthChange[],
+): EndpointUpdate[] {
+  const due = handled.filter((one) => states.get(one)?.status === "pending")
+  const changeOf = new Map(changes.map((change) => [change.id, change]))
+  const ids = new Set([...due.map(({ owed }) => owed.endpoint.id), ...changeOf.keys(), ...released])
+  return [...ids].map((id) => ({
+    ...changeOf.get(id),
+    id,
+    released: Number(released.includes(id)),
+    suspect: Number(suspect.includes(id)),
+  }))
 }
 
 function pairsOf(owed: readonly Owed[]) {
   return owed.map(({ event, endpoint }) => ({ eventId: event.id, endpointId: endpoint.id }))
 }
 
+/**
+ * New deliveries, each with its first attempt in its row. An attempt that has no place there, because somebody else's
+ * is in it or the event is not held any more, is kept by itself.
+ */
+function recordFirst(deliveries: readonly string[], token: string | null, now: number) {
+  const isOwn = sql`EXISTS (
+    SELECT 1 FROM deliveries d WHERE d.event_id = value->>'eventId' AND d.endpoint_id = value->>'endpointId'
+      AND d.attempt_id = value->>'id')`
+  return {
+    deliveries: deliveries.map((rows) => insertDeliveries(rows, token, now)),
+    attempts: deliveries.map((rows) => insertAttempts(rows, sql`NOT ${isOwn}`)),
+  }
+}
+
+function recordLater(deliveries: readonly string[], held: Exclude<Held, { by: "event" }>, now: number) {
+  return {
+    attempts: deliveries.map((rows) => insertAttempts(rows)),
+    deliveries: deliveries.map((rows) => updateDeliveries(rows, held, now)),
+  }
+}
+
 /** Kept whatever became of the claim; not for an event that retention has deleted meanwhile. */
-export function insertAttempts(rows: string): SQL {
+export function insertAttempts(rows: string, onlyIf = sql`true`): SQL {
   return sql`
     INSERT INTO attempts (event_id, id, endpoint_id, application_id, trigger, url, status_code, status_text,
       error, duration_ms, created_at, body_encoding, body_truncated, body)
     SELECT value->>'eventId', value->>'id', value->>'endpointId', value->>'applicationId', value->>'trigger',
       value->>'url', value->>'statusCode', value->>'statusText', value->>'error', value->>'durationMs',
       value->>'at', value->>'$.body.encoding', value->>'$.body.truncated', value->>'$.body.text'
-    FROM json_each(${rows}) WHERE EXISTS (SELECT 1 FROM events v WHERE v.id = value->>'eventId')
+    FROM json_each(${rows}) WHERE value->>'at' IS NOT NULL AND ${onlyIf} AND EXISTS (
+      SELECT 1 FROM events v WHERE v.application_id = value->>'applicationId' AND v.id = value->>'eventId'
+    )
     ON CONFLICT DO NOTHING`
 }
 
-/**
- * New for a delivery first attempted with its event, an update for one claimed later; in both cases only under
- * the token, so that a result that comes after the lease was lost never becomes state.
- */
-function upsertDeliveries(rows: string, token: string, now: number): SQL {
+function insertDeliveries(rows: string, token: string | null, now: number): SQL {
   return sql`
     INSERT INTO deliveries (event_id, endpoint_id, application_id, status, reason, attempts, next_attempt_at,
-      created_at, ended_at)
+      created_at, ended_at, attempt_id, attempted_at, url, status_code, status_text, error, duration_ms,
+      body_encoding, body_truncated, body)
     SELECT value->>'eventId', value->>'endpointId', value->>'applicationId', value->>'status', value->>'reason',
       value->>'attempts', value->>'nextAttemptAt', ${now},
-      CASE WHEN value->>'status' = 'pending' THEN NULL ELSE ${now} END
-    FROM json_each(${rows})
-    WHERE EXISTS (SELECT 1 FROM events v WHERE v.id = value->>'eventId' AND v.lease_token = ${token})
-      OR EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = value->>'eventId'
-        AND d.endpoint_id = value->>'endpointId' AND d.lease_token = ${token})
+      CASE WHEN value->>'status' = 'pending' THEN NULL ELSE ${now} END, value->>'id', value->>'at', value->>'url',
+      value->>'statusCode', value->>'statusText', value->>'error', value->>'durationMs',
+      value->>'$.body.encoding', value->>'$.body.truncated', value->>'$.body.text'
+    FROM json_each(${rows}) WHERE EXISTS (
+      SELECT 1 FROM events v WHERE v.application_id = value->>'applicationId' AND v.id = value->>'eventId'
+        AND ${isEventHeld(token)}
+    )
+    -- A resend has put the row there while its event was being dispatched.
     ON CONFLICT (event_id, endpoint_id) DO UPDATE SET
       status = excluded.status, reason = excluded.reason, attempts = excluded.attempts,
-      next_attempt_at = excluded.next_attempt_at, ended_at = excluded.ended_at,
-      claims = 0, lease_token = NULL, leased_until = NULL
-    WHERE deliveries.status = 'pending' AND (deliveries.lease_token = ${token} OR (
-      -- A resend has put the row there while its event was being dispatched.
-      deliveries.lease_token IS NULL AND deliveries.claims = 0 AND deliveries.attempts = 0
-      AND EXISTS (SELECT 1 FROM events v WHERE v.id = deliveries.event_id AND v.lease_token = ${token})
-    ))`
+      next_attempt_at = excluded.next_attempt_at, ended_at = excluded.ended_at, attempt_id = excluded.attempt_id,
+      attempted_at = excluded.attempted_at, url = excluded.url, status_code = excluded.status_code,
+      status_text = excluded.status_text, error = excluded.error, duration_ms = excluded.duration_ms,
+      body_encoding = excluded.body_encoding, body_truncated = excluded.body_truncated, body = excluded.body
+    WHERE deliveries.status = 'pending' AND deliveries.attempts = 0 AND deliveries.attempted_at IS NULL`
 }
 
-function giveBack(rows: string, token: string): SQL {
+/** Only while held, so that a result that comes after the lease was lost never becomes state. */
+function updateDeliveries(rows: string, held: Exclude<Held, { by: "event" }>, now: number): SQL {
+  const isHeld =
+    held.by === "ping"
+      ? sql`d.lease_token = ${held.token}`
+      : sql`EXISTS (SELECT 1 FROM endpoints e WHERE e.id = d.endpoint_id AND e.lease_token = ${held.token})`
   return sql`
-    UPDATE deliveries SET lease_token = NULL, leased_until = NULL, claims = max(claims - 1, 0)
+    UPDATE deliveries AS d SET
+      status = r.value->>'status', reason = r.value->>'reason', attempts = r.value->>'attempts',
+      next_attempt_at = r.value->>'nextAttemptAt',
+      ended_at = CASE WHEN r.value->>'status' = 'pending' THEN NULL ELSE ${now} END,
+      claims = 0, lease_token = NULL
+    FROM json_each(${rows}) r
+    WHERE d.event_id = r.value->>'eventId' AND d.endpoint_id = r.value->>'endpointId' AND d.status = 'pending'
+      AND ${isHeld}`
+}
+
+function giveBack(rows: string, token: string | null): SQL {
+  return sql`
+    UPDATE deliveries SET lease_token = NULL, claims = max(claims - 1, 0)
     FROM json_each(${rows}) r
     WHERE event_id = r.value->>'eventId' AND endpoint_id = r.value->>'endpointId'
       AND lease_token = ${token} AND status = 'pending'`
 }
 
-function markDispatched(eventIds: readonly string[], token: string, now: number): SQL {
+function markDispatched(events: readonly EventKey[], token: string | null, now: number): SQL {
   return sql`
-    UPDATE events SET dispatched_at = ${now}, lease_token = NULL, leased_until = NULL
-    WHERE id IN (${idsIn(eventIds)}) AND lease_token = ${token}`
-}
-
-function releaseEndpoints(endpointIds: readonly string[], token: string): SQL {
-  return sql`
-    UPDATE endpoints SET lease_token = NULL, leased_until = NULL
-    WHERE id IN (${idsIn(endpointIds)}) AND lease_token = ${token}`
-}
-
-function idsIn(list: readonly string[]): SQL {
-  return sql`SELECT value FROM json_each(${JSON.stringify(list)})`
+    UPDATE events AS v SET dispatched_at = ${now}, lease_token = NULL, leased_until = NULL
+    WHERE (v.application_id, v.id) IN (${keysIn(events)}) AND ${isEventHeld(token)}`
 }

@@ -2,9 +2,11 @@ import { type SQL, sql } from "drizzle-orm"
 
 import type { Db, Row } from "../../db/client.ts"
 import { inChunks } from "../../db/json.ts"
+import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../deps.ts"
 import { nudgeOperations, tellDisabled, tellResent } from "../operational-events.ts"
 import { hasGone } from "../rules/endpoint-health.ts"
+import { JOB_UNDER_WAY_MS, type Upkeep } from "../upkeep.ts"
 import { attempt } from "./attempt.ts"
 import { type Budget, leaseMs } from "./budget.ts"
 import { endpointColumns, eventColumns, readEndpoint, readEvent } from "./claimed.ts"
@@ -12,7 +14,7 @@ import { earliestDue, endPause, readDue, scheduleDrain } from "./due.ts"
 import { whoAnswers } from "./health.ts"
 import { enqueue, type Job } from "./jobs.ts"
 import { FAILING_ATTEMPTS } from "./news.ts"
-import { batchStubbornly, insertAttempts } from "./record.ts"
+import { insertAttempts } from "./record.ts"
 import type { DeliveryReason } from "./state.ts"
 
 /** An attempt that was asked for so long ago, and killed whoever tried to make it, is given up. */
@@ -45,7 +47,7 @@ export async function workResend(deps: Deps, db: Db, job: ResendJob, budget: Bud
           ? "disabled"
           : null
   if (impossible) {
-    await db.batch([endResend(job, impossible, askedAt, deps.clock.now())])
+    await db.batch({ ended: endResend(job, impossible, askedAt, deps.clock.now()) })
     return
   }
   const made = await attempt(deps, event, endpoint, "manual")
@@ -55,24 +57,29 @@ export async function workResend(deps: Deps, db: Db, job: ResendJob, budget: Bud
       outcome === "gone" &&
       hasGone(endpoint.health, [made], (await whoAnswers(db, [endpoint.id])).has(endpoint.id))
     const now = deps.clock.now()
-    // What is told goes ahead of the state that it tells of, or behind the disabling: in either case second.
-    const results = await batchStubbornly(deps, db, [
-      ...(gone ? disableGone(job.endpointId, endpoint.enabledAt, now) : []),
-      ...inChunks([made]).map(insertAttempts),
-      ...(outcome === "delivered"
-        ? [tellResent(made, FAILING_ATTEMPTS, now), ...delivered(job, askedAt, endpoint.enabledAt, now)]
-        : [endResend(job, REASONS[outcome], askedAt, now)]),
-      ...(outcome === "gone" ? [noteGone(job.endpointId, endpoint.enabledAt, made.at)] : []),
-      sql`
-        SELECT 1 FROM deliveries WHERE event_id = ${job.eventId} AND endpoint_id = ${job.endpointId}
-          AND resend_requested_at IS NOT NULL`,
-      earliestDue(sql`SELECT ${job.endpointId}`),
-    ])
-    if (outcome === "delivered" || gone) await nudgeOperations(deps, results.at(1))
+    const taken = outcome === "delivered"
+    // What is told of a disabling goes behind it, what is told of a delivery ahead of the state that it tells of.
+    const { toldGone, toldTaken, askedAgain, due } = await db.batch(
+      {
+        disabled: gone ? disableGone(job.endpointId, endpoint.enabledAt, now) : null,
+        toldGone: gone ? tellDisabled([{ endpointId: job.endpointId, reason: "gone" }], now) : null,
+        attempts: inChunks([made]).map((rows) => insertAttempts(rows)),
+        toldTaken: taken ? tellResent(made, FAILING_ATTEMPTS, now) : null,
+        delivered: taken ? delivered(job, askedAt, endpoint.enabledAt, now) : null,
+        ended: taken ? null : endResend(job, REASONS[outcome], askedAt, now),
+        noted: outcome === "gone" ? noteGone(job.endpointId, endpoint.enabledAt, made.at) : null,
+        askedAgain: sql`
+          SELECT 1 FROM deliveries WHERE event_id = ${job.eventId} AND endpoint_id = ${job.endpointId}
+            AND resend_requested_at IS NOT NULL`,
+        due: earliestDue(sql`SELECT ${job.endpointId}`),
+      },
+      "stubborn",
+    )
+    await nudgeOperations(deps, [...toldGone, ...toldTaken])
     // Somebody has asked again meanwhile, and that job found this one at work.
-    if (results.at(-2)?.length) await enqueue(deps, job)
+    if (askedAgain.length > 0) await enqueue(deps, job)
     // One that is well again is sent at once what it still waits for.
-    if (outcome === "delivered") await scheduleDrain(deps, readDue(results.at(-1)))
+    if (taken) await scheduleDrain(deps, readDue(due))
   } catch (error) {
     // Still asked for: it is found again when its lease has run out.
     deps.log({ unit: "fault", during: "record", ...job, attemptId: made.id, error: String(error) })
@@ -80,18 +87,23 @@ export async function workResend(deps: Deps, db: Db, job: ResendJob, budget: Bud
 }
 
 /** Takes the request, unless it is made, given up or in somebody's hands; reads what it needs. */
-async function claim(deps: Deps, db: Db, { eventId, endpointId }: ResendJob): Promise<Row | null> {
+async function claim(
+  deps: Deps,
+  db: Db,
+  { applicationId, eventId, endpointId }: ResendJob,
+): Promise<Row | null> {
   const at = deps.clock.now()
   // If the answer gets lost, the second try claims nothing: the sweep sends another job when the lease is over.
-  const [taken = [], rows = []] = await db.batch([
-    sql`
+  const { taken, rows } = await db.batch({
+    taken: sql`
       UPDATE deliveries SET resend_leased_until = ${at + leaseMs(deps)}
       WHERE event_id = ${eventId} AND endpoint_id = ${endpointId} AND resend_requested_at IS NOT NULL
         AND (resend_leased_until IS NULL OR resend_leased_until <= ${at}) RETURNING resend_requested_at`,
-    sql`
+    rows: sql`
       SELECT ${eventColumns}, ${endpointColumns(at)}, e.removed_at, e.disabled_at
-      FROM events v, endpoints e WHERE v.id = ${eventId} AND e.id = ${endpointId}`,
-  ])
+      FROM events v, endpoints e
+      WHERE v.application_id = ${applicationId} AND v.id = ${eventId} AND e.id = ${endpointId}`,
+  })
   const asked = taken.at(0)
   const row = rows.at(0)
   return asked && row ? { ...row, asked_at: asked.resend_requested_at } : null
@@ -104,7 +116,7 @@ function delivered(job: ResendJob, askedAt: number, enabledAt: number, now: numb
   return [
     sql`
       UPDATE deliveries SET status = 'delivered', reason = NULL, next_attempt_at = NULL, ended_at = ${now},
-        claims = 0, lease_token = NULL, leased_until = NULL, ${requestDone(askedAt)}
+        claims = 0, ${requestDone(askedAt)}
       WHERE event_id = ${job.eventId} AND endpoint_id = ${job.endpointId} AND status <> 'delivered'`,
     // One that was delivered before stays as it ended then.
     sql`
@@ -126,13 +138,10 @@ function noteGone(endpointId: string, enabledAt: number, at: number): SQL {
 }
 
 /** A receiver that has gone for good is disabled, whoever asked it. */
-function disableGone(endpointId: string, enabledAt: number, now: number): SQL[] {
-  return [
-    sql`
-      UPDATE endpoints SET disabled_at = ${now}, disabled_reason = 'gone'
-      WHERE id = ${endpointId} AND enabled_at = ${enabledAt} AND disabled_at IS NULL AND removed_at IS NULL`,
-    tellDisabled([{ endpointId, reason: "gone" }], now),
-  ]
+function disableGone(endpointId: string, enabledAt: number, now: number): SQL {
+  return sql`
+    UPDATE endpoints SET disabled_at = ${now}, disabled_reason = 'gone'
+    WHERE id = ${endpointId} AND enabled_at = ${enabledAt} AND disabled_at IS NULL AND removed_at IS NULL`
 }
 
 /** The request is done. A delivery that waits for nothing else has ended, for this reason. */
@@ -158,26 +167,39 @@ function requestDone(askedAt: number): SQL {
     resend_leased_until = NULL`
 }
 
-/** Gives up what has been asked for too long; answers the jobs of what nobody works on, a bounded number. */
-export async function findLostResends(db: Db, at: number, jobUnderWayMs: number): Promise<ResendJob[]> {
-  const [, lost = []] = await db.batch([
-    sql`
-      UPDATE deliveries SET ${endedFor("internal", at)}, ${requestDone(at)}
-      WHERE rowid IN (
-        SELECT rowid FROM deliveries
-        WHERE resend_requested_at <= ${at - GIVEN_UP_MS} AND (resend_leased_until IS NULL OR resend_leased_until <= ${at})
-        LIMIT ${FOUND_PER_SWEEP}
-      )`,
-    sql`
-      SELECT application_id, event_id, endpoint_id FROM deliveries
-      WHERE resend_requested_at <= ${at - jobUnderWayMs}
-        AND (resend_leased_until IS NULL OR resend_leased_until <= ${at})
-      ORDER BY resend_requested_at LIMIT ${FOUND_PER_SWEEP}`,
-  ])
-  return lost.map((row) => ({
-    kind: "resend",
-    applicationId: row.application_id as string,
-    eventId: row.event_id as string,
-    endpointId: row.endpoint_id as string,
-  }))
+function isFree(at: number): SQL {
+  return sql`(resend_leased_until IS NULL OR resend_leased_until <= ${at})`
+}
+
+function lostResends(at: number): SQL {
+  return sql`
+    SELECT application_id, event_id, endpoint_id FROM deliveries
+    WHERE resend_requested_at <= ${at - JOB_UNDER_WAY_MS} AND ${isFree(at)}
+    ORDER BY resend_requested_at LIMIT ${literal(FOUND_PER_SWEEP)}`
+}
+
+/** Resends that nobody works on: their jobs are lost, or whoever had them died. */
+export const resendUpkeep: Upkeep = {
+  look: (_deps, at) => ({ resends: lostResends(at) }),
+  /** Gives up what has been asked for too long. */
+  async jobs({ db, at }, { resends = [] }) {
+    if (resends.length === 0) return []
+    const { lost } = await db.batch({
+      givenUp: sql`
+        UPDATE deliveries SET ${endedFor("internal", at)}, ${requestDone(at)}
+        WHERE (event_id, endpoint_id) IN (
+          SELECT event_id, endpoint_id FROM deliveries
+          WHERE resend_requested_at <= ${at - GIVEN_UP_MS} AND ${isFree(at)} LIMIT ${literal(FOUND_PER_SWEEP)}
+        )`,
+      lost: lostResends(at),
+    })
+    return lost.map(
+      (row): Job => ({
+        kind: "resend",
+        applicationId: row.application_id as string,
+        eventId: row.event_id as string,
+        endpointId: row.endpoint_id as string,
+      }),
+    )
+  },
 }

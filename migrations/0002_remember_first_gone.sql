@@ -1,1 +1,0 @@
-ALTER TABLE `endpoints` ADD `gone_at` integer;

@@ -1,0 +1,17 @@
+import { type SQL, sql } from "drizzle-orm"
+
+/**
+ * By what right an invocation makes results state: because it has leased the events (or, without a token, because they
+ * are in their first minute and nobody has), or the endpoints, or the requests of a ping.
+ */
+export type Held =
+  | { by: "event"; token: string | null }
+  | { by: "endpoint"; token: string }
+  | { by: "ping"; token: string }
+
+/** The condition on the event `v` that it is still held. */
+export function isEventHeld(token: string | null): SQL {
+  return token === null
+    ? sql`v.dispatched_at IS NULL AND v.lease_token IS NULL`
+    : sql`v.lease_token = ${token}`
+}
