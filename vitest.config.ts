@@ -16,7 +16,7 @@ export default defineConfig({
         plugins: [inWorkerd],
         test: {
           name: "worker",
-          include: ["test/{rules,engine,api,apps,http,conformance,cost}/**/*.test.ts"],
+          include: ["test/{rules,engine,api,families,http,cost}/**/*.test.ts"],
           setupFiles: ["test/apply-migrations.ts"],
           isolate: false,
           testTimeout: 30_000,

@@ -5,7 +5,7 @@ import { pipeline } from "node:stream"
 
 /** What is answered while nobody answers behind the door. */
 export const STARTING = "Posthorn is starting; try again in a second"
-/** The Worker in open mode takes a request only with this header, which no client can set: see src/http/access.ts. */
+/** The Worker in open mode takes a request only with this header, which no client can set: see src/http/middleware/access.ts. */
 const SECRET_HEADER = "posthorn-open-secret"
 /** Headers that speak of one connection, and this one ends here. */
 const HOP_BY_HOP = /^(connection|keep-alive|proxy-connection|upgrade|expect|te|trailer)$/i

@@ -1,23 +1,28 @@
 import { swaggerUI } from "@hono/swagger-ui"
 import { cors } from "hono/cors"
 import { methodNotAllowed } from "hono/method-not-allowed"
-
+import { createHealth } from "./api/health/system.ts"
 import { createApi } from "./api/index.ts"
-import { invoices } from "./apps/invoices/index.ts"
-import { ping } from "./apps/ping.ts"
-import { uploads } from "./apps/uploads/index.ts"
-import { users } from "./apps/users/index.ts"
-import { VERSION } from "./config.ts"
-import { createDeps, type Deps } from "./deps.ts"
-import { createHealth } from "./health.ts"
-import { home } from "./home.ts"
-import { access, guardOpenMode, isLoopbackOrigin, refuseLoops, requireToken } from "./http/access.ts"
-import { MAX_JSON_DEPTH } from "./http/json-body.ts"
+import { home } from "./dashboard/home.ts"
+import { invoices } from "./families/invoices/index.ts"
+import { ping } from "./families/ping/ping.ts"
+import { uploads } from "./families/uploads/index.ts"
+import { users } from "./families/users/index.ts"
+import {
+  access,
+  guardOpenMode,
+  isLoopbackOrigin,
+  refuseLoops,
+  requireToken,
+} from "./http/middleware/access.ts"
+import { MAX_JSON_DEPTH } from "./http/middleware/json-body.ts"
+import { readOn } from "./http/middleware/read-on.ts"
+import { requestLog } from "./http/middleware/request-log.ts"
 import { Problem, toProblem } from "./http/problem.ts"
-import { readOn } from "./http/read-on.ts"
-import { requestLog } from "./http/request-log.ts"
 import { createRouter, type Dialect, plainDialect } from "./http/router.ts"
-import { consoleLog } from "./log.ts"
+import { createDeps, type Deps } from "./platform/deps.ts"
+import { consoleLog } from "./platform/log.ts"
+import { VERSION } from "./platform/version.ts"
 
 /** What a family brings: its routes, and the dialect in which its paths say that something went wrong. */
 interface Family {

@@ -1,6 +1,6 @@
-import { uploadsUpkeep } from "./apps/uploads/sweep.ts"
-import type { Deps } from "./deps.ts"
-import { ENGINE_UPKEEP, sweep } from "./engine/pipeline/sweep.ts"
+import { ENGINE_UPKEEP, sweep } from "./engine/upkeep/sweep.ts"
+import { uploadsUpkeep } from "./families/uploads/sweep.ts"
+import type { Deps } from "./platform/deps.ts"
 
 /** Every minute: what the engine and the families have the sweep do. */
 export async function runCron(deps: Deps): Promise<void> {

@@ -1,7 +1,7 @@
 import { app } from "./app.ts"
 import { runCron } from "./cron.ts"
-import { createDeps } from "./deps.ts"
 import type { Job } from "./engine/pipeline/jobs.ts"
+import { createDeps } from "./platform/deps.ts"
 import { consume } from "./queue.ts"
 
 export default {

@@ -1,13 +1,13 @@
-import { processUpload } from "./apps/uploads/process.ts"
 import type { Db } from "./db/client.ts"
-import type { Deps } from "./deps.ts"
 import { Budget } from "./engine/pipeline/budget.ts"
 import { catchUp, dispatch, dispatchAgain } from "./engine/pipeline/dispatch.ts"
 import { drain } from "./engine/pipeline/drain.ts"
 import { type EventKey, enqueue, type Job } from "./engine/pipeline/jobs.ts"
+import { workResend } from "./engine/pipeline/manual.ts"
 import { workPing } from "./engine/pipeline/ping.ts"
 import { workRecover } from "./engine/pipeline/recover.ts"
-import { workResend } from "./engine/pipeline/resend.ts"
+import { processUpload } from "./families/uploads/process.ts"
+import type { Deps } from "./platform/deps.ts"
 
 const RETRY_DELAY_SECONDS = 5
 

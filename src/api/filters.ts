@@ -1,8 +1,8 @@
 import { z } from "@hono/zod-openapi"
 import type { Context } from "hono"
 
-import type { PageRequest } from "../engine/page.ts"
-import type { ScannedPage } from "../engine/scan.ts"
+import type { PageRequest } from "../engine/kit/page.ts"
+import type { ScannedPage } from "../engine/kit/scan.ts"
 import { fromZod, invalidInput } from "../http/problem.ts"
 import { toList, toPageRequest } from "./page.ts"
 import { Channel, DateTime, EventTypeName } from "./wire.ts"

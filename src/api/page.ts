@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi"
-import type { Page, PageRequest } from "../engine/page.ts"
+import type { Page, PageRequest } from "../engine/kit/page.ts"
 import { wholeNumber } from "../http/query.ts"
 
 const DEFAULT_LIMIT = 50

@@ -1,7 +1,7 @@
-import type { Deps } from "../deps.ts"
-import { getEndpoint } from "../engine/endpoints.ts"
-import { getEvent } from "../engine/event-log.ts"
-import type { Subject } from "../http/idempotency.ts"
+import { getEndpoint } from "../engine/endpoints/endpoint.ts"
+import { getEvent } from "../engine/events/event.ts"
+import type { Subject } from "../http/middleware/idempotency.ts"
+import type { Deps } from "../platform/deps.ts"
 
 /** What a request on an endpoint is about, and on a message if one is named: ids, whichever name the path has. */
 export function subjectOf(deps: Deps, applicationId: string, endpoint: string, message?: string): Subject {

@@ -1,7 +1,7 @@
 import type { SQLWrapper } from "drizzle-orm"
 import { SQLiteAsyncDialect } from "drizzle-orm/sqlite-core"
 
-import type { Clock } from "../clock.ts"
+import type { Clock } from "../platform/clock.ts"
 
 /** A row as D1 answers it: columns in snake_case. */
 export type Row = Record<string, unknown>

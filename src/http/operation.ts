@@ -1,9 +1,9 @@
 import { createRoute, type RouteConfig } from "@hono/zod-openapi"
 import type { MiddlewareHandler } from "hono"
 
-import { findApplication } from "../engine/applications.ts"
-import { notFound } from "../engine/errors.ts"
-import { type Access, access, outOfReach } from "./access.ts"
+import { findApplication } from "../engine/applications/application.ts"
+import { notFound } from "../engine/kit/errors.ts"
+import { type Access, access, outOfReach } from "./middleware/access.ts"
 import type { AppEnv } from "./router.ts"
 
 interface Rules {

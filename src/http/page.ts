@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi"
 import type { Context } from "hono"
 
-import type { Page, PageRequest } from "../engine/page.ts"
+import type { Page, PageRequest } from "../engine/kit/page.ts"
 import type { AppEnv } from "./router.ts"
 
 const PAGE_ROWS = 1000

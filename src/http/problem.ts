@@ -1,10 +1,9 @@
 import { HTTPException } from "hono/http-exception"
 import type { ContentfulStatusCode } from "hono/utils/http-status"
 import type { ZodError } from "zod"
-
-import { ConfigError } from "../config.ts"
 import { isMissingTable } from "../db/client.ts"
-import { EngineError, type Refusal } from "../engine/errors.ts"
+import { EngineError, type Refusal } from "../engine/kit/errors.ts"
+import { ConfigError } from "../platform/config.ts"
 
 /** One bad part of the input: where it is, what to change, which kind of mistake. */
 export interface InputIssue {

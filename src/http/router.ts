@@ -1,11 +1,10 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi"
 import type { Context } from "hono"
 import { getPath } from "hono/utils/url"
-
-import type { Deps } from "../deps.ts"
-import type { Application } from "../engine/applications.ts"
-import type { Principal } from "./access.ts"
+import type { Application } from "../engine/applications/application.ts"
+import type { Deps } from "../platform/deps.ts"
 import { EXAMPLES, type Example } from "./examples.ts"
+import type { Principal } from "./middleware/access.ts"
 import { fromZod, type InputIssue, type Problem } from "./problem.ts"
 
 export interface AppEnv {

@@ -1,9 +1,8 @@
 import { sign, verify } from "hono/jwt"
-
-import type { Config } from "../config.ts"
 import { newId } from "../db/ids.ts"
-import type { Deps } from "../deps.ts"
-import type { ApplicationToken } from "../engine/tokens.ts"
+import type { ApplicationToken } from "../engine/applications/tokens.ts"
+import type { Config } from "../platform/config.ts"
+import type { Deps } from "../platform/deps.ts"
 
 /** What an application's token begins with: nothing else is ever taken for one. */
 const PREFIX = "appsk_"

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
 
-import { SCANNED_ROWS } from "../../src/engine/scan.ts"
+import { SCANNED_ROWS } from "../../src/engine/kit/scan.ts"
 import { consume } from "../../src/queue.ts"
 import { verify } from "../support/receiver.ts"
 import { batchOf, createWorld, type World } from "../support/world.ts"

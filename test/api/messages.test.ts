@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { SCANNED_ROWS } from "../../src/engine/scan.ts"
+import { SCANNED_ROWS } from "../../src/engine/kit/scan.ts"
 import { rawMember } from "../../src/http/raw-json.ts"
 import { verify } from "../support/receiver.ts"
 import { createWorld, type World } from "../support/world.ts"

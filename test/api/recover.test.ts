@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest"
 
 import { newId } from "../../src/db/ids.ts"
-import { exampleOf } from "../../src/engine/examples.ts"
+import { exampleOf } from "../../src/engine/event-types/example.ts"
+import { flawOf, misfit, newestSchema } from "../../src/engine/event-types/schema.ts"
 import { RECOVER_STEP } from "../../src/engine/pipeline/recover.ts"
-import { flawOf, misfit, newestSchema } from "../../src/engine/schemas.ts"
 import { consume } from "../../src/queue.ts"
 import { batchOf, createWorld, type World } from "../support/world.ts"
 import { refusalOf } from "./refusal.ts"

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest"
 
-import { exampleOf } from "../../src/engine/examples.ts"
-import type { Schema } from "../../src/engine/schema-flaws.ts"
-import { flawOf, misfit } from "../../src/engine/schemas.ts"
+import { exampleOf } from "../../src/engine/event-types/example.ts"
+import { flawOf, misfit } from "../../src/engine/event-types/schema.ts"
+import type { Schema } from "../../src/engine/event-types/schema-flaws.ts"
 import { createWorld, type World } from "../support/world.ts"
 
 const type = (schema: unknown, more: object = {}) => ({

@@ -1,8 +1,7 @@
 import { describe, expect, it, vi } from "vitest"
-
-import { USER_AGENT, VERSION } from "../../src/config.ts"
-import type { Deps } from "../../src/deps.ts"
+import manifest from "../../package.json"
 import { attempt, type Trigger } from "../../src/engine/pipeline/attempt.ts"
+import type { Deps } from "../../src/platform/deps.ts"
 import { registerHook, registerUser, SECRET } from "../support/make.ts"
 import { attemptsOf, deliveryOf } from "../support/read.ts"
 import { type Answer, verify } from "../support/receiver.ts"
@@ -132,12 +131,11 @@ describe("the request of an attempt", () => {
     const [sent] = world.receivers.received
     expect(sent?.headers).toEqual({
       "content-type": "application/json",
-      "user-agent": `Posthorn/${VERSION}`,
+      "user-agent": `Posthorn/${manifest.version}`,
       "webhook-id": expect.stringMatching(/^evt_[0-9a-f]{32}$/),
       "webhook-signature": expect.stringMatching(/^v1,[A-Za-z0-9+/]{43}=$/),
       "webhook-timestamp": String(Math.floor((sent?.at ?? 0) / 1000)),
     })
-    expect(USER_AGENT).toBe(`Posthorn/${VERSION}`)
     expect(verify(secret, sent)).toEqual(sent?.json)
   })
 
@@ -184,7 +182,7 @@ describe("the request of an attempt", () => {
     expect(world.receivers.received[0]?.headers).toEqual({
       authorization: "Bearer receiver",
       "content-type": "application/vnd.x+json",
-      "user-agent": USER_AGENT,
+      "user-agent": `Posthorn/${manifest.version}`,
       "webhook-id": EVENT.id,
       "webhook-signature": expect.stringMatching(/^v1,/),
       "webhook-timestamp": expect.stringMatching(/^\d{10}$/),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { getEvent } from "../../src/engine/event-log.ts"
+import { getEvent } from "../../src/engine/events/event.ts"
 import { consume } from "../../src/queue.ts"
 import { registerHook, registerUser } from "../support/make.ts"
 import { attemptsOf, deliveriesOf } from "../support/read.ts"

@@ -1,9 +1,8 @@
 import { describe, expect, it } from "vitest"
-
-import { parseConfig } from "../../src/config.ts"
-import type { Deps } from "../../src/deps.ts"
-import { EngineError } from "../../src/engine/errors.ts"
-import { seal, unseal } from "../../src/engine/seal.ts"
+import { seal, unseal } from "../../src/engine/kit/encryption.ts"
+import { EngineError } from "../../src/engine/kit/errors.ts"
+import { parseConfig } from "../../src/platform/config.ts"
+import type { Deps } from "../../src/platform/deps.ts"
 import { attemptsOf, deliveryOf } from "../support/read.ts"
 import { verify } from "../support/receiver.ts"
 import { createWorld, ORIGIN, type World } from "../support/world.ts"

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest"
 
 import { createApp } from "../../src/app.ts"
-import { parseConfig } from "../../src/config.ts"
-import type { Deps } from "../../src/deps.ts"
 import { issueToken } from "../../src/http/tokens.ts"
+import { parseConfig } from "../../src/platform/config.ts"
+import type { Deps } from "../../src/platform/deps.ts"
 import { registerHook, registerUser } from "../support/make.ts"
 import { attemptsOf, deliveryOf } from "../support/read.ts"
 import { createWorld, ORIGIN, openConfig, type World } from "../support/world.ts"

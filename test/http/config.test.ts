@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers"
 import { afterEach, describe, expect, it, vi } from "vitest"
 
 import { createApp } from "../../src/app.ts"
-import { ConfigError, parseConfig } from "../../src/config.ts"
+import { ConfigError, parseConfig } from "../../src/platform/config.ts"
 import { ORIGIN } from "../support/world.ts"
 
 const KEY = btoa("k".repeat(32))

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest"
 
 import { createApp } from "../../src/app.ts"
 import { openDatabase } from "../../src/db/client.ts"
-import type { Deps } from "../../src/deps.ts"
+import type { Deps } from "../../src/platform/deps.ts"
 import { createWorld, ORIGIN, type World } from "../support/world.ts"
 
 const CACHED_MS = 5_000

@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm"
 
 import { deliveries } from "../../src/db/schema.ts"
 import { shapeOf } from "../../src/db/shape.ts"
-import { readAttempt, selectAttempts } from "../../src/engine/attempts.ts"
+import { readAttempt, selectAttempts } from "../../src/engine/deliveries/attempts.ts"
 import type { World } from "./world.ts"
 
 const delivery = shapeOf(deliveries)

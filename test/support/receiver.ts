@@ -1,7 +1,7 @@
 import { Webhook } from "standardwebhooks"
 import { vi } from "vitest"
 
-import type { Clock } from "../../src/clock.ts"
+import type { Clock } from "../../src/platform/clock.ts"
 
 export interface Received {
   url: string

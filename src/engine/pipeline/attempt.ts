@@ -1,12 +1,12 @@
-import { USER_AGENT } from "../../config.ts"
 import { newId } from "../../db/ids.ts"
-import type { Deps } from "../../deps.ts"
+import type { Deps } from "../../platform/deps.ts"
+import { USER_AGENT } from "../../platform/version.ts"
+import { unseal } from "../kit/encryption.ts"
 import { classifyFetchError, type ErrorClass, judge, type Outcome } from "../rules/outcome.ts"
 import { buildRequest } from "../rules/request.ts"
 import { encodeBody } from "../rules/response-body.ts"
 import { parseRetryAfter } from "../rules/retry-schedule.ts"
 import { checkTargetUrl, targetKey } from "../rules/target-url.ts"
-import { unseal } from "../seal.ts"
 
 export type Trigger = "scheduled" | "manual" | "ping"
 

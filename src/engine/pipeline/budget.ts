@@ -1,5 +1,5 @@
 import type { Db } from "../../db/client.ts"
-import type { Deps } from "../../deps.ts"
+import type { Deps } from "../../platform/deps.ts"
 
 /** Requests that one invocation may make: the Free plan allows 50 subrequests to the outside. */
 export const ATTEMPTS_PER_INVOCATION = 40

@@ -2,7 +2,7 @@ import { type SQL, sql } from "drizzle-orm"
 import type { Db, Row } from "../../db/client.ts"
 import { idAt } from "../../db/ids.ts"
 import { literal } from "../../db/literal.ts"
-import type { Deps } from "../../deps.ts"
+import type { Deps } from "../../platform/deps.ts"
 import { isImpaired } from "../rules/endpoint-health.ts"
 import { attempt } from "./attempt.ts"
 import { type Budget, lastStart, leaseMs } from "./budget.ts"
@@ -14,12 +14,12 @@ import {
   readEndpoint,
   readEvent,
   SUSPECT_CLAIMS,
-} from "./claimed.ts"
+} from "./claim.ts"
 import { scheduleDrain } from "./due.ts"
 import { fanOut } from "./fan-out.ts"
 import { candidates, DIRECT_LIMIT, isInterested } from "./interest.ts"
 import { type EventKey, keysIn, readKey, toPairs } from "./jobs.ts"
-import { attemptAll, fairShare } from "./lanes.ts"
+import { attemptAll, fairShare } from "./pool.ts"
 import { record } from "./record.ts"
 import type { Handled } from "./state.ts"
 

@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm"
 import type { Db, Row } from "../../db/client.ts"
 import { literal } from "../../db/literal.ts"
-import type { Deps } from "../../deps.ts"
+import type { Deps } from "../../platform/deps.ts"
 import { isImpaired } from "../rules/endpoint-health.ts"
 import { attempt } from "./attempt.ts"
 import { type Budget, lastStart, leaseMs } from "./budget.ts"
@@ -13,10 +13,10 @@ import {
   readEndpoint,
   readEvent,
   SUSPECT_CLAIMS,
-} from "./claimed.ts"
+} from "./claim.ts"
 import { DELIVERIES_PER_ENDPOINT, scheduleDrain } from "./due.ts"
 import { enqueue } from "./jobs.ts"
-import { attemptAll } from "./lanes.ts"
+import { attemptAll } from "./pool.ts"
 import { record } from "./record.ts"
 import type { Handled } from "./state.ts"
 

@@ -2,7 +2,7 @@ import { type SQL, sql } from "drizzle-orm"
 
 import type { Row } from "../../db/client.ts"
 import { idAt } from "../../db/ids.ts"
-import type { Deps } from "../../deps.ts"
+import type { Deps } from "../../platform/deps.ts"
 import { enqueue } from "./jobs.ts"
 
 /** Deliveries of one endpoint that a pass of the retry lane takes. */

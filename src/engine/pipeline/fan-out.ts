@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm"
 import type { Db } from "../../db/client.ts"
 import { literal } from "../../db/literal.ts"
-import type { Deps } from "../../deps.ts"
+import type { Deps } from "../../platform/deps.ts"
 import { type Budget, lastStart } from "./budget.ts"
 import { dueAt, newPlace, scheduleDrain } from "./due.ts"
 import { candidates, FANOUT_STEP, isInterested } from "./interest.ts"

@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm"
 
 import type { Db, Row } from "../../db/client.ts"
-import type { Deps } from "../../deps.ts"
+import type { Deps } from "../../platform/deps.ts"
 
 /** By what an event is found. */
 export interface EventKey {

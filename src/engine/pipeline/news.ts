@@ -1,8 +1,8 @@
 import type { SQL } from "drizzle-orm"
 
-import { OPERATIONS } from "../built-in.ts"
-import { type AttemptNews, tellAttempts, tellDisabled } from "../operational-events.ts"
-import type { HealthChange } from "./health.ts"
+import { OPERATIONS } from "../applications/built-in.ts"
+import { type AttemptNews, tellAttempts, tellDisabled } from "../events/operational.ts"
+import type { HealthChange } from "./endpoint-health.ts"
 import type { DeliveryState, Handled } from "./state.ts"
 
 /** With this many failed attempts a delivery is told of as failing; delivered later, as recovered. */

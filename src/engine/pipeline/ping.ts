@@ -2,12 +2,12 @@ import { sql } from "drizzle-orm"
 
 import type { Db } from "../../db/client.ts"
 import { literal } from "../../db/literal.ts"
-import type { Deps } from "../../deps.ts"
+import type { Deps } from "../../platform/deps.ts"
 import { attempt } from "./attempt.ts"
 import { type Budget, lastStart } from "./budget.ts"
-import { endpointColumns, eventColumns, type Owed, readEndpoint, readEvent } from "./claimed.ts"
+import { endpointColumns, eventColumns, type Owed, readEndpoint, readEvent } from "./claim.ts"
 import { enqueue } from "./jobs.ts"
-import { attemptAll, fairShare } from "./lanes.ts"
+import { attemptAll, fairShare } from "./pool.ts"
 import { record } from "./record.ts"
 
 export const PING_TIMEOUT_MS = 10_000

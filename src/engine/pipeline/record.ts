@@ -3,9 +3,9 @@ import { type SQL, sql } from "drizzle-orm"
 import type { Db } from "../../db/client.ts"
 import { newId } from "../../db/ids.ts"
 import { inChunks } from "../../db/json.ts"
-import type { Deps } from "../../deps.ts"
-import { nudgeOperations } from "../operational-events.ts"
-import type { Owed } from "./claimed.ts"
+import type { Deps } from "../../platform/deps.ts"
+import { nudgeOperations } from "../events/operational.ts"
+import type { Owed } from "./claim.ts"
 import { readDue } from "./due.ts"
 import {
   type EndpointUpdate,
@@ -13,7 +13,7 @@ import {
   type HealthChange,
   healthChanges,
   updateEndpoints,
-} from "./health.ts"
+} from "./endpoint-health.ts"
 import { type Held, isEventHeld } from "./held.ts"
 import { type EventKey, keysIn } from "./jobs.ts"
 import { tellNews } from "./news.ts"

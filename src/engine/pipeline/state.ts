@@ -1,7 +1,7 @@
-import type { Deps } from "../../deps.ts"
+import type { Deps } from "../../platform/deps.ts"
 import { nextAttemptAt } from "../rules/retry-schedule.ts"
 import { type Attempt, endOf } from "./attempt.ts"
-import type { Owed } from "./claimed.ts"
+import type { Owed } from "./claim.ts"
 
 export type DeliveryStatus = "pending" | "delivered" | "failed" | "canceled"
 export type DeliveryReason =

@@ -1,0 +1,158 @@
+import { z } from "@hono/zod-openapi"
+import { countDeliveries } from "../../engine/deliveries/stats.ts"
+import { sendExample } from "../../engine/events/send.ts"
+import { type BackgroundTask, recover } from "../../engine/tasks/recover.ts"
+import { IdempotencyKey, idempotent } from "../../http/middleware/idempotency.ts"
+import { jsonBody } from "../../http/middleware/json-body.ts"
+import { operation } from "../../http/operation.ts"
+import { jsonAnswer } from "../../http/raw-json.ts"
+import { createRouter } from "../../http/router.ts"
+import { input } from "../input.ts"
+import { sendOnce } from "../message/send-once.ts"
+import { MessageOut } from "../message/wire.ts"
+import { refusals } from "../problems.ts"
+import { subjectOf } from "../subject.ts"
+import { DateTime, EndpointPath, EventTypeName, toTime } from "../wire.ts"
+
+const RecoverIn = z
+  .object({
+    since: DateTime.openapi({ description: "At most 14 days before `until`" }),
+    until: DateTime.nullish().openapi({ type: ["string", "null"], description: "Now, if not given" }),
+  })
+  .openapi("RecoverIn")
+
+const RecoverOut = z
+  .object({
+    id: z.string(),
+    status: z.enum(["running"]).openapi("BackgroundTaskStatus"),
+    task: z.enum(["endpoint.recover"]).openapi("BackgroundTaskType"),
+    updatedAt: z.iso.datetime(),
+  })
+  .openapi("RecoverOut")
+
+const count = z.number().int().openapi({ format: "int64" })
+const EndpointStats = z
+  .object({ success: count, pending: count, sending: count, fail: count, canceled: count })
+  .openapi("EndpointStats")
+
+const EventExampleIn = input(z.object({ eventType: EventTypeName }).openapi("EventExampleIn"), {
+  unsupported: { exampleIndex: 0, payload: null },
+})
+
+const tags = ["Endpoint"]
+
+export const endpointActions = createRouter()
+
+endpointActions.openapi(
+  operation({
+    operationId: "v1.endpoint.recover",
+    access: "application",
+    tags,
+    summary: "Send an endpoint again what it missed",
+    description:
+      "What has failed of the messages of that time becomes due again, with a fresh schedule. Works on in steps behind this answer. Refused with 409 while the endpoint is disabled.",
+    method: "post",
+    path: "/api/v1/app/{app_id}/endpoint/{endpoint_id}/recover",
+    middleware: [jsonBody()],
+    request: {
+      params: EndpointPath,
+      headers: IdempotencyKey,
+      body: { required: true, content: { "application/json": { schema: RecoverIn } } },
+    },
+    responses: {
+      202: { description: "Accepted", content: { "application/json": { schema: RecoverOut } } },
+      ...refusals(413, 507),
+    },
+  }),
+  async (c) => {
+    const { deps } = c.var
+    const { endpoint_id } = c.req.valid("param")
+    const { since, until } = c.req.valid("json")
+    const { id } = c.var.application
+    const { body } = await idempotent(
+      c,
+      subjectOf(deps, id, endpoint_id),
+      (remember) =>
+        recover(deps, {
+          applicationId: id,
+          endpoint: endpoint_id,
+          since: Math.ceil(since),
+          until: toLast(until),
+          remember,
+        }),
+      (task: BackgroundTask) => ({ status: 202, body: toTask(task) }),
+    )
+    return c.json(body, 202)
+  },
+)
+
+endpointActions.openapi(
+  operation({
+    operationId: "v1.endpoint.get-stats",
+    access: "application",
+    tags,
+    summary: "Count an endpoint's messages by how far they are",
+    description: "Of the last 28 days if not given otherwise; at most the newest 100,000 are counted.",
+    method: "get",
+    path: "/api/v1/app/{app_id}/endpoint/{endpoint_id}/stats",
+    request: {
+      params: EndpointPath,
+      query: z.object({ since: DateTime.optional(), until: DateTime.optional() }),
+    },
+    responses: {
+      200: { description: "The counts", content: { "application/json": { schema: EndpointStats } } },
+      ...refusals(400),
+    },
+  }),
+  async (c) => {
+    const { endpoint_id } = c.req.valid("param")
+    const { since, until } = c.req.valid("query")
+    const { id } = c.var.application
+    const range = { since, until: toLast(until) }
+    const counts = await countDeliveries(c.var.deps, id, endpoint_id, range)
+    const { delivered: success, failed: fail, pending, sending, retrying, canceled } = counts
+    return c.json({ success, pending, sending: sending + retrying, fail, canceled }, 200)
+  },
+)
+
+endpointActions.openapi(
+  operation({
+    operationId: "v1.endpoint.send-example",
+    tags,
+    summary: "Send an endpoint an example of an event type",
+    description:
+      "Made from the type's schema. `svix.ping` needs no event type. Refused with 409 while the endpoint is disabled.",
+    method: "post",
+    path: "/api/v1/app/{app_id}/endpoint/{endpoint_id}/send-example",
+    middleware: [jsonBody()],
+    request: {
+      params: EndpointPath,
+      headers: IdempotencyKey,
+      body: { required: true, content: { "application/json": { schema: EventExampleIn } } },
+    },
+    responses: {
+      200: { description: "The message", content: { "application/json": { schema: MessageOut } } },
+      ...refusals(413, 507),
+    },
+  }),
+  async (c) => {
+    const { deps } = c.var
+    const { endpoint_id } = c.req.valid("param")
+    const { eventType } = c.req.valid("json")
+    const { id } = c.var.application
+    const subject = subjectOf(deps, id, endpoint_id)
+    const message = await sendOnce(c, subject, true, (remember) =>
+      sendExample(deps, { applicationId: id, endpoint: endpoint_id, eventType, remember }),
+    )
+    return jsonAnswer(c, message, 200)
+  },
+)
+
+function toTask({ id, task, updatedAt }: BackgroundTask): z.infer<typeof RecoverOut> {
+  return { id, status: "running", task, updatedAt: toTime(updatedAt) }
+}
+
+/** The last millisecond that is not behind a time. */
+function toLast(time: number | null | undefined): number | undefined {
+  return time === null || time === undefined ? undefined : Math.floor(time)
+}

@@ -1,0 +1,182 @@
+import { type SQL, sql } from "drizzle-orm"
+
+import { newId } from "../../db/ids.ts"
+import { applications } from "../../db/schema.ts"
+import { shapeOf } from "../../db/shape.ts"
+import type { Deps } from "../../platform/deps.ts"
+import { removeAll } from "../endpoints/remove.ts"
+import { type Change, setOf } from "../kit/change.ts"
+import { EngineError, notFound, orConflict } from "../kit/errors.ts"
+import type { Remember } from "../kit/idempotency.ts"
+import type { Page, PageRequest } from "../kit/page.ts"
+import { scanPage } from "../kit/scan.ts"
+import { enqueue } from "../pipeline/jobs.ts"
+import { requireSpace } from "../upkeep/space.ts"
+import { BUILT_IN, CATALOG } from "./built-in.ts"
+
+export const UID_TAKEN = "Another application has this uid already"
+
+export interface ApplicationSettings {
+  uid: string | null
+  name: string
+  throttleRate: number | null
+  metadata: Record<string, string>
+}
+
+export interface Application extends ApplicationSettings {
+  id: string
+  createdAt: number
+  updatedAt: number
+}
+
+const shape = shapeOf(applications, "id", "uid", "name", "throttleRate", "metadata", "createdAt", "updatedAt")
+
+/** The condition on the application `a` that it is one for the world to see. */
+const isListed = sql`a.id <> ${CATALOG} AND a.removed_at IS NULL`
+
+/** The application with this id or uid; refuses with `not_found`. */
+export async function getApplication(deps: Deps, idOrUid: string): Promise<Application> {
+  const found = await findApplication(deps, idOrUid)
+  if (!found) throw notFound("Application")
+  return found
+}
+
+/** The application with this id or uid; undefined if there is none. */
+export async function findApplication(deps: Deps, idOrUid: string): Promise<Application | undefined> {
+  const [row] = await deps.database(CATALOG).read(sql`
+    SELECT ${shape.columns("a")} FROM applications a
+    WHERE (a.id = ${idOrUid} OR a.uid = ${idOrUid}) AND ${isListed} LIMIT 1`)
+  return row && shape.read(row)
+}
+
+/** The applications in the order of their ids, a page at a time; it may be short of its limit. */
+export async function listApplications(deps: Deps, request: PageRequest): Promise<Page<Application>> {
+  const { rows, done } = await scanPage(deps.database(CATALOG), request, {
+    table: sql`applications a`,
+    place: [sql`a.id`],
+    owner: isListed,
+    key: sql`a.id`,
+    columns: shape.columns("a"),
+    bytes: sql`octet_length(a.name) + octet_length(a.metadata)`,
+  })
+  return { rows: rows.map(shape.read), done }
+}
+
+export interface CreatedApplication {
+  application: Application
+  created: boolean
+}
+
+/** The application that is made of these settings, not yet written. */
+export function draftApplication(deps: Deps, settings: ApplicationSettings): Application {
+  const now = deps.clock.now()
+  return { ...settings, id: newId("application", now), createdAt: now, updatedAt: now }
+}
+
+/** The statement that writes a new application if the condition holds and no other one has its uid. */
+export function insertApplication(application: Application, onlyIf: SQL): SQL {
+  const { id, uid, name, throttleRate, metadata, createdAt } = application
+  return sql`
+    INSERT INTO applications (id, uid, name, throttle_rate, metadata, created_at, updated_at)
+    SELECT ${id}, ${uid}, ${name}, ${throttleRate}, ${JSON.stringify(metadata)}, ${createdAt}, ${createdAt}
+    WHERE ${onlyIf}
+    ON CONFLICT DO NOTHING`
+}
+
+/**
+ * Makes an application. If another one has its uid: answers that one with `getIfExists`, else refuses with
+ * `conflict`. Refuses with `storage_full`, too.
+ */
+export async function createApplication(
+  deps: Deps,
+  settings: ApplicationSettings,
+  options: { getIfExists?: boolean; remember?: Remember<CreatedApplication> | undefined } = {},
+): Promise<CreatedApplication> {
+  const { uid } = settings
+  const { remember } = options
+  await requireSpace(deps, CATALOG)
+  const db = deps.database(CATALOG)
+  const application = draftApplication(deps, settings)
+  const made = sql`EXISTS (SELECT 1 FROM applications WHERE id = ${application.id})`
+  const [, exists = []] = await db.batch([
+    insertApplication(application, sql`true`),
+    sql`SELECT 1 WHERE ${made}`,
+    ...(remember ? [await remember({ application, created: true }, made)] : []),
+  ])
+  if (exists.length > 0) return { application, created: true }
+  const other = uid !== null && options.getIfExists ? await findApplication(deps, uid) : undefined
+  if (!other) throw new EngineError("conflict", UID_TAKEN)
+  if (remember) await db.batch([await remember({ application: other, created: false }, sql`true`)])
+  return { application: other, created: false }
+}
+
+/** Changes what is named of an application. Refuses with `not_found`, `conflict` (uid) or `storage_full`. */
+export async function changeApplication(
+  deps: Deps,
+  idOrUid: string,
+  change: Change<ApplicationSettings>,
+): Promise<Application> {
+  const { id, uid } = await getApplication(deps, idOrUid)
+  if (BUILT_IN.includes(id) && change.uid !== undefined && change.uid !== uid) {
+    throw new EngineError("conflict", `The uid of this application is '${uid}' and stays so`)
+  }
+  await requireSpace(deps, CATALOG)
+  const changed = setOf({
+    uid: change.uid,
+    name: change.name,
+    throttle_rate: change.throttleRate,
+    metadata: change.metadata && JSON.stringify(change.metadata),
+    updated_at: deps.clock.now(),
+  })
+  await orConflict(
+    deps
+      .database(CATALOG)
+      .batch({ changed: sql`UPDATE applications ${changed} WHERE id = ${id} AND removed_at IS NULL` }),
+    { "applications.uid": UID_TAKEN },
+  )
+  return getApplication(deps, id)
+}
+
+/**
+ * Gives the application these settings, or makes it if there is none of this id or uid. Without a uid it keeps
+ * the one by which it is named here. Refuses with `conflict` (uid).
+ */
+export async function replaceApplication(
+  deps: Deps,
+  idOrUid: string,
+  settings: Omit<ApplicationSettings, "uid"> & { uid?: string | null | undefined },
+): Promise<CreatedApplication> {
+  const current = await findApplication(deps, idOrUid)
+  if (!current) {
+    const { uid = isApplicationUid(idOrUid) ? idOrUid : null } = settings
+    return createApplication(deps, { ...settings, uid })
+  }
+  const keeps = current.uid === idOrUid || BUILT_IN.includes(current.id)
+  const { uid = keeps ? current.uid : null } = settings
+  return { application: await changeApplication(deps, current.id, { ...settings, uid }), created: false }
+}
+
+/** Whether a text may be the uid of an application: no id may ever be mistaken for one. */
+export function isApplicationUid(text: string): boolean {
+  return !text.startsWith("app_")
+}
+
+/**
+ * Removes an application with its endpoints, in one batch: nothing of it is delivered from then on, its uid is
+ * free again. Refuses with `not_found`, and with `conflict` for those that come with the system.
+ */
+export async function removeApplication(deps: Deps, idOrUid: string): Promise<void> {
+  const { id } = await getApplication(deps, idOrUid)
+  if (BUILT_IN.includes(id)) {
+    throw new EngineError("conflict", "This application is part of the system and cannot be deleted")
+  }
+  const now = deps.clock.now()
+  const results = await deps.database(id).batch([
+    sql`
+      UPDATE applications SET removed_at = ${now}, updated_at = ${now}, uid = NULL
+      WHERE id = ${id} AND removed_at IS NULL`,
+    ...removeAll(sql`SELECT id FROM endpoints WHERE application_id = ${id}`, now),
+    sql`SELECT 1 FROM endpoints WHERE application_id = ${id} AND due_at IS NOT NULL LIMIT 1`,
+  ])
+  if (results.at(-1)?.length) await enqueue(deps, { kind: "drain" })
+}

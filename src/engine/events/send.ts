@@ -1,0 +1,191 @@
+import { sql } from "drizzle-orm"
+
+import { newId } from "../../db/ids.ts"
+import type { Deps } from "../../platform/deps.ts"
+import { type Application, insertApplication, UID_TAKEN } from "../applications/application.ts"
+import { CATALOG } from "../applications/built-in.ts"
+import { getEndpoint } from "../endpoints/endpoint.ts"
+import { hasRoomFor, insertEventType, refuseBadTypeName, tooManyTypes } from "../event-types/event-type.ts"
+import { exampleOf } from "../event-types/example.ts"
+import { misfit, newestSchema } from "../event-types/schema.ts"
+import type { Schema } from "../event-types/schema-flaws.ts"
+import { EngineError, notFound } from "../kit/errors.ts"
+import type { Remember } from "../kit/idempotency.ts"
+import { parseJson } from "../rules/json.ts"
+import type { EventWithPayload } from "./event.ts"
+import { PING_TYPE, type Publication, publish, rivalOf } from "./publish.ts"
+
+const DAY_MS = 24 * 3600 * 1000
+/** No event is kept for longer, so a payload that may be kept as long never expires by itself. */
+const MAX_RETENTION_DAYS = 90
+
+export interface NewEvent {
+  applicationId: string
+  /** The application itself, if it is still to be made, with the event or not at all. */
+  newApplication?: Application | undefined
+  eventType: string
+  /** The exact text that receivers get, JSON unless `contentType` says something else. */
+  payload: string
+  contentType?: string | null
+  uid?: string | null
+  channels?: string[] | null
+  /** After this many days the payload is forgotten, if the event is still there. */
+  payloadDays?: number
+  remember?: Remember<EventWithPayload> | undefined
+}
+
+/**
+ * Publishes an event of one of the application's own types or of the catalog's; a type that nobody has made yet
+ * becomes one of the catalog, and an application that is still to be made is made, all in one batch. Refuses with
+ * `invalid` (archived type, payload that does not fit a schema to be enforced), `conflict` (uid of the event or of
+ * the application), `limit_reached`, `payload_too_large` or `storage_full`; then nothing is written.
+ */
+export async function publishEvent(deps: Deps, input: NewEvent): Promise<EventWithPayload> {
+  const type = await findType(deps, input.applicationId, input.eventType)
+  if (type?.archived) throw archived(input.eventType)
+  if (type?.enforceSchema && type.schema) {
+    const value = parseJson(input.payload)
+    const problem = value === undefined ? "It is not JSON." : misfit(type.schema, value)
+    if (problem)
+      throw new EngineError(
+        "invalid",
+        `The payload does not fit the schema of '${input.eventType}': ${problem}`,
+        "payload",
+      )
+  }
+  const isNewType = !type && input.eventType !== PING_TYPE
+  if (isNewType) refuseBadTypeName(CATALOG, input.eventType)
+  return publishNow(deps, input, { isNewType })
+}
+
+/**
+ * Sends one endpoint an example of an event type, made from the type's newest schema, whatever the endpoint
+ * subscribes to. Refuses with `not_found`, `conflict` (endpoint disabled) or `invalid` (nothing to make it from).
+ */
+export async function sendExample(
+  deps: Deps,
+  input: {
+    applicationId: string
+    endpoint: string
+    eventType: string
+    remember?: Remember<EventWithPayload> | undefined
+  },
+): Promise<EventWithPayload> {
+  const { applicationId, eventType } = input
+  const endpoint = await getEndpoint(deps, applicationId, input.endpoint)
+  if (endpoint.disabledAt !== null)
+    throw new EngineError("conflict", "The endpoint is disabled: enable it before sending it an example")
+  const payload = await examplePayload(deps, applicationId, eventType)
+  return publishNow(deps, { ...input, payload }, { endpointId: endpoint.id })
+}
+
+async function examplePayload(deps: Deps, applicationId: string, eventType: string): Promise<string> {
+  if (eventType === PING_TYPE) return JSON.stringify({ success: true })
+  const type = await findType(deps, applicationId, eventType)
+  if (!type) throw notFound(`Event type '${eventType}'`)
+  if (type.archived) throw archived(eventType)
+  const example = type.schema && exampleOf(type.schema)
+  if (typeof example !== "object" || example === null)
+    throw new EngineError(
+      "invalid",
+      `Event type '${eventType}' has no schema of an object to make an example from`,
+      "eventType",
+    )
+  return JSON.stringify(example)
+}
+
+async function publishNow(
+  deps: Deps,
+  input: NewEvent,
+  { endpointId = null, isNewType = false }: { endpointId?: string | null; isNewType?: boolean } = {},
+): Promise<EventWithPayload> {
+  const { applicationId, eventType, payload, contentType = null, uid = null, channels = null } = input
+  const { payloadDays, remember } = input
+  const now = deps.clock.now()
+  const event: EventWithPayload = {
+    id: newId("event", now),
+    uid,
+    eventType,
+    endpointId,
+    channels,
+    createdAt: now,
+    dispatchedAt: null,
+    failure: null,
+    payload,
+  }
+  const isThere = sql`EXISTS (SELECT 1 FROM events WHERE application_id = ${applicationId} AND id = ${event.id})`
+  const publishing = publish(deps, {
+    applicationId,
+    eventId: event.id,
+    at: now,
+    eventType,
+    catalog: true,
+    payload,
+    contentType,
+    uid,
+    channels,
+    ...(endpointId === null ? {} : { endpointId }),
+    ...makingAlong(deps, input, event.id, isNewType),
+    payloadExpiresAt:
+      payloadDays === undefined || payloadDays >= MAX_RETENTION_DAYS ? null : now + payloadDays * DAY_MS,
+    closing: remember ? [await remember(event, isThere)] : [],
+  })
+  const { eventId } = await publishing.catch((error: unknown) => {
+    const missing = error instanceof EngineError && error.code === "not_found"
+    throw missing && isNewType ? tooManyTypes() : error
+  })
+  if (eventId === null) throw new EngineError("conflict", UID_TAKEN)
+  return event
+}
+
+/** The application and the event type that an event brings along: they are made if it happens, or not at all. */
+function makingAlong(
+  deps: Deps,
+  { applicationId, newApplication, eventType, uid = null }: NewEvent,
+  eventId: string,
+  isNewType: boolean,
+): Pick<Publication, "statements" | "onlyIf"> {
+  const isMade = newApplication
+    ? sql`EXISTS (SELECT 1 FROM applications WHERE id = ${applicationId})`
+    : sql`true`
+  const isFirst = sql`NOT EXISTS (${rivalOf(applicationId, uid, eventId)})`
+  const typeFits = isNewType ? hasRoomFor(CATALOG, eventType) : sql`true`
+  return {
+    statements: [
+      ...(newApplication ? [insertApplication(newApplication, typeFits)] : []),
+      ...(isNewType ? [insertEventType(deps, CATALOG, eventType, sql`${isMade} AND ${isFirst}`)] : []),
+    ],
+    onlyIf: isMade,
+  }
+}
+
+interface FoundType {
+  archived: boolean
+  enforceSchema: boolean
+  schema: Schema | null
+}
+
+/** The application's own type of this name, else the catalog's; null if neither has one. */
+async function findType(deps: Deps, applicationId: string, name: string): Promise<FoundType | null> {
+  const [rows = []] = await deps.database(applicationId).batch([
+    sql`
+      SELECT archived, enforce_schema, schemas FROM event_types
+      WHERE application_id IN (${applicationId}, ${CATALOG}) AND name = ${name}
+      ORDER BY application_id = ${CATALOG} LIMIT 1`,
+  ])
+  const row = rows.at(0)
+  if (!row) return null
+  return {
+    archived: row.archived === 1,
+    enforceSchema: row.enforce_schema === 1,
+    schema: newestSchema(row.schemas === null ? null : JSON.parse(row.schemas as string)),
+  }
+}
+
+function archived(eventType: string): EngineError {
+  return new EngineError(
+    "invalid",
+    `Event type '${eventType}' is archived: create it anew to use it again`,
+    "eventType",
+  )
+}

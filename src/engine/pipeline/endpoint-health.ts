@@ -1,0 +1,185 @@
+import { type SQL, sql } from "drizzle-orm"
+import type { Db } from "../../db/client.ts"
+import { literal } from "../../db/literal.ts"
+import type { Deps } from "../../platform/deps.ts"
+import { afterAttempts, forgiveAfterMs, hasGone } from "../rules/endpoint-health.ts"
+import { type Attempt, endOf } from "./attempt.ts"
+import type { ClaimedEndpoint } from "./claim.ts"
+import { dueAt } from "./due.ts"
+import { type Held, isEventHeld } from "./held.ts"
+import type { Handled } from "./state.ts"
+
+/** How far back an endpoint's success counts when it answers 410: in deliveries. */
+const LATEST_DELIVERIES = 1000
+
+export interface HealthChange {
+  id: string
+  enabledAt: number
+  /** The events it was attempted for, each as application and id. */
+  events: [string, string][]
+  delivered: number
+  failingSince: number | null
+  /** `failing_since` as the claim read it: what a verdict of failing for too long rests on. */
+  basedOn: number | null
+  /** Whether a verdict of having gone rests on an earlier 410. */
+  saidGoneBefore: number
+  slow: number
+  pausedUntil: number | null
+  goneAt: number | null
+  disable: "gone" | "failing" | null
+}
+
+interface Attempted {
+  endpoint: ClaimedEndpoint
+  attempts: Attempt[]
+}
+
+/** What was attempted, by endpoint. Pings and our own faults say nothing about an endpoint's health. */
+function byEndpoint(handled: readonly Handled[]): Attempted[] {
+  const found = new Map<string, Attempted>()
+  for (const { owed, attempt } of handled) {
+    if (!attempt || attempt.trigger === "ping" || attempt.error === "internal") continue
+    const entry = found.get(owed.endpoint.id) ?? { endpoint: owed.endpoint, attempts: [] }
+    entry.attempts.push(attempt)
+    found.set(owed.endpoint.id, entry)
+  }
+  return [...found.values()]
+}
+
+/** The endpoints that have gone for good, as the attempts say. Asks D1 only where one has answered 410. */
+export async function goneEndpoints(db: Db, handled: readonly Handled[]): Promise<ReadonlySet<string>> {
+  const suspects = byEndpoint(handled).filter(({ attempts }) =>
+    attempts.some(({ outcome }) => outcome === "gone"),
+  )
+  if (suspects.length === 0) return new Set()
+  const answering = await whoAnswers(
+    db,
+    suspects.map(({ endpoint }) => endpoint.id),
+  )
+  const gone = suspects.filter(({ endpoint, attempts }) =>
+    hasGone(endpoint.health, attempts, answering.has(endpoint.id)),
+  )
+  return new Set(gone.map(({ endpoint }) => endpoint.id))
+}
+
+/** Which of the endpoints have taken one of their latest deliveries. */
+export async function whoAnswers(db: Db, endpointIds: readonly string[]): Promise<ReadonlySet<string>> {
+  const rows = await db.read(sql`
+    SELECT i.value AS id FROM json_each(${JSON.stringify(endpointIds)}) i WHERE EXISTS (
+      SELECT 1 FROM (
+        SELECT d.status FROM deliveries d WHERE d.endpoint_id = i.value
+        ORDER BY d.attempt_id DESC LIMIT ${literal(LATEST_DELIVERIES)}
+      ) WHERE status = 'delivered'
+    )`)
+  return new Set(rows.map((row) => row.id as string))
+}
+
+/** The endpoints whose health the attempts changed; `gone` names those of them that have gone for good. */
+export function healthChanges(
+  deps: Deps,
+  handled: readonly Handled[],
+  gone: ReadonlySet<string>,
+  now: number,
+): HealthChange[] {
+  return byEndpoint(handled).flatMap(({ endpoint, attempts }) => {
+    const before = endpoint.health
+    const { disableAfterMs, retryScheduleSeconds } = deps.config
+    const forgiven = forgiveAfterMs(disableAfterMs, retryScheduleSeconds)
+    const options = { disableAfterMs, forgiveAfterMs: forgiven, now, gone: gone.has(endpoint.id) }
+    const { health, disable } = afterAttempts(before, attempts, options)
+    const pausedUntil = latest(health.pausedUntil, throttledUntil(endpoint, attempts))
+    const same =
+      disable === null &&
+      health.failingSince === before.failingSince &&
+      health.slow === before.slow &&
+      health.goneAt === before.goneAt &&
+      pausedUntil === before.pausedUntil
+    if (same) return []
+    return {
+      id: endpoint.id,
+      enabledAt: endpoint.enabledAt,
+      events: attempts.map(({ applicationId, eventId }) => [applicationId, eventId]),
+      delivered: Number(attempts.some(({ outcome }) => outcome === "delivered")),
+      failingSince: health.failingSince,
+      basedOn: before.failingSince,
+      saidGoneBefore: Number(before.goneAt !== null),
+      slow: Number(health.slow),
+      pausedUntil,
+      goneAt: health.goneAt,
+      disable,
+    }
+  })
+}
+
+/** Until when the attempts made use up the endpoint's rate (per second); null without one. */
+function throttledUntil(endpoint: ClaimedEndpoint, attempts: readonly Attempt[]): number | null {
+  if (endpoint.throttleRate === null) return null
+  return Math.max(...attempts.map(endOf)) + Math.ceil((attempts.length * 1000) / endpoint.throttleRate)
+}
+
+function latest(a: number | null, b: number | null): number | null {
+  if (a === null || b === null) return a ?? b
+  return Math.max(a, b)
+}
+
+/** What one statement writes to an endpoint: its health if that has changed, its release, when it is next due. */
+export interface EndpointUpdate extends Partial<HealthChange> {
+  id: string
+  /** Whether its lease ends, and whether it stays suspect nevertheless: 1 or 0. */
+  released: number
+  suspect: number
+}
+
+/**
+ * Writes `EndpointUpdate`s in one statement, and returns when each endpoint is due. A change of health is merged into
+ * what the row is by now, since invocations work on one endpoint at the same time: a success ends the failing, a failure
+ * keeps its earliest time unless that is forgiven, the longer pause wins. It applies only while the work is held, and not over an enabling that
+ * came between; when the endpoint is due follows from its deliveries in any case.
+ */
+export function updateEndpoints(rows: string, held: Held, now: number): SQL {
+  const token = held.by === "endpoint" ? held.token : null
+  const isHeld =
+    held.by === "event"
+      ? sql`EXISTS (
+          SELECT 1 FROM json_each(h.value, '$.events') i
+          CROSS JOIN events v ON v.application_id = i.value->>0 AND v.id = i.value->>1
+          WHERE ${isEventHeld(held.token)})`
+      : sql`e.lease_token = ${token}`
+  const changed = (column: SQL, to: SQL) => sql`CASE WHEN h.applies THEN ${to} ELSE ${column} END`
+  const disables = sql`(h.applies AND (
+    (h.row->>'disable' = 'gone' AND (gone_at IS NOT NULL OR NOT h.row->>'saidGoneBefore'))
+    OR (h.row->>'disable' = 'failing' AND failing_since IS h.row->>'basedOn')))`
+  const paused = changed(
+    sql`paused_until`,
+    sql`CASE WHEN h.row->>'delivered' THEN h.row->>'pausedUntil'
+      ELSE nullif(max(coalesce(paused_until, 0), coalesce(h.row->>'pausedUntil', 0)), 0) END`,
+  )
+  const unless = (column: SQL) => sql`CASE WHEN h.releases THEN NULL ELSE ${column} END`
+  return sql`
+    WITH h AS MATERIALIZED (
+      SELECT e.id, h.value AS row, e.enabled_at = h.value->>'enabledAt' AND ${isHeld} AS applies,
+        h.value->>'released' AND e.lease_token = ${token} AS releases
+      FROM json_each(${rows}) h CROSS JOIN endpoints e ON e.id = h.value->>'id'
+    )
+    UPDATE endpoints SET
+      failing_since = ${changed(
+        sql`failing_since`,
+        sql`CASE WHEN h.row->>'delivered' THEN NULL
+          WHEN failing_since IS h.row->>'basedOn' THEN h.row->>'failingSince'
+          ELSE coalesce(failing_since, h.row->>'failingSince') END`,
+      )},
+      paused_until = ${paused},
+      gone_at = ${changed(
+        sql`gone_at`,
+        sql`CASE WHEN h.row->>'delivered' THEN h.row->>'goneAt' ELSE coalesce(gone_at, h.row->>'goneAt') END`,
+      )},
+      slow = ${changed(sql`slow`, sql`h.row->>'slow'`)},
+      disabled_at = coalesce(disabled_at, CASE WHEN ${disables} THEN ${now} END),
+      disabled_reason = coalesce(disabled_reason, CASE WHEN ${disables} THEN h.row->>'disable' END),
+      lease_token = ${unless(sql`lease_token`)},
+      leased_until = ${unless(sql`leased_until`)},
+      claims = CASE WHEN h.releases AND NOT h.row->>'suspect' THEN 0 ELSE claims END,
+      due_at = ${dueAt(paused, unless(sql`leased_until`))}
+    FROM h WHERE endpoints.id = h.id
+    RETURNING due_at`
+}

@@ -1,0 +1,205 @@
+import { type SQL, sql } from "drizzle-orm"
+
+import type { Db, Row } from "../../db/client.ts"
+import { inChunks } from "../../db/json.ts"
+import { literal } from "../../db/literal.ts"
+import type { Deps } from "../../platform/deps.ts"
+import { nudgeOperations, tellDisabled, tellResent } from "../events/operational.ts"
+import { hasGone } from "../rules/endpoint-health.ts"
+import { JOB_UNDER_WAY_MS, type Upkeep } from "../upkeep/contribution.ts"
+import { attempt } from "./attempt.ts"
+import { type Budget, leaseMs } from "./budget.ts"
+import { endpointColumns, eventColumns, readEndpoint, readEvent } from "./claim.ts"
+import { earliestDue, endPause, readDue, scheduleDrain } from "./due.ts"
+import { whoAnswers } from "./endpoint-health.ts"
+import { enqueue, type Job } from "./jobs.ts"
+import { FAILING_ATTEMPTS } from "./news.ts"
+import { insertAttempts } from "./record.ts"
+import type { DeliveryReason } from "./state.ts"
+
+/** An attempt that was asked for so long ago, and killed whoever tried to make it, is given up. */
+const GIVEN_UP_MS = 3600 * 1000
+const FOUND_PER_SWEEP = 100
+
+type ResendJob = Extract<Job, { kind: "resend" }>
+
+/**
+ * Makes the one attempt that somebody has asked for. A success delivers, whatever the delivery was before; a
+ * failure ends only a delivery that has nothing but this attempt, and leaves the schedule of any other alone.
+ * Throws only before the request has gone out.
+ */
+export async function workResend(deps: Deps, db: Db, job: ResendJob, budget: Budget): Promise<void> {
+  if (!budget.take()) {
+    await enqueue(deps, job)
+    return
+  }
+  const claimed = await claim(deps, db, job)
+  if (claimed === null) return
+  const event = readEvent(claimed)
+  const endpoint = readEndpoint(claimed)
+  const askedAt = claimed.asked_at as number
+  const impossible: DeliveryReason | null =
+    event.payload === null
+      ? "expired"
+      : claimed.removed_at !== null
+        ? "removed"
+        : claimed.disabled_at !== null
+          ? "disabled"
+          : null
+  if (impossible) {
+    await db.batch({ ended: endResend(job, impossible, askedAt, deps.clock.now()) })
+    return
+  }
+  const made = await attempt(deps, event, endpoint, "manual")
+  try {
+    const { outcome } = made
+    const gone =
+      outcome === "gone" &&
+      hasGone(endpoint.health, [made], (await whoAnswers(db, [endpoint.id])).has(endpoint.id))
+    const now = deps.clock.now()
+    const taken = outcome === "delivered"
+    // What is told of a disabling goes behind it, what is told of a delivery ahead of the state that it tells of.
+    const { toldGone, toldTaken, askedAgain, due } = await db.batch(
+      {
+        disabled: gone ? disableGone(job.endpointId, endpoint.enabledAt, now) : null,
+        toldGone: gone ? tellDisabled([{ endpointId: job.endpointId, reason: "gone" }], now) : null,
+        attempts: inChunks([made]).map((rows) => insertAttempts(rows)),
+        toldTaken: taken ? tellResent(made, FAILING_ATTEMPTS, now) : null,
+        delivered: taken ? delivered(job, askedAt, endpoint.enabledAt, now) : null,
+        ended: taken ? null : endResend(job, REASONS[outcome], askedAt, now),
+        noted: outcome === "gone" ? noteGone(job.endpointId, endpoint.enabledAt, made.at) : null,
+        askedAgain: sql`
+          SELECT 1 FROM deliveries WHERE event_id = ${job.eventId} AND endpoint_id = ${job.endpointId}
+            AND resend_requested_at IS NOT NULL`,
+        due: earliestDue(sql`SELECT ${job.endpointId}`),
+      },
+      "stubborn",
+    )
+    await nudgeOperations(deps, [...toldGone, ...toldTaken])
+    // Somebody has asked again meanwhile, and that job found this one at work.
+    if (askedAgain.length > 0) await enqueue(deps, job)
+    // One that is well again is sent at once what it still waits for.
+    if (taken) await scheduleDrain(deps, readDue(due))
+  } catch (error) {
+    // Still asked for: it is found again when its lease has run out.
+    deps.log({ unit: "fault", during: "record", ...job, attemptId: made.id, error: String(error) })
+  }
+}
+
+/** Takes the request, unless it is made, given up or in somebody's hands; reads what it needs. */
+async function claim(
+  deps: Deps,
+  db: Db,
+  { applicationId, eventId, endpointId }: ResendJob,
+): Promise<Row | null> {
+  const at = deps.clock.now()
+  // If the answer gets lost, the second try claims nothing: the sweep sends another job when the lease is over.
+  const { taken, rows } = await db.batch({
+    taken: sql`
+      UPDATE deliveries SET resend_leased_until = ${at + leaseMs(deps)}
+      WHERE event_id = ${eventId} AND endpoint_id = ${endpointId} AND resend_requested_at IS NOT NULL
+        AND (resend_leased_until IS NULL OR resend_leased_until <= ${at}) RETURNING resend_requested_at`,
+    rows: sql`
+      SELECT ${eventColumns}, ${endpointColumns(at)}, e.removed_at, e.disabled_at
+      FROM events v, endpoints e
+      WHERE v.application_id = ${applicationId} AND v.id = ${eventId} AND e.id = ${endpointId}`,
+  })
+  const asked = taken.at(0)
+  const row = rows.at(0)
+  return asked && row ? { ...row, asked_at: asked.resend_requested_at } : null
+}
+
+/** What a failed attempt by hand ends a delivery with, if it waits for nothing else. */
+const REASONS = { retry: "exhausted", gone: "gone", refused: "refused-target" } as const
+
+function delivered(job: ResendJob, askedAt: number, enabledAt: number, now: number): SQL[] {
+  return [
+    sql`
+      UPDATE deliveries SET status = 'delivered', reason = NULL, next_attempt_at = NULL, ended_at = ${now},
+        claims = 0, ${requestDone(askedAt)}
+      WHERE event_id = ${job.eventId} AND endpoint_id = ${job.endpointId} AND status <> 'delivered'`,
+    // One that was delivered before stays as it ended then.
+    sql`
+      UPDATE deliveries SET ${requestDone(askedAt)}
+      WHERE event_id = ${job.eventId} AND endpoint_id = ${job.endpointId} AND resend_requested_at <= ${askedAt}`,
+    // Whoever takes one by hand is not failing any more.
+    sql`
+      UPDATE endpoints SET failing_since = NULL, gone_at = NULL
+      WHERE id = ${job.endpointId} AND enabled_at = ${enabledAt}
+        AND (failing_since IS NOT NULL OR gone_at IS NOT NULL)`,
+    ...endPause(job.endpointId, now),
+  ]
+}
+
+/** A 410 counts, whoever asked for it: the next one that follows it is believed. */
+function noteGone(endpointId: string, enabledAt: number, at: number): SQL {
+  return sql`
+    UPDATE endpoints SET gone_at = coalesce(gone_at, ${at}) WHERE id = ${endpointId} AND enabled_at = ${enabledAt}`
+}
+
+/** A receiver that has gone for good is disabled, whoever asked it. */
+function disableGone(endpointId: string, enabledAt: number, now: number): SQL {
+  return sql`
+    UPDATE endpoints SET disabled_at = ${now}, disabled_reason = 'gone'
+    WHERE id = ${endpointId} AND enabled_at = ${enabledAt} AND disabled_at IS NULL AND removed_at IS NULL`
+}
+
+/** The request is done. A delivery that waits for nothing else has ended, for this reason. */
+function endResend(job: ResendJob, reason: DeliveryReason, askedAt: number, now: number): SQL {
+  return sql`
+    UPDATE deliveries SET ${endedFor(reason, now)}, ${requestDone(askedAt)}
+    WHERE event_id = ${job.eventId} AND endpoint_id = ${job.endpointId}`
+}
+
+function endedFor(reason: DeliveryReason, now: number): SQL {
+  const waitsForNothing = sql`status = 'pending' AND next_attempt_at IS NULL`
+  const status = reason === "removed" ? "canceled" : "failed"
+  return sql`
+    status = CASE WHEN ${waitsForNothing} THEN ${status} ELSE status END,
+    reason = CASE WHEN ${waitsForNothing} THEN ${reason} ELSE reason END,
+    ended_at = CASE WHEN ${waitsForNothing} THEN ${now} ELSE ended_at END`
+}
+
+/** The request made at `askedAt` is done; a later one stays. */
+function requestDone(askedAt: number): SQL {
+  return sql`
+    resend_requested_at = CASE WHEN resend_requested_at > ${askedAt} THEN resend_requested_at END,
+    resend_leased_until = NULL`
+}
+
+function isFree(at: number): SQL {
+  return sql`(resend_leased_until IS NULL OR resend_leased_until <= ${at})`
+}
+
+function lostResends(at: number): SQL {
+  return sql`
+    SELECT application_id, event_id, endpoint_id FROM deliveries
+    WHERE resend_requested_at <= ${at - JOB_UNDER_WAY_MS} AND ${isFree(at)}
+    ORDER BY resend_requested_at LIMIT ${literal(FOUND_PER_SWEEP)}`
+}
+
+/** Resends that nobody works on: their jobs are lost, or whoever had them died. */
+export const resendUpkeep: Upkeep = {
+  look: (_deps, at) => ({ resends: lostResends(at) }),
+  /** Gives up what has been asked for too long. */
+  async jobs({ db, at }, { resends = [] }) {
+    if (resends.length === 0) return []
+    const { lost } = await db.batch({
+      givenUp: sql`
+        UPDATE deliveries SET ${endedFor("internal", at)}, ${requestDone(at)}
+        WHERE (event_id, endpoint_id) IN (
+          SELECT event_id, endpoint_id FROM deliveries
+          WHERE resend_requested_at <= ${at - GIVEN_UP_MS} AND ${isFree(at)} LIMIT ${literal(FOUND_PER_SWEEP)}
+        )`,
+      lost: lostResends(at),
+    })
+    return lost.map(
+      (row): Job => ({
+        kind: "resend",
+        applicationId: row.application_id as string,
+        eventId: row.event_id as string,
+        endpointId: row.endpoint_id as string,
+      }),
+    )
+  },
+}

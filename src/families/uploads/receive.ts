@@ -1,0 +1,142 @@
+import { Problem } from "../../http/problem.ts"
+import type { Deps } from "../../platform/deps.ts"
+import { parseDisposition, toLabel } from "./file-name.ts"
+import { boundaryOf, MalformedMultipart, MultipartParser } from "./multipart.ts"
+import { discard, FileWriter, PART_BYTES } from "./storage.ts"
+import { beginUpload, dropUpload, finishUpload, noteMultipart } from "./store.ts"
+
+/** What a body may have besides its file: boundaries, headers, small fields. */
+const ENVELOPE_BYTES = 1024 * 1024
+/** A stream's chunks are of any size; they are parsed in pieces of this. */
+const PIECE_BYTES = 64 * 1024
+const OCTET_STREAM = "application/octet-stream"
+const MEDIA_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(\s*;\s*[\w!#$&^.+-]+=([\w!#$&^.+:/-]+|"[ !#-[\]-~]*"))*$/
+const MAX_MEDIA_TYPE_CHARS = 255
+
+const NO_FILE_PART = "No file part"
+const CUT_SHORT = "The file did not arrive whole; send it again"
+
+interface Arriving {
+  id: string
+  writer: FileWriter
+}
+
+/**
+ * Takes the file of a multipart request into the bucket as it arrives, and notes it as received; answers the
+ * upload's id. The row comes first, then the bytes, then the row's news of them: a crash in between leaves a
+ * row that the sweep finds. Whatever is refused leaves nothing behind.
+ */
+export async function receiveFile(
+  deps: Deps,
+  files: R2Bucket,
+  endpointId: string,
+  request: Request,
+): Promise<string> {
+  const started = deps.clock.now()
+  const limit = deps.config.maxUploadBytes
+  const boundary = boundaryOf(request.headers.get("content-type") ?? undefined)
+  if (boundary === null || request.body === null) throw new Problem(400, null, NO_FILE_PART)
+  const length = Number(request.headers.get("content-length") ?? Number.NaN)
+  if (length > limit + ENVELOPE_BYTES) throw tooLarge(limit)
+
+  const parser = new MultipartParser(boundary)
+  let file: Arriving | null = null
+  let stored: Awaited<ReturnType<FileWriter["close"]>>
+  let maxParserBytes = 0
+  try {
+    let inFile = false
+    for await (const piece of piecesOf(request.body, limit)) {
+      for (const event of parser.push(piece)) {
+        if (event.kind === "part") {
+          const found = file === null ? readFilePart(event.headers) : null
+          inFile = found !== null
+          if (found) file = await begin(deps, files, length || PART_BYTES, { endpointId, ...found })
+        } else if (event.kind === "data" && inFile && file) {
+          if (file.writer.size + event.bytes.byteLength > limit) throw tooLarge(limit)
+          await file.writer.write(event.bytes)
+        }
+      }
+      maxParserBytes = Math.max(maxParserBytes, parser.heldBytes)
+    }
+    if (file === null) throw new Problem(400, null, NO_FILE_PART)
+    if (!parser.closed) throw new Problem(400, null, CUT_SHORT)
+    stored = await file.writer.close()
+  } catch (error) {
+    if (file) await takeBack(deps, file)
+    if (error instanceof MalformedMultipart) throw new Problem(400, null, file ? CUT_SHORT : NO_FILE_PART)
+    throw error
+  }
+
+  const { id, writer } = file
+  if (!(await finishUpload(deps, id, stored))) {
+    await discard(files, id, null)
+    throw new Problem(408, null, "The upload took so long that it was given up; send the file again")
+  }
+  deps.log({
+    unit: "upload",
+    uploadId: id,
+    state: "received",
+    size: stored.size,
+    parts: writer.parts,
+    maxHeldBytes: writer.maxHeldBytes,
+    maxParserBytes,
+    durationMs: deps.clock.now() - started,
+  })
+  return id
+}
+
+/** The label and type of the file in this part; null when it is some other field. */
+function readFilePart(
+  headers: ReadonlyMap<string, string>,
+): { fileName: string; contentType: string } | null {
+  const { name, fileName } = parseDisposition(headers.get("content-disposition"))
+  if (name !== "file" || fileName === null) return null
+  if (fileName === "") throw new Problem(400, null, "No selected file")
+  const given = headers.get("content-type") ?? ""
+  const sane = given.length <= MAX_MEDIA_TYPE_CHARS && MEDIA_TYPE.test(given)
+  return { fileName: toLabel(fileName), contentType: sane ? given : OCTET_STREAM }
+}
+
+async function begin(
+  deps: Deps,
+  files: R2Bucket,
+  sizeHint: number,
+  upload: { endpointId: string; fileName: string; contentType: string },
+): Promise<Arriving> {
+  const id = await beginUpload(deps, upload)
+  const note = (multipartId: string) => noteMultipart(deps, id, multipartId)
+  return { id, writer: new FileWriter(files, id, sizeHint, note) }
+}
+
+/** Leaves nothing of a refused file. What cannot be taken back now keeps its row, and the sweep finds it. */
+async function takeBack(deps: Deps, { id, writer }: Arriving): Promise<void> {
+  try {
+    await writer.abort()
+    await dropUpload(deps, id)
+  } catch (error) {
+    deps.log({ unit: "fault", during: "discard-upload", uploadId: id, error: String(error) })
+  }
+}
+
+/** The body in small pieces. A client that goes away cuts its file short. */
+async function* piecesOf(body: ReadableStream<Uint8Array>, limit: number): AsyncGenerator<Uint8Array> {
+  const reader = body.getReader()
+  let length = 0
+  try {
+    for (;;) {
+      const { done, value } = await reader.read().catch(() => {
+        throw new Problem(400, null, CUT_SHORT)
+      })
+      if (done) return
+      length += value.byteLength
+      if (length > limit + ENVELOPE_BYTES) throw tooLarge(limit)
+      for (let at = 0; at < value.byteLength; at += PIECE_BYTES) yield value.subarray(at, at + PIECE_BYTES)
+    }
+  } finally {
+    reader.releaseLock()
+  }
+}
+
+function tooLarge(limit: number): Problem {
+  return new Problem(413, null, `The file has at most ${limit} bytes`)
+}

@@ -1,0 +1,122 @@
+import { z } from "@hono/zod-openapi"
+import type { Context } from "hono"
+import { routePath } from "hono/route"
+
+import {
+  findAnswer,
+  forgetAnswer,
+  isKeyUsed,
+  type KeptAnswer,
+  keepAnswer,
+  type Remember,
+  rememberAnswer,
+} from "../../engine/kit/idempotency.ts"
+import { invalidInput } from "../problem.ts"
+import type { AppEnv } from "../router.ts"
+import { principalKey } from "./access.ts"
+
+const HEADER = "idempotency-key"
+
+/** For `request.headers` of a route whose handler is `idempotent`. */
+export const IdempotencyKey = z.object({
+  [HEADER]: z
+    .string()
+    .regex(/^[\x20-\x7e]{1,256}$/, "must have 1 to 256 printable characters")
+    .optional()
+    .openapi({ description: "Repeating the request with the same key gives the same answer, for a day" }),
+})
+
+export interface Answer<Status extends number, Body> {
+  status: Status
+  body: Body
+}
+
+/** What a request is about: an application, and further things by the ids of their own. */
+export interface Subject {
+  applicationId: string
+  /** Asked only where there is a key; what it throws is the answer. */
+  ids?: () => Promise<readonly string[]>
+}
+
+/**
+ * Does the work once for each Idempotency-Key, and answers what it answered the first time for a day. The work
+ * hands `remember` on to its verb, which keeps the answer in the batch of the write itself; an answer that
+ * belongs to no write is kept behind it. What throws is not kept, and what is not `current` any more is done
+ * anew. Refuses another request under the same key with 422. Where `work` does not name the type of `remember`,
+ * `answerOf` names that of its result.
+ */
+export async function idempotent<Result, Status extends number, Body>(
+  c: Context<AppEnv>,
+  subject: Subject,
+  work: (remember: Remember<Result> | undefined) => Promise<Result>,
+  answerOf: (result: Result) => Answer<Status, Body>,
+  isCurrent: (body: Body) => Promise<boolean> = async () => true,
+): Promise<Answer<Status, Body>> {
+  const key = c.req.header(HEADER)
+  if (key === undefined) return answerOf(await work(undefined))
+
+  const { deps } = c.var
+  const { applicationId } = subject
+  const slotNow = async () => ({ scope: await scopeOf(c, subject), key })
+  const slot = await slotNow()
+  const requestHash = await hashOf(c)
+  const find = async () => {
+    const kept = await findAnswer(deps, applicationId, slot)
+    if (kept === null) return null
+    const answer = readKept(kept, requestHash) as Answer<Status, Body>
+    if (await isCurrent(answer.body)) return answer
+    await forgetAnswer(deps, applicationId, slot)
+    return null
+  }
+  const before = await find()
+  if (before) return before
+
+  const toKept = (result: Result): KeptAnswer => {
+    const { status, body } = answerOf(result)
+    return { requestHash, status, body: JSON.stringify(body) }
+  }
+  let remembered: KeptAnswer | null = null
+  try {
+    const result = await work((result, onlyIf) => {
+      remembered = toKept(result)
+      return keepAnswer(deps, slot, remembered, onlyIf)
+    })
+    const answer = toKept(result)
+    // The work may have made what the request is about.
+    if (!isSame(remembered, answer)) await rememberAnswer(deps, applicationId, await slotNow(), answer)
+    return answerOf(result)
+  } catch (error) {
+    // Whoever came second with the key fails: on the key itself, or on what the first has written.
+    const first = await find()
+    if (first) return first
+    throw isKeyUsed(error) ? new Error("an answer was kept, but cannot be found", { cause: error }) : error
+  }
+}
+
+/**
+ * Whose key it is, and for what: the route and the ids, never the path, since what is removed leaves its uid to
+ * others.
+ */
+async function scopeOf(c: Context<AppEnv>, { applicationId, ids }: Subject): Promise<string> {
+  const about = [applicationId, ...((await ids?.()) ?? [])]
+  return [principalKey(c.var.principal), c.req.method, routePath(c), ...about].join(" ")
+}
+
+/** A verb that finds its work done already answers something else than it would have remembered. */
+function isSame(remembered: KeptAnswer | null, answer: KeptAnswer): boolean {
+  return remembered !== null && remembered.status === answer.status && remembered.body === answer.body
+}
+
+function readKept(kept: KeptAnswer, requestHash: string): Answer<number, unknown> {
+  if (kept.requestHash !== requestHash) {
+    const msg = "was used for another request: take a new key"
+    throw invalidInput([{ loc: ["header", HEADER], msg, type: "idempotency_key_reused" }])
+  }
+  return { status: kept.status, body: JSON.parse(kept.body) }
+}
+
+async function hashOf(c: Context<AppEnv>): Promise<string> {
+  const request = `${new URL(c.req.url).search}\n${await c.req.text()}`
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(request))
+  return new Uint8Array(digest).toHex()
+}
