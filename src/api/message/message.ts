@@ -2,9 +2,9 @@ import { z } from "@hono/zod-openapi"
 
 import { expungeEvent, getEvent, listEvents } from "../../engine/events/event.ts"
 import { MAX_PAYLOAD_BYTES } from "../../engine/events/publish.ts"
-import { publishEvent } from "../../engine/events/send.ts"
+import { publishEvent, publishEventAtOnce } from "../../engine/events/send.ts"
 import { JsonObject } from "../../http/keyed.ts"
-import { IdempotencyKey } from "../../http/middleware/idempotency.ts"
+import { IdempotencyKey, isKeyed } from "../../http/middleware/idempotency.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
 import { jsonAnswer } from "../../http/raw-json.ts"
@@ -89,16 +89,22 @@ messages.openapi(
     const { with_content } = c.req.valid("query")
     const content = contentOf(await c.req.text(), given.transformationsParams)
     const { app_id } = c.req.valid("param")
+    const event = {
+      eventType: given.eventType,
+      ...content,
+      uid: given.eventId ?? null,
+      channels: given.channels ? [...new Set(given.channels)] : null,
+      payloadDays: given.payloadRetentionPeriod,
+    }
+    // A key has to be looked up first, under the application's id.
+    const atOnce = isKeyed(c) ? null : await publishEventAtOnce(deps, app_id, event)
+    if (atOnce) return jsonAnswer(c, toMessage(atOnce, with_content), 202)
     const message = await inApplication(deps, app_id, given.application, (application, isNew) =>
       sendOnce(c, { applicationId: application.id }, with_content, (remember) =>
         publishEvent(deps, {
           applicationId: application.id,
           newApplication: isNew ? application : undefined,
-          eventType: given.eventType,
-          ...content,
-          uid: given.eventId ?? null,
-          channels: given.channels ? [...new Set(given.channels)] : null,
-          payloadDays: given.payloadRetentionPeriod,
+          ...event,
           remember,
         }),
       ),

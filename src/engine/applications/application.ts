@@ -32,7 +32,7 @@ export interface Application extends ApplicationSettings {
 const shape = shapeOf(applications, "id", "uid", "name", "throttleRate", "metadata", "createdAt", "updatedAt")
 
 /** The condition on the application `a` that it is one for the world to see. */
-const isListed = sql`a.id <> ${CATALOG} AND a.removed_at IS NULL`
+export const isListed = sql`a.id <> ${CATALOG} AND a.removed_at IS NULL`
 
 /** The application with this id or uid; refuses with `not_found`. */
 export async function getApplication(deps: Deps, idOrUid: string): Promise<Application> {

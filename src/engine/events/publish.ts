@@ -3,6 +3,7 @@ import { type SQL, sql } from "drizzle-orm"
 import type { Batch, Db, Row, Statement } from "../../db/client.ts"
 import { newId } from "../../db/ids.ts"
 import type { Deps } from "../../platform/deps.ts"
+import { isListed } from "../applications/application.ts"
 import { CATALOG } from "../applications/built-in.ts"
 import { EngineError, notFound } from "../kit/errors.ts"
 import { isKeyUsed } from "../kit/idempotency.ts"
@@ -59,32 +60,20 @@ export interface Published {
 export async function publish(deps: Deps, publication: Publication): Promise<Published> {
   const { applicationId, eventType, payload, uid = null, statements = [] } = publication
   const db = deps.database(applicationId)
-  if (new TextEncoder().encode(payload).byteLength > MAX_PAYLOAD_BYTES) {
-    throw new EngineError("payload_too_large", `A payload has at most ${MAX_PAYLOAD_BYTES} bytes`)
-  }
+  refuseTooLarge(payload)
   await requireSpace(deps, applicationId)
   const now = publication.at ?? deps.clock.now()
   const id = publication.eventId ?? newId("event", now)
-  const channels = publication.channels ? JSON.stringify(publication.channels) : null
   const type = eventTypeFor(applicationId, eventType, publication.catalog ?? false)
   const domain = Object.fromEntries(statements.map((statement, index) => [`domain${index}`, statement]))
   const key = { applicationId, eventId: id }
   const batch = {
     ...domain,
-    event: sql`
-      INSERT INTO events (id, application_id, event_type_id, event_type, uid, endpoint_id, channels, created_at,
-        dispatched_at, payload_expires_at, payload, content_type)
-      SELECT v.id, v.application_id, v.event_type_id, v.event_type, ${uid}, v.endpoint_id, v.channels, v.created_at,
-        ${doneAtOnce(now)}, ${publication.payloadExpiresAt ?? null}, ${payload},
-        ${publication.contentType ?? null}
-      FROM (
-        SELECT ${id} AS id, ${applicationId} AS application_id, t.id AS event_type_id, t.name AS event_type,
-          ${publication.endpointId ?? null} AS endpoint_id, ${channels} AS channels, ${now} AS created_at,
-          NULL AS fanout_cursor
-        FROM (${type}) t
-      ) v
-      WHERE ${publication.onlyIf ?? sql`true`}
-      ON CONFLICT DO NOTHING RETURNING dispatched_at`,
+    event: insertEvent(
+      { ...publication, id, at: now },
+      sql`SELECT ${applicationId} AS application_id, t.id AS event_type_id, t.name AS event_type FROM (${type}) t`,
+      publication.onlyIf,
+    ),
     closing: publication.closing ?? [],
   } satisfies Batch
   const done: Record<string, Row[]> = await db.batch(batch).catch(async (error: unknown) => {
@@ -98,6 +87,92 @@ export async function publish(deps: Deps, publication: Publication): Promise<Pub
   if (written === null) return { eventId: null, rows }
   if (written.dispatched_at === null) await enqueueDispatch(deps, db, [key])
   return { eventId: id, rows }
+}
+
+/**
+ * Records an event in one statement, if nothing stands in the way: the application (by id or uid) is there, has this
+ * event type or finds it in the catalog, and no event with this uid; the type is not archived and enforces no schema.
+ * Null when something does: then nothing is written, and it takes more to say what. Refuses like `publish`.
+ */
+export async function publishAtOnce(
+  deps: Deps,
+  application: string,
+  event: Pick<
+    Publication,
+    "eventType" | "payload" | "contentType" | "uid" | "channels" | "payloadExpiresAt"
+  > & {
+    id: string
+    at: number
+  },
+): Promise<EventKey | null> {
+  // With several databases it is for the directory to say first which one the application is in.
+  if (deps.databases.length > 1) return null
+  refuseTooLarge(event.payload)
+  await requireSpace(deps, application)
+  const db = deps.database(application)
+  const { eventType } = event
+  const source = sql`
+    SELECT a.id AS application_id, coalesce(o.id, c.id) AS event_type_id, ${eventType} AS event_type
+    FROM applications a
+    LEFT JOIN event_types o ON o.application_id = a.id AND o.name = ${eventType}
+    LEFT JOIN event_types c ON o.id IS NULL AND c.application_id = ${CATALOG} AND c.name = ${eventType}
+    WHERE a.id = (
+      SELECT id FROM applications WHERE id = ${application}
+      UNION ALL SELECT id FROM applications WHERE uid = ${application} LIMIT 1
+    ) AND ${isListed} AND coalesce(o.archived, c.archived) = 0 AND coalesce(o.enforce_schema, c.enforce_schema) = 0`
+  const { written } = await db.batch({ written: insertEvent(event, source) })
+  // If the answer to the try that wrote it was lost, it is there nevertheless.
+  const row =
+    written.at(0) ??
+    (
+      await db.read(sql`
+    SELECT v.application_id, v.dispatched_at FROM applications a
+    CROSS JOIN events v ON v.application_id = a.id AND v.id = ${event.id}
+    WHERE a.id = ${application} OR a.uid = ${application}`)
+    )[0]
+  if (!row) return null
+  const key = { applicationId: row.application_id as string, eventId: event.id }
+  if (row.dispatched_at === null) await enqueueDispatch(deps, db, [key])
+  return key
+}
+
+/**
+ * The statement that writes an event of the application and type that `source` selects, if the condition holds; returns
+ * it unless it is there already.
+ */
+function insertEvent(
+  event: Pick<
+    Publication,
+    "payload" | "contentType" | "uid" | "endpointId" | "channels" | "payloadExpiresAt"
+  > & { id: string; at: number },
+  source: SQL,
+  onlyIf = sql`true`,
+): SQL {
+  const {
+    id,
+    at,
+    payload,
+    contentType = null,
+    uid = null,
+    endpointId = null,
+    payloadExpiresAt = null,
+  } = event
+  const channels = event.channels ? JSON.stringify(event.channels) : null
+  return sql`
+    INSERT INTO events (id, application_id, event_type_id, event_type, uid, endpoint_id, channels, created_at,
+      dispatched_at, payload_expires_at, payload, content_type)
+    SELECT ${id}, v.application_id, v.event_type_id, v.event_type, ${uid}, v.endpoint_id, v.channels, v.created_at,
+      ${doneAtOnce(at)}, ${payloadExpiresAt}, ${payload}, ${contentType}
+    FROM (
+      SELECT t.*, ${endpointId} AS endpoint_id, ${channels} AS channels, ${at} AS created_at FROM (${source}) t
+    ) v
+    WHERE ${onlyIf}
+    ON CONFLICT DO NOTHING RETURNING application_id, dispatched_at`
+}
+
+function refuseTooLarge(payload: string): void {
+  if (new TextEncoder().encode(payload).byteLength <= MAX_PAYLOAD_BYTES) return
+  throw new EngineError("payload_too_large", `A payload has at most ${MAX_PAYLOAD_BYTES} bytes`)
 }
 
 /**

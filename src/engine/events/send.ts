@@ -13,7 +13,7 @@ import { EngineError, notFound } from "../kit/errors.ts"
 import type { Remember } from "../kit/idempotency.ts"
 import { parseJson } from "../rules/json.ts"
 import type { EventWithPayload } from "./event.ts"
-import { PING_TYPE, type Publication, publish, rivalOf } from "./publish.ts"
+import { PING_TYPE, type Publication, publish, publishAtOnce, rivalOf } from "./publish.ts"
 
 const DAY_MS = 24 * 3600 * 1000
 /** No event is kept for longer, so a payload that may be kept as long never expires by itself. */
@@ -32,6 +32,25 @@ export interface NewEvent {
   /** After this many days the payload is forgotten, if the event is still there. */
   payloadDays?: number
   remember?: Remember<EventWithPayload> | undefined
+}
+
+/**
+ * The same in one trip, where the application (by id or uid) and the event type are there and nothing stands in the way;
+ * null where it takes more, and then nothing is written.
+ */
+export async function publishEventAtOnce(
+  deps: Deps,
+  application: string,
+  input: Omit<NewEvent, "applicationId" | "newApplication" | "remember">,
+): Promise<EventWithPayload | null> {
+  const event = draftEvent(deps, input)
+  const written = await publishAtOnce(deps, application, {
+    ...input,
+    id: event.id,
+    at: event.createdAt,
+    payloadExpiresAt: expiryOf(event, input.payloadDays),
+  })
+  return written && event
 }
 
 /**
@@ -101,23 +120,12 @@ async function publishNow(
 ): Promise<EventWithPayload> {
   const { applicationId, eventType, payload, contentType = null, uid = null, channels = null } = input
   const { payloadDays, remember } = input
-  const now = deps.clock.now()
-  const event: EventWithPayload = {
-    id: newId("event", now),
-    uid,
-    eventType,
-    endpointId,
-    channels,
-    createdAt: now,
-    dispatchedAt: null,
-    failure: null,
-    payload,
-  }
+  const event = draftEvent(deps, input, endpointId)
   const isThere = sql`EXISTS (SELECT 1 FROM events WHERE application_id = ${applicationId} AND id = ${event.id})`
   const publishing = publish(deps, {
     applicationId,
     eventId: event.id,
-    at: now,
+    at: event.createdAt,
     eventType,
     catalog: true,
     payload,
@@ -126,8 +134,7 @@ async function publishNow(
     channels,
     ...(endpointId === null ? {} : { endpointId }),
     ...makingAlong(deps, input, event.id, isNewType),
-    payloadExpiresAt:
-      payloadDays === undefined || payloadDays >= MAX_RETENTION_DAYS ? null : now + payloadDays * DAY_MS,
+    payloadExpiresAt: expiryOf(event, payloadDays),
     closing: remember ? [await remember(event, isThere)] : [],
   })
   const { eventId } = await publishing.catch((error: unknown) => {
@@ -136,6 +143,23 @@ async function publishNow(
   })
   if (eventId === null) throw new EngineError("conflict", UID_TAKEN)
   return event
+}
+
+/** The event that is made of these, not yet written. */
+function draftEvent(
+  deps: Deps,
+  { eventType, payload, uid = null, channels = null }: Omit<NewEvent, "applicationId">,
+  endpointId: string | null = null,
+): EventWithPayload {
+  const now = deps.clock.now()
+  const id = newId("event", now)
+  const isNew = { createdAt: now, dispatchedAt: null, failure: null }
+  return { id, uid, eventType, endpointId, channels, payload, ...isNew }
+}
+
+function expiryOf({ createdAt }: EventWithPayload, payloadDays: number | undefined): number | null {
+  if (payloadDays === undefined || payloadDays >= MAX_RETENTION_DAYS) return null
+  return createdAt + payloadDays * DAY_MS
 }
 
 /** The application and the event type that an event brings along: they are made if it happens, or not at all. */
@@ -167,13 +191,10 @@ interface FoundType {
 
 /** The application's own type of this name, else the catalog's; null if neither has one. */
 async function findType(deps: Deps, applicationId: string, name: string): Promise<FoundType | null> {
-  const [rows = []] = await deps.database(applicationId).batch([
-    sql`
-      SELECT archived, enforce_schema, schemas FROM event_types
-      WHERE application_id IN (${applicationId}, ${CATALOG}) AND name = ${name}
-      ORDER BY application_id = ${CATALOG} LIMIT 1`,
-  ])
-  const row = rows.at(0)
+  const [row] = await deps.database(applicationId).read(sql`
+    SELECT archived, enforce_schema, schemas FROM event_types
+    WHERE application_id IN (${applicationId}, ${CATALOG}) AND name = ${name}
+    ORDER BY application_id = ${CATALOG} LIMIT 1`)
   if (!row) return null
   return {
     archived: row.archived === 1,

@@ -39,8 +39,21 @@ export const isInterested = sql`
 
 /** When the event `v` counts as dispatched from the start: now, if nobody is interested; else null. */
 export function doneAtOnce(now: number): SQL {
-  const page = candidates(DIRECT_LIMIT + 1)
-  return sql`CASE WHEN (SELECT count(*) FROM (${page})) > ${DIRECT_LIMIT} OR EXISTS (
-    SELECT 1 FROM endpoints e WHERE e.id IN (SELECT id FROM (${page})) AND ${isInterested}
+  const most = literal(DIRECT_LIMIT + 1)
+  const subscribers = sql`
+    SELECT s.endpoint_id FROM subscriptions s
+    WHERE s.event_type_id = v.event_type_id AND s.application_id = v.application_id AND s.created_at <= v.created_at
+    LIMIT ${most}`
+  const takersOfAll = sql`
+    SELECT e.application_id, e.removed_at, e.disabled_at, e.channels FROM endpoints e
+    WHERE e.application_id = v.application_id AND e.all_event_types_since <= v.created_at LIMIT ${most}`
+  // Where so many may be interested that they are not looked at one by one, somebody is taken to be.
+  return sql`CASE WHEN v.endpoint_id IS NOT NULL AND EXISTS (
+    SELECT 1 FROM endpoints e WHERE e.id = v.endpoint_id AND ${isInterested}
+  ) OR v.endpoint_id IS NULL AND (
+    EXISTS (SELECT 1 FROM (${takersOfAll}) e WHERE ${isInterested})
+    OR EXISTS (SELECT 1 FROM (${subscribers}) s JOIN endpoints e ON e.id = s.endpoint_id WHERE ${isInterested})
+    OR (SELECT count(*) FROM (${takersOfAll})) > ${literal(DIRECT_LIMIT)}
+    OR (SELECT count(*) FROM (${subscribers})) > ${literal(DIRECT_LIMIT)}
   ) THEN NULL ELSE ${now} END`
 }

@@ -38,6 +38,11 @@ export interface Subject {
   ids?: () => Promise<readonly string[]>
 }
 
+/** Whether the request asks for its answer to be kept. */
+export function isKeyed(c: Context<AppEnv>): boolean {
+  return c.req.header(HEADER) !== undefined
+}
+
 /**
  * Does the work once for each Idempotency-Key, and answers what it answered the first time for a day. The work
  * hands `remember` on to its verb, which keeps the answer in the batch of the write itself; an answer that
