@@ -1,12 +1,15 @@
 import { describe, expect, it } from "vitest"
 
-import { registerHook, registerUser } from "../support/make.ts"
+import { makeDue, makeEndpoints, registerHook, registerUser } from "../support/make.ts"
 import { createWorld, type World } from "../support/world.ts"
 
 const HOOK = "http://receiver.example/hook"
 const DAY_MS = 24 * 3_600_000
 /** As long as an event may be in the hands of its own job. */
 const LEASE_MS = 61_000
+
+/** More events than one sweep looks at. */
+const MANY = 15_000
 
 const rows = async (world: World, table: string) =>
   (await world.env.DB.prepare(`SELECT count(*) AS n FROM ${table}`).first<{ n: number }>())?.n
@@ -51,6 +54,62 @@ describe("retention", () => {
     world.clock.advance(2 * DAY_MS)
     await world.cron()
     expect(await rows(world, "endpoints")).toBe(0)
+  })
+})
+
+describe("retention's cursor", () => {
+  const setCursor = (world: World, seq: number) =>
+    world.env.DB.prepare(
+      `INSERT INTO system_state (key, retention_cursor) VALUES ('sweep', ?1)
+       ON CONFLICT DO UPDATE SET retention_cursor = ?1`,
+    )
+      .bind(seq)
+      .run()
+  const cursorOf = (world: World) =>
+    world.env.DB.prepare("SELECT retention_cursor FROM system_state").first<number>("retention_cursor")
+
+  it("moves back when the numbers have begun anew behind it", async () => {
+    const world = await createWorld({ RETENTION_DAYS: "1" })
+    await registerHook(world, HOOK)
+    await registerUser(world, "ada")
+    await world.runDue()
+    await setCursor(world, 1_000_000)
+    world.clock.advance(2 * DAY_MS)
+    await world.cron()
+    await world.cron()
+    expect(await cursorOf(world)).toBe(0)
+    expect(await rows(world, "events")).toBe(0)
+  })
+
+  it("passes over what still owes something, and comes round to it", async () => {
+    const world = await createWorld({ RETENTION_DAYS: "1" })
+    const [endpoint] = await makeEndpoints(world, 1)
+    await makeDue(world, MANY, [endpoint])
+    const { DB } = world.env
+    await DB.prepare("UPDATE endpoints SET due_at = NULL").run()
+    const last = "event_id = (SELECT id FROM events ORDER BY seq DESC LIMIT 1)"
+    await DB.prepare(`UPDATE deliveries SET status = 'delivered' WHERE ${last}`).run()
+    world.clock.advance(2 * DAY_MS)
+    await world.cron()
+    expect(await cursorOf(world)).toBeGreaterThan(0)
+    expect(await rows(world, "events")).toBe(MANY)
+    await world.cron()
+    expect(await cursorOf(world)).toBe(0)
+    expect(await rows(world, "events")).toBe(MANY - 1)
+    await DB.prepare("UPDATE deliveries SET status = 'delivered'").run()
+    for (let minute = 0; minute < 8; minute++) await world.cron()
+    expect(await rows(world, "events")).toBe(0)
+  })
+
+  it("does not stop at a young event among old ones", async () => {
+    const world = await createWorld({ RETENTION_DAYS: "1" })
+    await registerHook(world, HOOK)
+    for (const name of ["ada", "bob", "eve"]) await registerUser(world, name)
+    await world.runDue()
+    world.clock.advance(2 * DAY_MS)
+    await world.env.DB.prepare("UPDATE events SET created_at = ? WHERE seq = 2").bind(world.clock.now()).run()
+    await world.cron()
+    expect(await rows(world, "events")).toBe(1)
   })
 })
 

@@ -211,14 +211,17 @@ export async function createWorld(settings: Record<string, string> = {}) {
 
 export type World = Awaited<ReturnType<typeof createWorld>>
 
-/** A batch as the queue hands it over; `settled` tells what became of each message. */
-export function batchOf(entries: readonly Queued[]): MessageBatch<Job> & { settled: ("ack" | "retry")[] } {
+/** A batch as the queue hands it over for the `attempts`-th time; `settled` tells what became of each message. */
+export function batchOf(
+  entries: readonly Queued[],
+  attempts = 1,
+): MessageBatch<Job> & { settled: ("ack" | "retry")[] } {
   const settled: ("ack" | "retry")[] = []
   const messages = entries.map(({ job }, index) => ({
     id: String(index),
     timestamp: new Date(),
     body: job,
-    attempts: 1,
+    attempts,
     ack: () => (settled[index] = "ack"),
     retry: () => (settled[index] = "retry"),
   }))

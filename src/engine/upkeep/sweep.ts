@@ -204,7 +204,10 @@ function times(count: number, perJob: number, job: Job): Job[] {
   return Array.from({ length: Math.ceil(count / perJob) }, () => job)
 }
 
-/** The refused jobs, here and now: a bounded number of passes, and half of the attempts kept for new events. */
+/**
+ * The refused jobs, here and now: a bounded number of passes, and half of the attempts for new events, half for retries,
+ * as far as there are both.
+ */
 async function workWithoutQueue({ deps, db, budget }: Sweep, refused: readonly Job[]): Promise<void> {
   for (const job of refused) {
     if (!budget.affords(STATEMENTS_PER_PASS)) return
@@ -219,5 +222,6 @@ async function workWithoutQueue({ deps, db, budget }: Sweep, refused: readonly J
     if (!due) budget.join(retries)
     undispatched &&=
       budget.left > 0 && budget.affords(STATEMENTS_PER_PASS) && (await catchUp(deps, db, budget))
+    if (!undispatched) retries.join(budget)
   }
 }
