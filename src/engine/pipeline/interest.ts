@@ -52,7 +52,8 @@ export function doneAtOnce(now: number): SQL {
     SELECT 1 FROM endpoints e WHERE e.id = v.endpoint_id AND ${isInterested}
   ) OR v.endpoint_id IS NULL AND (
     EXISTS (SELECT 1 FROM (${takersOfAll}) e WHERE ${isInterested})
-    OR EXISTS (SELECT 1 FROM (${subscribers}) s JOIN endpoints e ON e.id = s.endpoint_id WHERE ${isInterested})
+    -- CROSS JOIN keeps the planner from walking the application's endpoints.
+    OR EXISTS (SELECT 1 FROM (${subscribers}) s CROSS JOIN endpoints e ON e.id = s.endpoint_id WHERE ${isInterested})
     OR (SELECT count(*) FROM (${takersOfAll})) > ${literal(DIRECT_LIMIT)}
     OR (SELECT count(*) FROM (${subscribers})) > ${literal(DIRECT_LIMIT)}
   ) THEN NULL ELSE ${now} END`

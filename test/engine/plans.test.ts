@@ -1,0 +1,311 @@
+import { beforeAll, describe, expect, it } from "vitest"
+
+import { runCron } from "../../src/cron.ts"
+import { createWorld, type World } from "../support/world.ts"
+
+// How SQLite finds the rows of each statement that runs for every event, retry, minute or page: the statements are
+// those of real runs, so that none can change unseen. A plan that walks a table instead of searching it is as fast as
+// another in a test, and takes the database down with a million rows in it.
+
+const HOOK = "http://receiver.example/hook"
+const MINUTE_MS = 60_000
+const DAY_MS = 24 * 3600_000
+
+/** What a stage has run: each statement, its white space collapsed, with the lines of its plan that touch rows. */
+type Plans = Map<string, string[]>
+let stages: Record<string, Plans>
+
+beforeAll(async () => {
+  stages = await plansOfRuns()
+})
+
+describe("accepting a message", () => {
+  it("searches by keys, and looks for one who is interested", () => {
+    expect(planOf("accept", "INSERT INTO events")).toEqual([
+      "SEARCH a USING INDEX sqlite_autoindex_applications_1 (id=?)",
+      "SEARCH applications USING COVERING INDEX sqlite_autoindex_applications_1 (id=?)",
+      "SEARCH applications USING INDEX applications_by_uid (uid=?)",
+      "SEARCH o USING PRIMARY KEY (application_id=? AND name=?) LEFT-JOIN",
+      "SEARCH c USING PRIMARY KEY (application_id=? AND name=?) LEFT-JOIN",
+      "SEARCH e USING INDEX sqlite_autoindex_endpoints_1 (id=?)",
+      // At most 26 that take everything, then at most 26 subscribers, each found by its id.
+      "SEARCH e USING INDEX endpoints_taking_all (application_id=?)",
+      "SCAN e",
+      "SEARCH s USING PRIMARY KEY (event_type_id=? AND application_id=?)",
+      "SCAN s",
+      "SEARCH e USING INDEX endpoints_by_application (application_id=? AND id=?)",
+      "SEARCH e USING INDEX endpoints_taking_all (application_id=?)",
+      "SEARCH s USING PRIMARY KEY (event_type_id=? AND application_id=?)",
+    ])
+  })
+})
+
+describe("dispatching", () => {
+  it.each([
+    [
+      "SELECT v.id, v.application_id, v.payload",
+      ["SEARCH v USING INDEX events_by_application (application_id=? AND id=?)"],
+    ],
+    [
+      "SELECT v.id AS event_id",
+      [
+        "SEARCH v USING INDEX events_by_application (application_id=? AND id=?)",
+        "SEARCH e USING INDEX sqlite_autoindex_endpoints_1 (id=?)",
+        "SEARCH s USING PRIMARY KEY (event_type_id=? AND application_id=? AND endpoint_id>?)",
+        "SEARCH a USING INDEX endpoints_taking_all (application_id=? AND id>?)",
+        "SEARCH s USING PRIMARY KEY (endpoint_id=?)",
+      ],
+    ],
+    [
+      "INSERT INTO deliveries",
+      ["SEARCH v EXISTS USING INDEX events_by_application (application_id=? AND id=?)"],
+    ],
+    [
+      "INSERT INTO attempts",
+      [
+        "SEARCH d USING PRIMARY KEY (event_id=? AND endpoint_id=?)",
+        "SEARCH v EXISTS USING COVERING INDEX events_by_application (application_id=? AND id=?)",
+      ],
+    ],
+    [
+      "WITH h AS MATERIALIZED",
+      [
+        "SEARCH e USING INDEX sqlite_autoindex_endpoints_1 (id=?)",
+        "SEARCH v USING INDEX events_by_application (application_id=? AND id=?)",
+        "SCAN h",
+        "SEARCH endpoints USING INDEX sqlite_autoindex_endpoints_1 (id=?)",
+        "SEARCH d USING COVERING INDEX deliveries_pending (endpoint_id=? AND next_attempt_at>?)",
+      ],
+    ],
+    [
+      "UPDATE events AS v SET dispatched_at",
+      ["SEARCH v USING INDEX events_by_application (application_id=? AND id=?)"],
+    ],
+  ])("searches by keys: %s", (statement, plan) => {
+    expect(planOf("dispatch", statement)).toEqual(plan)
+  })
+})
+
+describe("the retry lane", () => {
+  it.each([
+    [
+      "UPDATE endpoints SET lease_token",
+      [
+        "SEARCH endpoints USING COVERING INDEX sqlite_autoindex_endpoints_1 (id=?)",
+        "SEARCH endpoints USING INDEX endpoints_due (due_at<?)",
+        "SEARCH e USING INDEX endpoints_due (due_at=?)",
+      ],
+    ],
+    [
+      "SELECT e.claims",
+      ["SEARCH e USING INDEX endpoints_due (due_at=?)", "SEARCH s USING PRIMARY KEY (endpoint_id=?)"],
+    ],
+    // What is sorted is the page: six deliveries of each of 36 endpoints.
+    [
+      "SELECT p.event_id, p.endpoint_id",
+      [
+        "SEARCH e USING INDEX endpoints_due (due_at=?)",
+        "SEARCH d USING PRIMARY KEY (event_id=? AND endpoint_id=?)",
+        "SEARCH x USING COVERING INDEX deliveries_pending (endpoint_id=? AND next_attempt_at<?)",
+        "USE TEMP B-TREE FOR ORDER BY",
+        "USE TEMP B-TREE FOR ORDER BY",
+        "SCAN p",
+        "SEARCH d USING PRIMARY KEY (event_id=? AND endpoint_id=?)",
+        "SEARCH e USING INDEX sqlite_autoindex_endpoints_1 (id=?)",
+        "SEARCH v USING INDEX events_by_application (application_id=? AND id=?)",
+        "SEARCH s USING PRIMARY KEY (event_type_id=? AND application_id=? AND endpoint_id=?)",
+        "USE TEMP B-TREE FOR ORDER BY",
+      ],
+    ],
+    [
+      "INSERT INTO attempts",
+      ["SEARCH v EXISTS USING COVERING INDEX events_by_application (application_id=? AND id=?)"],
+    ],
+    [
+      "UPDATE deliveries AS d",
+      [
+        "SEARCH d USING PRIMARY KEY (event_id=? AND endpoint_id=?)",
+        "SEARCH e EXISTS USING INDEX sqlite_autoindex_endpoints_1 (id=?)",
+      ],
+    ],
+    [
+      "WITH h AS MATERIALIZED",
+      [
+        "SEARCH e USING INDEX sqlite_autoindex_endpoints_1 (id=?)",
+        "SCAN h",
+        "SEARCH endpoints USING INDEX sqlite_autoindex_endpoints_1 (id=?)",
+        "SEARCH d USING COVERING INDEX deliveries_pending (endpoint_id=? AND next_attempt_at>?)",
+      ],
+    ],
+  ])("searches what is due, and then by keys: %s", (statement, plan) => {
+    expect(planOf("drain", statement)).toEqual(plan)
+  })
+})
+
+describe("an attempt's list", () => {
+  it.each([
+    [
+      "first attempts",
+      "AS p0, a.endpoint_id AS p1",
+      "deliveries_by_endpoint (endpoint_id=?)",
+      "endpoint_id=?",
+    ],
+    ["later attempts", "AS p0, a.id AS p1", "attempts_by_endpoint (endpoint_id=?)", "id=?"],
+  ])("of an endpoint walks one index of its %s, without sorting it", (_, columns, index, key) => {
+    const plan = planOf("list endpoint", columns)
+    expect(plan.slice(0, 3)).toEqual([
+      `SEARCH a USING COVERING INDEX ${index}`,
+      "SCAN l",
+      `SEARCH a USING PRIMARY KEY (event_id=? AND ${key})`,
+    ])
+    // The page at the end alone.
+    expect(plan.filter((line) => line.includes("TEMP B-TREE"))).toHaveLength(1)
+  })
+})
+
+describe("a minute", () => {
+  it.each([
+    [
+      "FROM deliveries WHERE resend_requested_at",
+      "SEARCH deliveries USING INDEX deliveries_to_resend (resend_requested_at<?)",
+    ],
+    [
+      "SELECT 1 FROM endpoints WHERE due_at",
+      "SEARCH endpoints USING COVERING INDEX endpoints_due (due_at<?)",
+    ],
+    [
+      "SELECT removed_at FROM endpoints",
+      "SEARCH endpoints USING COVERING INDEX endpoints_removed (removed_at>?)",
+    ],
+    [
+      "FROM idempotency_keys",
+      "SEARCH idempotency_keys USING COVERING INDEX idempotency_keys_by_age (created_at<?)",
+    ],
+    [
+      "FROM events WHERE payload_expires_at",
+      "SEARCH events USING COVERING INDEX events_by_payload_expiry (payload_expires_at<?)",
+    ],
+    ["SELECT 1 FROM events v INDEXED BY", "SCAN v USING INDEX events_undispatched"],
+    ["FROM uploads WHERE state in", "SCAN uploads USING INDEX uploads_unfinished"],
+  ])("looks by the index made for it: %s", (statement, line) => {
+    expect(planOf("sweep", statement)).toEqual([line])
+  })
+
+  it("finds what is past retention by the events' numbers, and deletes it by keys", () => {
+    expect(planOf("sweep", "SELECT c.cursor")).toContain("SEARCH n USING INTEGER PRIMARY KEY (rowid>?)")
+    expect(planOf("retention", "SELECT v.seq, v.application_id")).toEqual([
+      "SEARCH v USING INTEGER PRIMARY KEY (rowid>?)",
+      "SEARCH d USING PRIMARY KEY (event_id=?)",
+    ])
+    expect(planOf("retention", "DELETE FROM events AS v")).toEqual([
+      "SEARCH v USING COVERING INDEX events_by_application (application_id=? AND id=?)",
+      "SEARCH a USING PRIMARY KEY (event_id=?)",
+      "SEARCH d USING PRIMARY KEY (event_id=?)",
+    ])
+  })
+})
+
+it("walks no large table, whatever has run", () => {
+  const plans = Object.values(stages).flatMap((stage) => [...stage])
+  expect(plans.length).toBeGreaterThan(40)
+  const large = /^SCAN (attempts|deliveries|endpoints|events|subscriptions|secrets|a|d|e|t|v|x)$/
+  const walking = plans.flatMap(([sql, lines]) =>
+    lines.filter((line) => large.test(line) && !isTheFew(sql, line)).map((line) => `${line}: ${sql}`),
+  )
+  expect(walking).toEqual([])
+})
+
+/** Those who take everything, 26 at most: a subquery of this name. */
+function isTheFew(sql: string, line: string): boolean {
+  return line === "SCAN e" && sql.includes("LIMIT 26) e WHERE")
+}
+
+function planOf(stage: string, part: string): string[] {
+  const found = [...(stages[stage] ?? [])].filter(([sql]) => sql.includes(part))
+  const [first] = found
+  if (!first) throw new Error(`nothing like "${part}" has run`)
+  return first[1]
+}
+
+async function plansOfRuns(): Promise<Record<string, Plans>> {
+  const world = await createWorld({ RETENTION_DAYS: "1" })
+  const seen: Record<string, Set<string>> = {}
+  async function stage(name: string, work: () => Promise<unknown>): Promise<void> {
+    const statements = new Set<string>()
+    seen[name] = statements
+    world.probe.onTrip = (trip) => {
+      for (const { sql } of trip) statements.add(sql)
+    }
+    await work()
+    world.probe.onTrip = null
+  }
+  const call = async (path: string, json?: unknown) => {
+    const answer = await world.fetch(`/api/v1/app/plans${path}`, json === undefined ? {} : { json })
+    if (!answer.ok) throw new Error(`${path} answered ${answer.status}`)
+    return (await answer.json()) as { id: string }
+  }
+  const cron = () => runCron(world.deps)
+
+  await world.fetch("/api/v1/app", { json: { name: "plans", uid: "plans" } })
+  const endpoint = await call("/endpoint", { url: HOOK })
+  world.receivers.at(HOOK, 500, 500, 200)
+  await call("/msg", { eventType: "plans.made", payload: {} })
+  await world.run(world.queued.splice(0))
+  await world.runAllWithSweeps(20 * MINUTE_MS)
+  world.receivers.at(HOOK, 500, 200)
+  let message = { id: "" }
+  await stage("accept", async () => {
+    message = await call("/msg", { eventType: "plans.made", payload: {} })
+  })
+  await stage("dispatch", () => world.run(world.queued.splice(0)))
+  world.clock.advance(MINUTE_MS)
+  await stage("sweep", cron)
+  await stage("drain", () => world.runDue())
+  await stage("list endpoint", () => call(`/attempt/endpoint/${endpoint.id}`))
+  for (const path of [
+    `/attempt/msg/${message.id}`,
+    `/endpoint/${endpoint.id}/msg`,
+    `/endpoint/${endpoint.id}/stats`,
+    `/msg/${message.id}/endpoint`,
+    "/msg",
+  ]) {
+    await stage(path, () => call(path))
+  }
+  await stage("resend", async () => {
+    await world.fetch(`/api/v1/app/plans/msg/${message.id}/endpoint/${endpoint.id}/resend`, {
+      method: "POST",
+    })
+    await world.runDue()
+  })
+  await stage("recover", async () => {
+    const since = new Date(world.clock.now() - MINUTE_MS).toISOString()
+    await call(`/endpoint/${endpoint.id}/recover`, { since })
+    await world.runDue()
+  })
+  world.clock.advance(3 * DAY_MS)
+  await stage("retention", cron)
+
+  const plans: Record<string, Plans> = {}
+  for (const [name, statements] of Object.entries(seen)) {
+    plans[name] = new Map()
+    for (const sql of statements) plans[name].set(collapsed(sql), await explain(world, sql))
+  }
+  return plans
+}
+
+/** The lines of the plan that say how rows are found or sorted; values make no difference to it. */
+async function explain(world: World, sql: string): Promise<string[]> {
+  const values = Array(sql.split("?").length - 1).fill(null)
+  const { results } = await world.env.DB.prepare(`EXPLAIN QUERY PLAN ${sql}`)
+    .bind(...values)
+    .all<{ detail: string }>()
+  return results
+    .map(({ detail }) => detail)
+    .filter(
+      (line) => /^(SCAN|SEARCH|USE)/.test(line) && !/VIRTUAL TABLE|CONSTANT ROW|SCAN \(subquery/.test(line),
+    )
+}
+
+function collapsed(sql: string): string {
+  return sql.replace(/\s+/g, " ").trim()
+}
