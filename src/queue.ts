@@ -20,7 +20,11 @@ export async function consume(batch: MessageBatch<Job>, deps: Deps): Promise<voi
   const budget = new Budget(deps.databases)
   const dispatches = batch.messages.filter((message) => message.body.kind === "dispatch")
   const others = batch.messages.filter((message) => message.body.kind !== "dispatch")
-  if (dispatches.length > 0) await settle(deps, dispatches, () => dispatchAll(deps, dispatches, budget))
+  const first = dispatches.filter(({ attempts }) => attempts <= 1)
+  // What has come before may have been worked on already: it is claimed.
+  const again = dispatches.filter(({ attempts }) => attempts > 1)
+  if (first.length > 0) await settle(deps, first, () => dispatchAll(deps, first, dispatch, budget))
+  if (again.length > 0) await settle(deps, again, () => dispatchAll(deps, again, dispatchAgain, budget))
   for (const message of others) await settle(deps, [message], () => work(deps, message.body, budget))
 }
 
@@ -47,24 +51,21 @@ async function work(deps: Deps, job: Job, budget: Budget): Promise<void> {
   }
 }
 
-/**
- * The events of a batch, together for each database that holds some. Those of messages that have come before may have
- * been worked on already: they are claimed.
- */
-async function dispatchAll(deps: Deps, messages: readonly Message<Job>[], budget: Budget): Promise<void> {
-  const ways = [
-    { work: dispatch, messages: messages.filter(({ attempts }) => attempts <= 1) },
-    { work: dispatchAgain, messages: messages.filter(({ attempts }) => attempts > 1) },
-  ]
-  for (const { work, messages } of ways) {
-    const eventsIn = new Map<Db, EventKey[]>()
-    for (const { body } of messages) {
-      if (body.kind !== "dispatch") continue
-      const db = deps.database(body.applicationId)
-      eventsIn.set(db, [...(eventsIn.get(db) ?? []), body])
-    }
-    for (const [db, events] of eventsIn) await work(deps, db, events, budget)
+/** The events of some messages, together for each database that holds some; twice the same is once. */
+async function dispatchAll(
+  deps: Deps,
+  messages: readonly Message<Job>[],
+  work: typeof dispatch,
+  budget: Budget,
+): Promise<void> {
+  const eventsIn = new Map<Db, Map<string, EventKey>>()
+  for (const { body } of messages) {
+    if (body.kind !== "dispatch") continue
+    const db = deps.database(body.applicationId)
+    const events = eventsIn.get(db) ?? new Map<string, EventKey>()
+    eventsIn.set(db, events.set(body.eventId, body))
   }
+  for (const [db, events] of eventsIn) await work(deps, db, [...events.values()], budget)
 }
 
 async function settle(

@@ -241,6 +241,58 @@ describe("listing attempts", () => {
     expect((await page(first.prevIterator)).ids).toEqual(["m4"])
   })
 
+  it("pages through first attempts and retries alike, in the order in which they were made", async () => {
+    const { world, svix, send } = await worldWithEndpoint()
+    world.receivers.at(HOOK, 500, 200, 500, 200, 500, 500, 200)
+    for (const id of ["m1", "m2", "m3"]) {
+      world.clock.advance(MINUTE_MS)
+      await send(id)
+      await world.runAllWithSweeps(10 * MINUTE_MS)
+    }
+    const list = (iterator: string | null | undefined, limit: number) =>
+      svix.messageAttempt.listByEndpoint("acme", "ep", { limit, ...(iterator ? { iterator } : {}) })
+    const all = (await list(null, 50)).data
+    expect(all.map(({ responseStatusCode }) => responseStatusCode)).toEqual([
+      200, 500, 500, 200, 500, 200, 500,
+    ])
+    expect(all.map(({ id }) => id)).toEqual(
+      all
+        .map(({ id }) => id)
+        .toSorted()
+        .toReversed(),
+    )
+    for (const limit of [1, 2, 3]) {
+      const forward: string[] = []
+      let page = await list(null, limit)
+      for (;;) {
+        forward.push(...page.data.map(({ id }) => id))
+        if (page.done) break
+        page = await list(page.iterator, limit)
+      }
+      expect(forward).toEqual(all.map(({ id }) => id))
+      const back: string[] = page.data.map(({ id }) => id)
+      while (back.length < all.length) {
+        page = await list(page.prevIterator, limit)
+        back.unshift(...page.data.map(({ id }) => id))
+      }
+      expect(back).toEqual(forward)
+    }
+    for (const { id, msgId } of all) expect((await svix.messageAttempt.get("acme", msgId, id)).id).toBe(id)
+  })
+
+  it("shows and forgets the answer of a first attempt and of a retry alike", async () => {
+    const { world, svix, send } = await worldWithEndpoint()
+    world.receivers.at(HOOK, new Response("no", { status: 500 }), new Response("yes"))
+    await send("m1")
+    await world.runAll(10_000)
+    const answers = async () =>
+      (await svix.messageAttempt.listByMsg("acme", "m1", FULL)).data.map(({ response }) => response)
+    expect(await answers()).toEqual(["yes", "no"])
+    for (const { id } of (await svix.messageAttempt.listByMsg("acme", "m1")).data)
+      await svix.messageAttempt.expungeContent("acme", "m1", id)
+    expect(await answers()).toEqual(["EXPUNGED", "EXPUNGED"])
+  })
+
   it("looks at a bounded number of attempts for a rare kind, forward and back", async () => {
     const { world, svix, endpoint, send } = await worldWithEndpoint()
     world.receivers.at(HOOK, 404, 200)
@@ -394,6 +446,33 @@ describe("the destinations of a message", () => {
       iterator: second.prevIterator ?? "",
     })
     expect(back.data.map(({ id }) => id)).toEqual([endpoint.id])
+  })
+})
+
+describe("an endpoint's messages", () => {
+  it("are listed in the order in which they came to it, whatever their own age, page by page", async () => {
+    const { world, svix, send } = await worldWithEndpoint()
+    for (const id of ["m1", "m2", "m3"]) {
+      world.clock.advance(1000)
+      await send(id)
+      await world.runDue()
+    }
+    await svix.endpoint.create("acme", { url: OTHER, uid: "other" })
+    for (const id of ["m2", "m1"]) {
+      world.clock.advance(1000)
+      await svix.messageAttempt.resend("acme", id, "other")
+      await world.runDue()
+    }
+    const list = (endpoint: string, options = {}) =>
+      svix.messageAttempt.listAttemptedMessages("acme", endpoint, options)
+    const idsOf = ({ data }: Awaited<ReturnType<typeof list>>) => data.map(({ eventId }) => eventId)
+    expect(idsOf(await list("ep"))).toEqual(["m3", "m2", "m1"])
+    const first = await list("other", { limit: 1 })
+    const second = await list("other", { limit: 1, iterator: first.iterator })
+    expect([idsOf(first), idsOf(second)]).toEqual([["m1"], ["m2"]])
+    expect(idsOf(await list("other", { limit: 1, iterator: second.prevIterator }))).toEqual(["m1"])
+    const before = new Date(world.clock.now() - 3000)
+    expect(idsOf(await list("other", { before }))).toEqual(["m1"])
   })
 })
 

@@ -86,14 +86,13 @@ describe("a message that is refused writes nothing", () => {
 
 describe("a message that brings its application and its type along", () => {
   it("writes all three in one batch", async () => {
-    const writing: string[][] = []
-    world.probe.before = (statements) => {
-      if (statements.some((text) => /^\s*INSERT/.test(text))) writing.push(statements)
+    const tables: string[][] = []
+    world.probe.onTrip = (statements) => {
+      const written = statements.filter(({ rowsWritten }) => rowsWritten > 0)
+      if (written.length > 0)
+        tables.push(written.flatMap(({ sql }) => /^\s*INSERT INTO (\w+)/.exec(sql)?.[1] ?? []))
     }
     expect((await send("ghost", { eventType: "brand.new", application })).status).toBe(202)
-    const tables = writing.map((statements) =>
-      statements.flatMap((text) => /^\s*INSERT INTO (\w+)/.exec(text)?.[1] ?? []),
-    )
     expect(tables).toEqual([["applications", "event_types", "events"]])
   })
 

@@ -55,6 +55,15 @@ describe("the queue", () => {
     expect(await deliveriesOf(world, eventId)).toHaveLength(1)
   })
 
+  it("may deliver the same job twice in one batch: one request, one delivery", async () => {
+    const world = await worldWithHooks(HOOK)
+    const eventId = await registerUser(world, "ada")
+    const jobs = world.queued.splice(0)
+    await consume(batchOf([...jobs, ...jobs]), world.deps)
+    expect(world.receivers.to(HOOK)).toHaveLength(1)
+    expect(await deliveriesOf(world, eventId)).toMatchObject([{ status: "delivered", attempts: 1 }])
+  })
+
   it("may deliver the same job twice at once: one delivery, and what was sent too much is kept as an attempt", async () => {
     const world = await worldWithHooks(HOOK)
     const eventId = await registerUser(world, "ada")

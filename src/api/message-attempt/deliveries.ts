@@ -46,7 +46,8 @@ deliveries.openapi(
     access: "application",
     tags,
     summary: "List the messages to an endpoint, newest first, and how far each is",
-    description: "A page may be short of its limit, even empty, before the end: `done` tells.",
+    description:
+      "In the order in which they were dispatched to it. A page may be short of its limit, even empty, before the end: `done` tells.",
     method: "get",
     path: "/api/v1/app/{app_id}/endpoint/{endpoint_id}/msg",
     request: {

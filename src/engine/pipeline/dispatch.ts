@@ -175,13 +175,18 @@ function sortOut(events: readonly Row[], pairs: readonly Row[], startBy: (event:
 /** Delivers what is claimed, fans out what is large, and then, one by one, what may have killed its consumer before. */
 async function deliverClaimed(deps: Deps, db: Db, claim: Claim, budget: Budget): Promise<void> {
   await deliver(deps, db, claim, budget)
-  await fanOut(deps, db, claim, budget)
-  // These get nobody into trouble but themselves: everything else is recorded by now.
-  for (const event of claim.suspects) {
-    if (!budget.affords(STATEMENTS_PER_CLAIM)) return
-    const alone = await claimEvents(deps, db, [event], true)
-    await deliver(deps, db, alone, budget)
-    await fanOut(deps, db, alone, budget)
+  try {
+    await fanOut(deps, db, claim, budget)
+    // These get nobody into trouble but themselves: everything else is recorded by now.
+    for (const event of claim.suspects) {
+      if (!budget.affords(STATEMENTS_PER_CLAIM)) return
+      const alone = await claimEvents(deps, db, [event], true)
+      await deliver(deps, db, alone, budget)
+      await fanOut(deps, db, alone, budget)
+    }
+  } catch (error) {
+    // Requests have gone out: the jobs must not come back. What is left is found when its lease has run out.
+    deps.log({ unit: "fault", during: "dispatch", error: String(error) })
   }
 }
 
