@@ -18,7 +18,6 @@ export interface Db {
   read(statement: Statement): Promise<Row[]>
   /** Runs the statements as one transaction in one round trip. Must be safe to repeat. */
   batch<const B extends Batch>(statements: B, patience?: Patience): Promise<Results<B>>
-  batch(statements: readonly Statement[]): Promise<Row[][]>
   /** The database's size in bytes as of the last batch of this isolate; 0 before the first. */
   sizeBytes(): number
   /** Statements asked so far, those of lost tries among them: what an invocation has a bounded number of. */
@@ -68,26 +67,17 @@ export function openDatabase(d1: D1Database, clock: Clock, random: () => number)
     }
   }
 
-  async function runNamed<B extends Batch>(batch: B, patience?: Patience): Promise<Results<B>> {
-    const named = Object.entries(batch).flatMap(([name, given]) =>
+  async function batch<B extends Batch>(statements: B, patience?: Patience): Promise<Results<B>> {
+    const named = Object.entries(statements).flatMap(([name, given]) =>
       listOf(given).map((statement) => ({ name, statement })),
     )
     const results = await run(
       named.map(({ statement }) => statement),
       patience,
     )
-    const rows = Object.fromEntries(Object.keys(batch).map((name): [string, Row[]] => [name, []]))
+    const rows = Object.fromEntries(Object.keys(statements).map((name): [string, Row[]] => [name, []]))
     for (const [index, { name }] of named.entries()) rows[name]?.push(...(results[index] ?? []))
     return rows as Results<B>
-  }
-
-  function batch<B extends Batch>(statements: B, patience?: Patience): Promise<Results<B>>
-  function batch(statements: readonly Statement[]): Promise<Row[][]>
-  function batch(
-    statements: Batch | readonly Statement[],
-    patience?: Patience,
-  ): Promise<Results<Batch> | Row[][]> {
-    return isList(statements) ? run(statements) : runNamed(statements, patience)
   }
 
   return {
@@ -104,7 +94,7 @@ function listOf(given: Batch[string]): readonly Statement[] {
 }
 
 /** `Array.isArray` does not know read-only lists. */
-function isList(given: Statement | Batch | readonly Statement[]): given is readonly Statement[] {
+function isList(given: Statement | readonly Statement[]): given is readonly Statement[] {
   return Array.isArray(given)
 }
 

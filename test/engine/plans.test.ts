@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest"
 
 import { runCron } from "../../src/cron.ts"
+import { getPingResults, startPing } from "../../src/engine/pings/ping.ts"
 import { createWorld, type World } from "../support/world.ts"
 
 // How SQLite finds the rows of each statement that runs for every event, retry, minute or page: the statements are
@@ -271,19 +272,29 @@ async function plansOfRuns(): Promise<Record<string, Plans>> {
   ]) {
     await stage(path, () => call(path))
   }
-  await stage("resend", async () => {
-    await world.fetch(`/api/v1/app/plans/msg/${message.id}/endpoint/${endpoint.id}/resend`, {
-      method: "POST",
-    })
+  const ask = async (method: string, path: string) => {
+    const { ok, status } = await world.fetch(`/api/v1/app/plans${path}`, { method })
+    if (!ok) throw new Error(`${method} ${path} answered ${status}`)
     await world.runDue()
+  }
+  await stage("resend", () => ask("POST", `/msg/${message.id}/endpoint/${endpoint.id}/resend`))
+  await stage("secret", () => ask("GET", `/endpoint/${endpoint.id}/secret`))
+  await stage("rotate", () => call(`/endpoint/${endpoint.id}/secret/rotate`, {}))
+  await stage("ping", async () => {
+    await world.fetch("/webhook", { json: { event: "user_registered", url: HOOK } })
+    const ping = await startPing(world.deps, ["app_users"], { payload: () => "{}" })
+    await world.runDue()
+    if (ping) await getPingResults(world.deps, ping)
   })
   await stage("recover", async () => {
     const since = new Date(world.clock.now() - MINUTE_MS).toISOString()
     await call(`/endpoint/${endpoint.id}/recover`, { since })
     await world.runDue()
   })
+  await stage("expunge", () => ask("DELETE", `/msg/${message.id}/content`))
   world.clock.advance(3 * DAY_MS)
   await stage("retention", cron)
+  await stage("delete", () => ask("DELETE", `/endpoint/${endpoint.id}`))
 
   const plans: Record<string, Plans> = {}
   for (const [name, statements] of Object.entries(seen)) {

@@ -98,15 +98,15 @@ export async function createApplication(
   const db = deps.database(CATALOG)
   const application = draftApplication(deps, settings)
   const made = sql`EXISTS (SELECT 1 FROM applications WHERE id = ${application.id})`
-  const [, exists = []] = await db.batch([
-    insertApplication(application, sql`true`),
-    sql`SELECT 1 WHERE ${made}`,
-    ...(remember ? [await remember({ application, created: true }, made)] : []),
-  ])
+  const { exists } = await db.batch({
+    inserted: insertApplication(application, sql`true`),
+    exists: sql`SELECT 1 WHERE ${made}`,
+    remembered: remember ? await remember({ application, created: true }, made) : null,
+  })
   if (exists.length > 0) return { application, created: true }
   const other = uid !== null && options.getIfExists ? await findApplication(deps, uid) : undefined
   if (!other) throw new EngineError("conflict", UID_TAKEN)
-  if (remember) await db.batch([await remember({ application: other, created: false }, sql`true`)])
+  if (remember) await db.batch({ kept: await remember({ application: other, created: false }, sql`true`) })
   return { application: other, created: false }
 }
 
@@ -171,12 +171,12 @@ export async function removeApplication(deps: Deps, idOrUid: string): Promise<vo
     throw new EngineError("conflict", "This application is part of the system and cannot be deleted")
   }
   const now = deps.clock.now()
-  const results = await deps.database(id).batch([
-    sql`
+  const { due } = await deps.database(id).batch({
+    removed: sql`
       UPDATE applications SET removed_at = ${now}, updated_at = ${now}, uid = NULL
       WHERE id = ${id} AND removed_at IS NULL`,
-    ...removeAll(sql`SELECT id FROM endpoints WHERE application_id = ${id}`, now),
-    sql`SELECT 1 FROM endpoints WHERE application_id = ${id} AND due_at IS NOT NULL LIMIT 1`,
-  ])
-  if (results.at(-1)?.length) await enqueue(deps, { kind: "drain" })
+    endpoints: removeAll(sql`SELECT id FROM endpoints WHERE application_id = ${id}`, now),
+    due: sql`SELECT 1 FROM endpoints WHERE application_id = ${id} AND due_at IS NOT NULL LIMIT 1`,
+  })
+  if (due.length > 0) await enqueue(deps, { kind: "drain" })
 }

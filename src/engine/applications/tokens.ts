@@ -1,5 +1,6 @@
 import { type SQL, sql } from "drizzle-orm"
 
+import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
 import type { Remember } from "../kit/idempotency.ts"
 import { CATALOG } from "./built-in.ts"
@@ -17,13 +18,10 @@ export async function findTokenOwner(
   deps: Deps,
   token: ApplicationToken,
 ): Promise<{ id: string; uid: string | null } | null> {
-  const [rows = []] = await deps.database(CATALOG).batch([
-    sql`
-      SELECT id, uid FROM applications
-      WHERE id = ${token.applicationId} AND id <> ${CATALOG} AND removed_at IS NULL
-        AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE id = ${token.id})`,
-  ])
-  const row = rows.at(0)
+  const [row] = await deps.database(CATALOG).read(sql`
+    SELECT id, uid FROM applications
+    WHERE id = ${token.applicationId} AND id <> ${CATALOG} AND removed_at IS NULL
+      AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE id = ${token.id})`)
   return row ? { id: row.id as string, uid: row.uid as string | null } : null
 }
 
@@ -33,12 +31,12 @@ export async function revokeToken(
   token: ApplicationToken,
   remember?: Remember<null>,
 ): Promise<null> {
-  await deps.database(CATALOG).batch([
-    sql`
+  await deps.database(CATALOG).batch({
+    revoked: sql`
       INSERT INTO revoked_tokens (id, expires_at) VALUES (${token.id}, ${token.expiresAt})
       ON CONFLICT DO NOTHING`,
-    ...(remember ? [await remember(null, sql`true`)] : []),
-  ])
+    remembered: remember ? await remember(null, sql`true`) : null,
+  })
   return null
 }
 
@@ -46,6 +44,6 @@ export async function revokeToken(
 export function forgetTokens(now: number, limit: number): SQL {
   return sql`
     DELETE FROM revoked_tokens WHERE id IN (
-      SELECT id FROM revoked_tokens WHERE expires_at <= ${now} LIMIT ${limit}
+      SELECT id FROM revoked_tokens WHERE expires_at <= ${now} LIMIT ${literal(limit)}
     )`
 }

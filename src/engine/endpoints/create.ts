@@ -90,9 +90,9 @@ export async function createEndpoint(
   const sealedSecret = await seal(deps.config, secret)
   const sealedHeaders =
     Object.keys(headers).length === 0 ? null : await seal(deps.config, JSON.stringify(headers))
-  const [, , , made = [], owner = [], told] = await orConflict(
-    deps.database(applicationId).batch([
-      sql`
+  const { made, owner, told } = await orConflict(
+    deps.database(applicationId).batch({
+      endpoint: sql`
         INSERT INTO endpoints (id, application_id, uid, url, description, channels, metadata, headers,
           throttle_rate, version, all_event_types_since, created_at, updated_at, enabled_at, disabled_at, disabled_reason)
         SELECT ${id}, ${applicationId}, ${endpoint.uid}, ${endpoint.url}, ${endpoint.description},
@@ -100,16 +100,16 @@ export async function createEndpoint(
           ${sealedHeaders}, ${endpoint.throttleRate}, ${endpoint.version}, ${types === null ? now : null}, ${now}, ${now}, ${now},
           ${endpoint.disabledAt}, ${endpoint.disabledReason}
         WHERE NOT ${exists} AND EXISTS (${application}) AND ${hasRoomForEndpoint(deps, applicationId)}`,
-      sql`
+      secret: sql`
         INSERT INTO secrets (id, endpoint_id, sealed, created_at)
         SELECT ${newId("secret", now)}, ${id}, ${sealedSecret}, ${now} WHERE ${exists} ON CONFLICT DO NOTHING`,
-      subscribe(deps, id, types ?? [], now),
-      sql`SELECT 1 FROM endpoints WHERE id = ${id}`,
-      application,
-      operationalEvent(deps, "endpoint.created", id, sql`true`),
-      ...(input.statements ?? []),
-      ...(remember ? [await remember({ endpoint, secret }, exists)] : []),
-    ]),
+      subscriptions: subscribe(deps, id, types ?? [], now),
+      made: sql`SELECT 1 FROM endpoints WHERE id = ${id}`,
+      owner: application,
+      told: operationalEvent(deps, "endpoint.created", id, sql`true`),
+      family: input.statements ?? [],
+      remembered: remember ? await remember({ endpoint, secret }, exists) : null,
+    }),
     UID_TAKEN,
   )
   if (owner.length === 0) throw notFound("Application")

@@ -119,15 +119,13 @@ export function isEndpointUid(text: string): boolean {
 /** Removes an endpoint: it gets nothing from then on, pending retries included. Refuses with `not_found`. */
 export async function removeEndpoint(deps: Deps, applicationId: string, idOrUid: string): Promise<void> {
   const { id } = await getEndpoint(deps, applicationId, idOrUid)
-  const results = await deps
-    .database(applicationId)
-    .batch([
-      operationalEvent(deps, "endpoint.deleted", id, sql`e.removed_at IS NULL`),
-      ...removeAll(sql`SELECT ${id}`, deps.clock.now()),
-      sql`SELECT 1 FROM endpoints WHERE id = ${id} AND due_at IS NOT NULL`,
-    ])
-  await nudgeOperations(deps, results.at(0))
-  if (results.at(-1)?.length) await enqueue(deps, { kind: "drain" })
+  const { told, due } = await deps.database(applicationId).batch({
+    told: operationalEvent(deps, "endpoint.deleted", id, sql`e.removed_at IS NULL`),
+    removed: removeAll(sql`SELECT ${id}`, deps.clock.now()),
+    due: sql`SELECT 1 FROM endpoints WHERE id = ${id} AND due_at IS NOT NULL`,
+  })
+  await nudgeOperations(deps, told)
+  if (due.length > 0) await enqueue(deps, { kind: "drain" })
 }
 
 /** The URL, parsed, if it may be a target; refuses with `refused_target` and a sentence that says what to change. */

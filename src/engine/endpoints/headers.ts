@@ -66,13 +66,13 @@ async function rewrite(
     const empty = Object.keys(edited).length === 0
     const resealed = empty ? null : await seal(deps.config, JSON.stringify(edited))
     if ((resealed?.length ?? 0) > (sealed?.length ?? 0)) await requireSpace(deps, applicationId)
-    const [, done = [], told] = await deps.database(applicationId).batch([
-      sql`
+    const { done, told } = await deps.database(applicationId).batch({
+      written: sql`
         UPDATE endpoints SET headers = ${resealed}, updated_at = ${deps.clock.now()}
         WHERE id = ${id} AND headers IS ${sealed}`,
-      sql`SELECT 1 FROM endpoints WHERE id = ${id} AND headers IS ${resealed}`,
-      operationalEvent(deps, "endpoint.updated", id, sql`e.headers IS ${resealed}`),
-    ])
+      done: sql`SELECT 1 FROM endpoints WHERE id = ${id} AND headers IS ${resealed}`,
+      told: operationalEvent(deps, "endpoint.updated", id, sql`e.headers IS ${resealed}`),
+    })
     await nudgeOperations(deps, told)
     if (done.length > 0) return
   }
@@ -81,10 +81,8 @@ async function rewrite(
 
 async function readHeaders(deps: Deps, applicationId: string, idOrUid: string) {
   const { id } = await getEndpoint(deps, applicationId, idOrUid)
-  const [rows = []] = await deps
-    .database(applicationId)
-    .batch([sql`SELECT headers FROM endpoints WHERE id = ${id}`])
-  const sealed = (rows.at(0)?.headers ?? null) as string | null
+  const [row] = await deps.database(applicationId).read(sql`SELECT headers FROM endpoints WHERE id = ${id}`)
+  const sealed = (row?.headers ?? null) as string | null
   const headers: Headers = sealed === null ? {} : JSON.parse(await unseal(deps.config, sealed))
   return { id, sealed, headers }
 }

@@ -17,12 +17,8 @@ const KEPT_MS = 24 * 3600 * 1000
 /** The secret that signs an endpoint's deliveries first; refuses with `not_found`. */
 export async function getSecret(deps: Deps, applicationId: string, idOrUid: string): Promise<string> {
   const { id } = await getEndpoint(deps, applicationId, idOrUid)
-  const [rows = []] = await deps.database(applicationId).batch([
-    sql`
-      SELECT sealed FROM secrets WHERE endpoint_id = ${id} AND expires_at IS NULL
-      ORDER BY created_at DESC, id DESC LIMIT 1`,
-  ])
-  const row = rows.at(0)
+  const [row] = await deps.database(applicationId).read(sql`
+    SELECT sealed FROM secrets WHERE endpoint_id = ${id} AND expires_at IS NULL ORDER BY id DESC LIMIT 1`)
   if (!row) throw new Error(`the endpoint ${id} has no secret`)
   return unseal(deps.config, row.sealed as string)
 }
@@ -55,24 +51,25 @@ export async function rotateSecret(
   const old = sql`FROM secrets WHERE endpoint_id = ${endpoint.id} AND expires_at > ${now}`
   // Without a grace the secret until now does not become an old one that signs.
   const hasRoom = graceMs === 0 ? sql`true` : sql`(SELECT count(*) ${old}) < ${MAX_OLD_SECRETS}`
-  const rotated = sql`EXISTS (SELECT 1 FROM secrets WHERE id = ${id})`
-  const [, , , made = [], next = [], told] = await deps.database(applicationId).batch([
-    sql`
+  const made = sql`SELECT 1 FROM secrets WHERE endpoint_id = ${endpoint.id} AND id = ${id}`
+  const rotated = sql`EXISTS (${made})`
+  const { found, next, told } = await deps.database(applicationId).batch({
+    inserted: sql`
       INSERT INTO secrets (id, endpoint_id, sealed, created_at)
       SELECT ${id}, e.id, ${await seal(deps.config, secret)}, ${now} FROM endpoints e
       WHERE e.id = ${endpoint.id} AND e.removed_at IS NULL AND ${hasRoom} ON CONFLICT DO NOTHING`,
-    sql`
+    ending: sql`
       UPDATE secrets SET expires_at = ${now + graceMs}
       WHERE endpoint_id = ${endpoint.id} AND expires_at IS NULL AND id <> ${id}
-        AND EXISTS (SELECT 1 FROM secrets WHERE id = ${id} AND expires_at IS NULL)`,
-    sql`DELETE FROM secrets WHERE endpoint_id = ${endpoint.id} AND expires_at <= ${now - KEPT_MS}`,
-    sql`SELECT 1 FROM secrets WHERE id = ${id}`,
-    sql`SELECT min(expires_at) AS at ${old}`,
-    operationalEvent(deps, "endpoint.updated", endpoint.id, rotated),
-    ...(remember ? [await remember(secret, rotated)] : []),
-  ])
+        AND EXISTS (${made} AND expires_at IS NULL)`,
+    ended: sql`DELETE FROM secrets WHERE endpoint_id = ${endpoint.id} AND expires_at <= ${now - KEPT_MS}`,
+    found: made,
+    next: sql`SELECT min(expires_at) AS at ${old}`,
+    told: operationalEvent(deps, "endpoint.updated", endpoint.id, rotated),
+    remembered: remember ? await remember(secret, rotated) : null,
+  })
   await nudgeOperations(deps, told)
-  if (made.length > 0) return secret
+  if (found.length > 0) return secret
   const at = next.at(0)?.at as number | null | undefined
   if (typeof at !== "number") throw new Error("the endpoint is gone")
   throw new EngineError(

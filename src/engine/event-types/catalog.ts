@@ -113,14 +113,14 @@ export async function createCatalogType(
   const { id = newId("eventType", now), createdAt = now } = before ?? {}
   const type: CatalogType = { ...settings, id, name, createdAt, updatedAt: now }
   const written = isAs(type)
-  const [, found = [], known = []] = await deps
-    .database(CATALOG)
-    .batch([
-      put(type, sql`event_types.id = ${id} AND event_types.archived`),
-      sql`SELECT 1 FROM event_types WHERE ${written}`,
-      sql`SELECT 1 FROM event_types WHERE ${isNamed(name)}`,
-      ...(remember ? [await remember(type, sql`EXISTS (SELECT 1 FROM event_types WHERE ${written})`)] : []),
-    ])
+  const { found, known } = await deps.database(CATALOG).batch({
+    put: put(type, sql`event_types.id = ${id} AND event_types.archived`),
+    found: sql`SELECT 1 FROM event_types WHERE ${written}`,
+    known: sql`SELECT 1 FROM event_types WHERE ${isNamed(name)}`,
+    remembered: remember
+      ? await remember(type, sql`EXISTS (SELECT 1 FROM event_types WHERE ${written})`)
+      : null,
+  })
   if (found.length > 0) return type
   if (known.length > 0) throw new EngineError("conflict", TAKEN)
   throw tooManyTypes()
@@ -137,7 +137,7 @@ export async function replaceCatalogType(
   const id = newId("eventType", now)
   await deps
     .database(CATALOG)
-    .batch([put({ ...settings, id, name, createdAt: now, updatedAt: now }, sql`true`)])
+    .batch({ put: put({ ...settings, id, name, createdAt: now, updatedAt: now }, sql`true`) })
   const type = await findCatalogType(deps, name)
   if (!type) throw tooManyTypes()
   return { type, created: type.id === id }
@@ -174,13 +174,11 @@ export async function expungeCatalogType(deps: Deps, name: string): Promise<void
   const subscribers = sql`
     SELECT s.endpoint_id FROM subscriptions s JOIN endpoints e ON e.id = s.endpoint_id
     WHERE s.event_type_id = ${id} AND e.all_event_types_since IS NULL`
-  const [, , left = []] = await deps
-    .database(CATALOG)
-    .batch([
-      sql`DELETE FROM subscriptions WHERE event_type_id = ${id} AND NOT EXISTS (${subscribers})`,
-      sql`DELETE FROM event_types WHERE id = ${id} AND NOT EXISTS (${subscribers})`,
-      sql`SELECT count(*) AS count FROM (${subscribers})`,
-    ])
+  const { left } = await deps.database(CATALOG).batch({
+    subscriptions: sql`DELETE FROM subscriptions WHERE event_type_id = ${id} AND NOT EXISTS (${subscribers})`,
+    type: sql`DELETE FROM event_types WHERE id = ${id} AND NOT EXISTS (${subscribers})`,
+    left: sql`SELECT count(*) AS count FROM (${subscribers})`,
+  })
   const count = left.at(0)?.count as number
   if (count === 0) return
   throw new EngineError(

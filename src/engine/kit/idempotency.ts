@@ -1,6 +1,7 @@
 import { type SQL, sql } from "drizzle-orm"
 
 import type { Statement } from "../../db/client.ts"
+import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { seal, unseal } from "./encryption.ts"
 
@@ -55,11 +56,9 @@ export async function forgetAnswer(
   { scope, key }: Slot,
   until = deps.clock.now(),
 ): Promise<void> {
-  await deps
-    .database(applicationId)
-    .batch([
-      sql`DELETE FROM idempotency_keys WHERE scope = ${scope} AND key = ${key} AND created_at <= ${until}`,
-    ])
+  await deps.database(applicationId).batch({
+    forgotten: sql`DELETE FROM idempotency_keys WHERE scope = ${scope} AND key = ${key} AND created_at <= ${until}`,
+  })
 }
 
 /** The statement that keeps an answer if the condition holds; it fails, and its batch with it, for a used key. */
@@ -83,14 +82,14 @@ export async function rememberAnswer(
   slot: Slot,
   answer: KeptAnswer,
 ): Promise<void> {
-  await deps.database(applicationId).batch([await keepAnswer(deps, slot, answer, sql`true`)])
+  await deps.database(applicationId).batch({ kept: await keepAnswer(deps, slot, answer, sql`true`) })
 }
 
 /** Forgets a bounded number of answers older than a day; returns a row for each. */
 export function forgetAnswers(now: number, limit: number): SQL {
   return sql`
     DELETE FROM idempotency_keys WHERE rowid IN (
-      SELECT rowid FROM idempotency_keys WHERE created_at <= ${now - IDEMPOTENCY_MS} LIMIT ${limit}
+      SELECT rowid FROM idempotency_keys WHERE created_at <= ${now - IDEMPOTENCY_MS} LIMIT ${literal(limit)}
     ) RETURNING 1`
 }
 

@@ -58,11 +58,9 @@ export async function createRegistration(deps: Deps, registration: NewRegistrati
 export async function findEndpoint(deps: Deps, webhookId: string): Promise<string | null> {
   const endpointId = fromUuid("endpoint", webhookId)
   if (endpointId === null) return null
-  const [found = []] = await deps.database(APPLICATION).batch([
-    sql`
-      SELECT 1 FROM upload_registrations r JOIN endpoints e ON e.id = r.endpoint_id
-      WHERE r.endpoint_id = ${endpointId} AND e.removed_at IS NULL`,
-  ])
+  const found = await deps.database(APPLICATION).read(sql`
+    SELECT 1 FROM upload_registrations r JOIN endpoints e ON e.id = r.endpoint_id
+    WHERE r.endpoint_id = ${endpointId} AND e.removed_at IS NULL`)
   return found.length === 0 ? null : endpointId
 }
 
@@ -76,20 +74,20 @@ export async function beginUpload(
 ): Promise<string> {
   const now = deps.clock.now()
   const id = newId("upload", now)
-  await deps.database(APPLICATION).batch([
-    sql`
+  await deps.database(APPLICATION).batch({
+    begun: sql`
       INSERT INTO uploads (id, endpoint_id, state, file_name, content_type, created_at, updated_at)
       VALUES (${id}, ${endpointId}, 'receiving', ${fileName}, ${contentType}, ${now}, ${now})
       ON CONFLICT DO NOTHING`,
-  ])
+  })
   return id
 }
 
 /** Notes R2's id of the unfinished multipart upload, so that the sweep can abort it. */
 export async function noteMultipart(deps: Deps, id: string, multipartId: string): Promise<void> {
-  await deps
-    .database(APPLICATION)
-    .batch([sql`UPDATE uploads SET multipart_id = ${multipartId} WHERE id = ${id} AND state = 'receiving'`])
+  await deps.database(APPLICATION).batch({
+    noted: sql`UPDATE uploads SET multipart_id = ${multipartId} WHERE id = ${id} AND state = 'receiving'`,
+  })
 }
 
 /** Marks the file received; false when the sweep has given the upload up meanwhile. */
@@ -98,19 +96,21 @@ export async function finishUpload(
   id: string,
   { size, sha256 }: { size: number; sha256: string },
 ): Promise<boolean> {
-  const [, found = []] = await deps.database(APPLICATION).batch([
-    sql`
+  const { found } = await deps.database(APPLICATION).batch({
+    received: sql`
       UPDATE uploads SET state = 'received', size = ${size}, sha256 = ${sha256}, multipart_id = NULL,
         updated_at = ${deps.clock.now()}
       WHERE id = ${id} AND state = 'receiving'`,
-    sql`SELECT 1 FROM uploads WHERE id = ${id} AND state IN ('received', 'processing', 'completed')`,
-  ])
+    found: sql`SELECT 1 FROM uploads WHERE id = ${id} AND state IN ('received', 'processing', 'completed')`,
+  })
   return found.length > 0
 }
 
 /** Forgets an upload that was refused; nothing of it is stored. */
 export async function dropUpload(deps: Deps, id: string): Promise<void> {
-  await deps.database(APPLICATION).batch([sql`DELETE FROM uploads WHERE id = ${id} AND state = 'receiving'`])
+  await deps
+    .database(APPLICATION)
+    .batch({ dropped: sql`DELETE FROM uploads WHERE id = ${id} AND state = 'receiving'` })
 }
 
 /** An upload that clients know of: its file has arrived, or was given up. */
@@ -138,16 +138,16 @@ export interface ClaimedUpload
 export async function claimUpload(deps: Deps, id: string): Promise<ClaimedUpload | null> {
   const now = deps.clock.now()
   const token = crypto.randomUUID()
-  const [, found = []] = await deps.database(APPLICATION).batch([
-    sql`
+  const { found } = await deps.database(APPLICATION).batch({
+    claimed: sql`
       UPDATE uploads SET state = 'processing', lease_token = ${token}, claims = claims + 1, updated_at = ${now},
         leased_until = ${now} + min(${MAX_LEASE_MS}, ${LEASE_MS} + size / ${READ_BYTES_PER_MS})
       WHERE id = ${id} AND state IN ('received', 'processing') AND claims < ${MAX_CLAIMS}
         AND (leased_until IS NULL OR leased_until <= ${now})`,
-    sql`
+    found: sql`
       SELECT u.*, r.custom_payload FROM uploads u LEFT JOIN upload_registrations r USING (endpoint_id)
       WHERE u.id = ${id} AND u.lease_token = ${token}`,
-  ])
+  })
   const row = found.at(0)
   if (!row) return null
   return {
@@ -191,20 +191,20 @@ export async function completeUpload(
 
 /** Ends the upload as failed, with a sentence that says why. */
 export async function failUpload(deps: Deps, upload: ClaimedUpload, failure: string): Promise<void> {
-  await deps.database(APPLICATION).batch([
-    sql`
+  await deps.database(APPLICATION).batch({
+    failed: sql`
       UPDATE uploads SET state = 'failed', failure = ${failure}, lease_token = NULL, leased_until = NULL,
         updated_at = ${deps.clock.now()}
       WHERE id = ${upload.id} AND state = 'processing' AND lease_token = ${upload.token}`,
-  ])
+  })
 }
 
 /** After a fault of ours: lets the sweep try again, later each time. */
 export async function postponeUpload(deps: Deps, { id, token, claims }: ClaimedUpload): Promise<void> {
   const until = deps.clock.now() + FIRST_PAUSE_MS * 2 ** (claims - 1)
-  await deps
-    .database(APPLICATION)
-    .batch([sql`UPDATE uploads SET leased_until = ${until} WHERE id = ${id} AND lease_token = ${token}`])
+  await deps.database(APPLICATION).batch({
+    postponed: sql`UPDATE uploads SET leased_until = ${until} WHERE id = ${id} AND lease_token = ${token}`,
+  })
 }
 
 const unfinished = sql`state in ('receiving', 'received', 'processing')`
