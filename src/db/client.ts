@@ -14,6 +14,8 @@ export type Results<B> = { [Name in keyof B]: Row[] }
 
 /** One D1 database. Whatever is asked of it is asked again after a passing fault. */
 export interface Db {
+  /** Its number among the shards of the deployment. */
+  readonly shard: number
   /** The rows that one statement selects. */
   read(statement: Statement): Promise<Row[]>
   /** Runs the statements as one transaction in one round trip. Must be safe to repeat. */
@@ -38,7 +40,7 @@ const sizes = new WeakMap<D1Database, number>()
 
 const dialect = new SQLiteAsyncDialect()
 
-export function openDatabase(d1: D1Database, clock: Clock, random: () => number): Db {
+export function openDatabase(d1: D1Database, clock: Clock, random: () => number, shard = 0): Db {
   let asked = 0
 
   async function runOnce(statements: readonly Statement[]): Promise<Row[][]> {
@@ -81,6 +83,7 @@ export function openDatabase(d1: D1Database, clock: Clock, random: () => number)
   }
 
   return {
+    shard,
     read: async (statement) => (await run([statement]))[0] ?? [],
     batch,
     sizeBytes: () => sizes.get(d1) ?? 0,

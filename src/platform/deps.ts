@@ -1,16 +1,13 @@
-import { type Db, openDatabase } from "../db/client.ts"
+import { openDatabase } from "../db/client.ts"
+import { type Layout, layOut } from "../db/directory.ts"
 import type { Job } from "../engine/pipeline/jobs.ts"
 import { type Clock, systemClock } from "./clock.ts"
 import { type Config, parseConfig } from "./config.ts"
 import { consoleLog, type Log } from "./log.ts"
 
 /** Everything that a verb may use of the outside, built once per invocation. */
-export interface Deps {
+export interface Deps extends Layout {
   config: Config
-  /** The database of an application: the seam for more than one D1. */
-  database(applicationId: string): Db
-  /** Every database there is, for work that belongs to no application. */
-  databases: readonly Db[]
   queues: { events: Queue<Job>; retries: Queue<Job>; tasks: Queue<Job> }
   /** Where uploaded files are kept; null on an account without R2. */
   files: R2Bucket | null
@@ -22,11 +19,9 @@ export interface Deps {
 
 /** The only place that touches bindings. Throws a ConfigError when a setting is bad. */
 export function createDeps(env: Env): Deps {
-  const db = openDatabase(env.DB, systemClock, Math.random)
   return {
     config: parseConfig(env),
-    database: () => db,
-    databases: [db],
+    ...layOut([openDatabase(env.DB, systemClock, Math.random)]),
     queues: { events: env.EVENTS, retries: env.RETRIES, tasks: env.TASKS },
     files: (env as { FILES?: R2Bucket }).FILES ?? null,
     fetch: (input, init) => fetch(input, init),

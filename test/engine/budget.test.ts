@@ -107,7 +107,7 @@ it.each([0, 9])(
     await DB.prepare(
       "UPDATE endpoints SET disabled_at = 1, disabled_reason = 'gone' WHERE id IN (SELECT max(id) FROM endpoints)",
     ).run()
-    await run([{ queue: "retries", job: { kind: "drain" }, at: 0 }])
+    await run([{ queue: "retries", job: { kind: "drain", shard: 0 }, at: 0 }])
     expectWithinBudget(most)
     for (let minute = 0; minute < 25; minute++) {
       world.clock.advance(1000)

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest"
 
 import { runCron } from "../../src/cron.ts"
 import type { Batch, Db } from "../../src/db/client.ts"
+import { layOut } from "../../src/db/directory.ts"
 import { consume } from "../../src/queue.ts"
 import {
   concat,
@@ -258,7 +259,7 @@ describe("the job", () => {
   })
 
   it("may come for an upload that does not exist", async () => {
-    await world.run([{ queue: "tasks", job: { kind: "process-upload", uploadId: "upl_1" }, at: 0 }])
+    await world.run([{ queue: "tasks", job: { kind: "process-upload", shard: 0, uploadId: "upl_1" }, at: 0 }])
     expect(watched.calls).toEqual([])
   })
 
@@ -358,7 +359,7 @@ describe("a process that dies while it processes", () => {
         return never()
       }
       const mortal: Db = { ...world.db, batch: dyingBatch as Db["batch"] }
-      void world.runDue(false, { ...world.deps, database: () => mortal })
+      void world.runDue(false, { ...world.deps, ...layOut([mortal]) })
     })
   }
 })

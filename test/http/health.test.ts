@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest"
 
 import { createApp } from "../../src/app.ts"
 import { openDatabase } from "../../src/db/client.ts"
+import { layOut } from "../../src/db/directory.ts"
 import type { Deps } from "../../src/platform/deps.ts"
 import { createWorld, ORIGIN, type World } from "../support/world.ts"
 
@@ -30,7 +31,7 @@ function brokenApp(world: World, message: string): World["app"] {
   const statement = { bind: () => statement, all: fail, raw: fail, first: fail, run: fail }
   const d1 = { prepare: () => statement, batch: fail, exec: fail } as unknown as D1Database
   const db = openDatabase(d1, world.clock, () => 0)
-  const deps: Deps = { ...world.deps, database: () => db, databases: [db] }
+  const deps: Deps = { ...world.deps, ...layOut([db]) }
   return createApp(() => deps)
 }
 

@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers"
 
 import { createApp } from "../../src/app.ts"
 import { type Batch, type Db, openDatabase } from "../../src/db/client.ts"
+import { layOut } from "../../src/db/directory.ts"
 import type { Job } from "../../src/engine/pipeline/jobs.ts"
 import { sweep } from "../../src/engine/upkeep/sweep.ts"
 import { parseConfig } from "../../src/platform/config.ts"
@@ -84,8 +85,7 @@ export async function createWorld(settings: Record<string, string> = {}) {
   const db = openDatabase(probed(env.DB, probe), clock, () => 0)
   const deps: Deps = {
     config,
-    database: () => db,
-    databases: [db],
+    ...layOut([db]),
     queues: { events: queue("events"), retries: queue("retries"), tasks: queue("tasks") },
     files: env.FILES,
     fetch: receivers.fetch,
@@ -129,8 +129,7 @@ export async function createWorld(settings: Record<string, string> = {}) {
     await new Promise<void>((resolve, reject) => {
       const mortal: Deps = {
         ...deps,
-        database: () => mortalDb,
-        databases: [mortalDb],
+        ...layOut([mortalDb]),
         clock: { ...clock, after: (ms, callback) => clock.after(ms, () => dead || callback()) },
         fetch: async (input, init) => {
           const response = await unlessDead(receivers.fetch(input, init))

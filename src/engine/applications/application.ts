@@ -43,7 +43,7 @@ export async function getApplication(deps: Deps, idOrUid: string): Promise<Appli
 
 /** The application with this id or uid; undefined if there is none. */
 export async function findApplication(deps: Deps, idOrUid: string): Promise<Application | undefined> {
-  const [row] = await deps.database(CATALOG).read(sql`
+  const [row] = await deps.directory.read(sql`
     SELECT ${shape.columns("a")} FROM applications a
     WHERE (a.id = ${idOrUid} OR a.uid = ${idOrUid}) AND ${isListed} LIMIT 1`)
   return row && shape.read(row)
@@ -51,7 +51,7 @@ export async function findApplication(deps: Deps, idOrUid: string): Promise<Appl
 
 /** The applications in the order of their ids, a page at a time; it may be short of its limit. */
 export async function listApplications(deps: Deps, request: PageRequest): Promise<Page<Application>> {
-  const { rows, done } = await scanPage(deps.database(CATALOG), request, {
+  const { rows, done } = await scanPage(deps.directory, request, {
     table: sql`applications a`,
     place: [sql`a.id`],
     owner: isListed,
@@ -95,7 +95,7 @@ export async function createApplication(
   const { uid } = settings
   const { remember } = options
   await requireSpace(deps, CATALOG)
-  const db = deps.database(CATALOG)
+  const db = deps.directory
   const application = draftApplication(deps, settings)
   const made = sql`EXISTS (SELECT 1 FROM applications WHERE id = ${application.id})`
   const { exists } = await db.batch({
@@ -129,9 +129,9 @@ export async function changeApplication(
     updated_at: deps.clock.now(),
   })
   await orConflict(
-    deps
-      .database(CATALOG)
-      .batch({ changed: sql`UPDATE applications ${changed} WHERE id = ${id} AND removed_at IS NULL` }),
+    deps.directory.batch({
+      changed: sql`UPDATE applications ${changed} WHERE id = ${id} AND removed_at IS NULL`,
+    }),
     { "applications.uid": UID_TAKEN },
   )
   return getApplication(deps, id)
@@ -171,12 +171,13 @@ export async function removeApplication(deps: Deps, idOrUid: string): Promise<vo
     throw new EngineError("conflict", "This application is part of the system and cannot be deleted")
   }
   const now = deps.clock.now()
-  const { due } = await deps.database(id).batch({
+  const db = deps.shardOf(id)
+  const { due } = await db.batch({
     removed: sql`
       UPDATE applications SET removed_at = ${now}, updated_at = ${now}, uid = NULL
       WHERE id = ${id} AND removed_at IS NULL`,
     endpoints: removeAll(sql`SELECT id FROM endpoints WHERE application_id = ${id}`, now),
     due: sql`SELECT 1 FROM endpoints WHERE application_id = ${id} AND due_at IS NOT NULL LIMIT 1`,
   })
-  if (due.length > 0) await enqueue(deps, { kind: "drain" })
+  if (due.length > 0) await enqueue(deps, db, { kind: "drain" })
 }

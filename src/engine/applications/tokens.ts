@@ -18,7 +18,7 @@ export async function findTokenOwner(
   deps: Deps,
   token: ApplicationToken,
 ): Promise<{ id: string; uid: string | null } | null> {
-  const [row] = await deps.database(CATALOG).read(sql`
+  const [row] = await deps.directory.read(sql`
     SELECT id, uid FROM applications
     WHERE id = ${token.applicationId} AND id <> ${CATALOG} AND removed_at IS NULL
       AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE id = ${token.id})`)
@@ -31,7 +31,7 @@ export async function revokeToken(
   token: ApplicationToken,
   remember?: Remember<null>,
 ): Promise<null> {
-  await deps.database(CATALOG).batch({
+  await deps.directory.batch({
     revoked: sql`
       INSERT INTO revoked_tokens (id, expires_at) VALUES (${token.id}, ${token.expiresAt})
       ON CONFLICT DO NOTHING`,

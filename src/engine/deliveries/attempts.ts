@@ -64,7 +64,7 @@ export async function getAttempt(
 ): Promise<AttemptRecord> {
   const { id: eventId } = await getEvent(deps, applicationId, eventIdOrUid)
   const [row] = await deps
-    .database(applicationId)
+    .shardOf(applicationId)
     .read(selectAttempts((ownId) => sql`a.event_id = ${eventId} AND ${ownId} = ${id}`))
   if (!row) throw notFound("Attempt")
   return readAttempt(row)
@@ -79,7 +79,7 @@ export async function expungeAttempt(
 ): Promise<void> {
   const { eventId, endpointId } = await getAttempt(deps, applicationId, eventIdOrUid, id)
   const forgotten = sql`SET body = NULL, body_truncated = 0 WHERE event_id = ${eventId}`
-  await deps.database(applicationId).batch({
+  await deps.shardOf(applicationId).batch({
     first: sql`UPDATE deliveries ${forgotten} AND endpoint_id = ${endpointId} AND attempt_id = ${id}`,
     later: sql`UPDATE attempts ${forgotten} AND id = ${id}`,
   })
@@ -105,7 +105,7 @@ export async function listEndpointAttempts(
   const scans = [KINDS.first, KINDS.later].map((kind) =>
     scanOf(kind, applicationId, sql`a.endpoint_id = ${id}`, filter),
   )
-  return readPage(await scanPage(deps.database(applicationId), request, ...scans))
+  return readPage(await scanPage(deps.shardOf(applicationId), request, ...scans))
 }
 
 /** The attempts made for an event, newest first; those to one endpoint if it is named. */
@@ -123,7 +123,7 @@ export async function listEventAttempts(
   // What was fanned out was attempted later, and its deliveries are too many to be sorted.
   const kinds = event.fannedOut ? [KINDS.later] : [KINDS.first, KINDS.later]
   const scans = kinds.map((kind) => scanOf(kind, applicationId, sql`a.event_id = ${event.id}`, filter, only))
-  return readPage(await scanPage(deps.database(applicationId), request, ...scans))
+  return readPage(await scanPage(deps.shardOf(applicationId), request, ...scans))
 }
 
 function scanOf(kind: Kind, applicationId: string, owner: SQL, filter: AttemptFilter, only?: SQL): Scan {

@@ -58,7 +58,7 @@ export async function listEndpointEvents(
   filter: EventFilter & { progress?: readonly DeliveryProgress[] | undefined },
 ): Promise<ScannedPage<EventWithPayload & Progress & { place: string }>> {
   const { id } = await getEndpoint(deps, applicationId, endpointIdOrUid)
-  const page = await scanPage(deps.database(applicationId), request, {
+  const page = await scanPage(deps.shardOf(applicationId), request, {
     table: sql`deliveries d`,
     place: [sql`d.event_id`, sql`d.endpoint_id`],
     owner: sql`d.endpoint_id = ${id}`,
@@ -90,7 +90,7 @@ export async function listEventEndpoints(
   request: PageRequest,
 ): Promise<ScannedPage<Endpoint & Progress>> {
   const { id } = await getEvent(deps, applicationId, eventIdOrUid)
-  const page = await scanPage(deps.database(applicationId), request, {
+  const page = await scanPage(deps.shardOf(applicationId), request, {
     table: sql`deliveries d`,
     place: [sql`d.event_id`, sql`d.endpoint_id`],
     owner: sql`d.event_id = ${id}`,

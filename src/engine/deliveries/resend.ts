@@ -38,7 +38,8 @@ export async function resend(
   const isAsked = sql`EXISTS (
     SELECT 1 FROM deliveries WHERE event_id = ${event.id} AND endpoint_id = ${endpoint.id}
       AND resend_requested_at = ${now})`
-  const { found } = await deps.database(applicationId).batch({
+  const db = deps.shardOf(applicationId)
+  const { found } = await db.batch({
     // A delivery that is not there yet is due as usual while its event is undispatched, once nobody dispatches it:
     // who claims the event passes over it. Later it has this attempt alone.
     asked: sql`
@@ -60,6 +61,6 @@ export async function resend(
       "The payload or the endpoint has gone meanwhile: there is nothing to send",
     )
   }
-  await enqueue(deps, { kind: "resend", applicationId, ...asked })
+  await enqueue(deps, db, { kind: "resend", applicationId, ...asked })
   return asked
 }

@@ -32,7 +32,7 @@ export async function countDeliveries(
   if (since < until - MAX_DAYS * DAY_MS - CLOCKS_DIFFER_MS)
     throw new EngineError("invalid_range", `since must be at most ${MAX_DAYS} days before until`, "since")
   const endpoint = await getEndpoint(deps, applicationId, endpointIdOrUid)
-  const rows = await deps.database(applicationId).read(sql`
+  const rows = await deps.shardOf(applicationId).read(sql`
     SELECT ${progressOf(deps)} AS progress, count(*) AS deliveries FROM (
       SELECT d.event_id FROM deliveries d
       WHERE d.endpoint_id = ${endpoint.id} AND d.attempt_id >= ${placeSince(since)}

@@ -42,7 +42,7 @@ const TAKEN = {
  */
 export async function changeEndpoint(deps: Deps, change: EndpointChange): Promise<Endpoint> {
   const { applicationId, url, eventTypes } = change
-  const db = deps.database(applicationId)
+  const db = deps.shardOf(applicationId)
   const { id } = await getEndpoint(deps, applicationId, change.endpoint)
   const target = url === undefined ? undefined : refuseBadTarget(deps, url, change.ownOrigin)
   const { sight } = change
@@ -76,7 +76,7 @@ export async function changeEndpoint(deps: Deps, change: EndpointChange): Promis
   )
   await nudgeOperations(deps, told)
   // One that is well again is sent at once what it still waits for.
-  if (change.disabled === false) await scheduleDrain(deps, readDue(due))
+  if (change.disabled === false) await scheduleDrain(deps, db, readDue(due))
   const [row] = found
   if (!row) throw notFound("Endpoint")
   return toEndpoint(row)

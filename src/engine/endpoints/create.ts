@@ -91,7 +91,7 @@ export async function createEndpoint(
   const sealedHeaders =
     Object.keys(headers).length === 0 ? null : await seal(deps.config, JSON.stringify(headers))
   const { made, owner, told } = await orConflict(
-    deps.database(applicationId).batch({
+    deps.shardOf(applicationId).batch({
       endpoint: sql`
         INSERT INTO endpoints (id, application_id, uid, url, description, channels, metadata, headers,
           throttle_rate, version, all_event_types_since, created_at, updated_at, enabled_at, disabled_at, disabled_reason)

@@ -75,7 +75,7 @@ export async function findEndpoint(
   applicationId: string,
   idOrUid: string,
 ): Promise<Endpoint | null> {
-  const [row] = await deps.database(applicationId).read(endpointRow(applicationId, idOrUid))
+  const [row] = await deps.shardOf(applicationId).read(endpointRow(applicationId, idOrUid))
   return row ? toEndpoint(row) : null
 }
 
@@ -85,7 +85,7 @@ export async function listEndpoints(
   applicationId: string,
   request: PageRequest,
 ): Promise<Page<Endpoint>> {
-  const { rows, done } = await scanPage(deps.database(applicationId), request, {
+  const { rows, done } = await scanPage(deps.shardOf(applicationId), request, {
     table: sql`endpoints e`,
     place: [sql`e.id`],
     owner: sql`e.application_id = ${applicationId} AND e.removed_at IS NULL`,
@@ -119,13 +119,14 @@ export function isEndpointUid(text: string): boolean {
 /** Removes an endpoint: it gets nothing from then on, pending retries included. Refuses with `not_found`. */
 export async function removeEndpoint(deps: Deps, applicationId: string, idOrUid: string): Promise<void> {
   const { id } = await getEndpoint(deps, applicationId, idOrUid)
-  const { told, due } = await deps.database(applicationId).batch({
+  const db = deps.shardOf(applicationId)
+  const { told, due } = await db.batch({
     told: operationalEvent(deps, "endpoint.deleted", id, sql`e.removed_at IS NULL`),
     removed: removeAll(sql`SELECT ${id}`, deps.clock.now()),
     due: sql`SELECT 1 FROM endpoints WHERE id = ${id} AND due_at IS NOT NULL`,
   })
   await nudgeOperations(deps, told)
-  if (due.length > 0) await enqueue(deps, { kind: "drain" })
+  if (due.length > 0) await enqueue(deps, db, { kind: "drain" })
 }
 
 /** The URL, parsed, if it may be a target; refuses with `refused_target` and a sentence that says what to change. */

@@ -66,7 +66,7 @@ async function rewrite(
     const empty = Object.keys(edited).length === 0
     const resealed = empty ? null : await seal(deps.config, JSON.stringify(edited))
     if ((resealed?.length ?? 0) > (sealed?.length ?? 0)) await requireSpace(deps, applicationId)
-    const { done, told } = await deps.database(applicationId).batch({
+    const { done, told } = await deps.shardOf(applicationId).batch({
       written: sql`
         UPDATE endpoints SET headers = ${resealed}, updated_at = ${deps.clock.now()}
         WHERE id = ${id} AND headers IS ${sealed}`,
@@ -81,7 +81,7 @@ async function rewrite(
 
 async function readHeaders(deps: Deps, applicationId: string, idOrUid: string) {
   const { id } = await getEndpoint(deps, applicationId, idOrUid)
-  const [row] = await deps.database(applicationId).read(sql`SELECT headers FROM endpoints WHERE id = ${id}`)
+  const [row] = await deps.shardOf(applicationId).read(sql`SELECT headers FROM endpoints WHERE id = ${id}`)
   const sealed = (row?.headers ?? null) as string | null
   const headers: Headers = sealed === null ? {} : JSON.parse(await unseal(deps.config, sealed))
   return { id, sealed, headers }

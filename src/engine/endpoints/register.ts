@@ -63,7 +63,7 @@ export async function registerUrl(deps: Deps, registration: Registration): Promi
   const type = sql`SELECT id FROM event_types WHERE application_id = ${applicationId} AND name = ${eventType}`
   const hasEndpoint = sql`(EXISTS (SELECT 1 FROM endpoints WHERE ${ofUrl})
     OR ${hasRoomForEndpoint(deps, applicationId)})`
-  const { before, types, found, told } = await deps.database(applicationId).batch({
+  const { before, types, found, told } = await deps.shardOf(applicationId).batch({
     before: sql`SELECT disabled_at FROM endpoints WHERE ${ofUrl}`,
     type: registration.newEventTypes ? insertEventType(deps, applicationId, eventType, hasEndpoint) : null,
     types: type,
@@ -112,7 +112,7 @@ export async function registerUrl(deps: Deps, registration: Registration): Promi
 /** A new event type was refused: there are too many already, or there would be too many endpoints. */
 async function whyNoType(deps: Deps, { applicationId, eventType }: Registration): Promise<EngineError> {
   const [row] = await deps
-    .database(applicationId)
+    .shardOf(applicationId)
     .read(sql`SELECT ${hasRoomFor(applicationId, eventType)} AS room`)
   return row?.room === 1 ? tooManyEndpoints(deps) : tooManyTypes()
 }
@@ -126,7 +126,7 @@ export async function unregisterUrl(
   { applicationId, eventType, url }: { applicationId: string; eventType: string; url: string },
 ): Promise<void> {
   const type = await getEventType(deps, applicationId, eventType)
-  const db = deps.database(applicationId)
+  const db = deps.shardOf(applicationId)
   const target = URL.parse(url)
   const urlKey = target ? targetKey(target) : url
   const now = deps.clock.now()
@@ -149,5 +149,5 @@ export async function unregisterUrl(
     owing: sql`SELECT 1 FROM endpoints WHERE id = ${id} AND removed_at IS NOT NULL AND due_at IS NOT NULL`,
   })
   await nudgeOperations(deps, told)
-  if (owing.length > 0) await enqueue(deps, { kind: "drain" })
+  if (owing.length > 0) await enqueue(deps, db, { kind: "drain" })
 }

@@ -17,7 +17,7 @@ const KEPT_MS = 24 * 3600 * 1000
 /** The secret that signs an endpoint's deliveries first; refuses with `not_found`. */
 export async function getSecret(deps: Deps, applicationId: string, idOrUid: string): Promise<string> {
   const { id } = await getEndpoint(deps, applicationId, idOrUid)
-  const [row] = await deps.database(applicationId).read(sql`
+  const [row] = await deps.shardOf(applicationId).read(sql`
     SELECT sealed FROM secrets WHERE endpoint_id = ${id} AND expires_at IS NULL ORDER BY id DESC LIMIT 1`)
   if (!row) throw new Error(`the endpoint ${id} has no secret`)
   return unseal(deps.config, row.sealed as string)
@@ -53,7 +53,7 @@ export async function rotateSecret(
   const hasRoom = graceMs === 0 ? sql`true` : sql`(SELECT count(*) ${old}) < ${MAX_OLD_SECRETS}`
   const made = sql`SELECT 1 FROM secrets WHERE endpoint_id = ${endpoint.id} AND id = ${id}`
   const rotated = sql`EXISTS (${made})`
-  const { found, next, told } = await deps.database(applicationId).batch({
+  const { found, next, told } = await deps.shardOf(applicationId).batch({
     inserted: sql`
       INSERT INTO secrets (id, endpoint_id, sealed, created_at)
       SELECT ${id}, e.id, ${await seal(deps.config, secret)}, ${now} FROM endpoints e

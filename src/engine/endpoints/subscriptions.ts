@@ -18,7 +18,7 @@ export async function listSubscriptions(
   filter: { eventType?: string } = {},
 ): Promise<Subscription[]> {
   const ofType = filter.eventType === undefined ? sql`true` : sql`t.name = ${filter.eventType}`
-  const rows = await deps.database(applicationId).read(sql`
+  const rows = await deps.shardOf(applicationId).read(sql`
     SELECT s.id, s.event_type_id, t.name AS event_type, s.endpoint_id, e.url
     FROM event_types t
     JOIN subscriptions s ON s.event_type_id = t.id

@@ -58,7 +58,7 @@ export async function listTypes(
   request: PageRequest,
   { archived, ...sight }: Sight & { archived: boolean },
 ): Promise<Page<CatalogType>> {
-  const { rows, done } = await scanPage(deps.database(CATALOG), request, {
+  const { rows, done } = await scanPage(deps.directory, request, {
     table: sql`event_types`,
     place: [sql`event_types.application_id`, sql`event_types.name`],
     owner: sql`event_types.application_id = ${owner} AND ${isVisible(sql`event_types`, sight)}
@@ -77,7 +77,7 @@ export async function getType(
   name: string,
   sight: Sight = {},
 ): Promise<CatalogType> {
-  const rows = await deps.database(CATALOG).read(sql`
+  const rows = await deps.directory.read(sql`
     SELECT ${shape.columns("event_types")} FROM json_each(${JSON.stringify(owners)}) o
     JOIN event_types ON event_types.application_id = o.value AND event_types.name = ${name}
     WHERE ${isVisible(sql`event_types`, sight)} ORDER BY o.key LIMIT 1`)
@@ -91,7 +91,7 @@ function getCatalogType(deps: Deps, name: string): Promise<CatalogType> {
 }
 
 async function findCatalogType(deps: Deps, name: string): Promise<CatalogType | undefined> {
-  const [row] = await deps.database(CATALOG).read(sql`
+  const [row] = await deps.directory.read(sql`
     SELECT ${shape.columns("event_types")} FROM event_types WHERE ${isNamed(name)}`)
   return row && shape.read(row)
 }
@@ -113,7 +113,7 @@ export async function createCatalogType(
   const { id = newId("eventType", now), createdAt = now } = before ?? {}
   const type: CatalogType = { ...settings, id, name, createdAt, updatedAt: now }
   const written = isAs(type)
-  const { found, known } = await deps.database(CATALOG).batch({
+  const { found, known } = await deps.directory.batch({
     put: put(type, sql`event_types.id = ${id} AND event_types.archived`),
     found: sql`SELECT 1 FROM event_types WHERE ${written}`,
     known: sql`SELECT 1 FROM event_types WHERE ${isNamed(name)}`,
@@ -135,9 +135,9 @@ export async function replaceCatalogType(
   await requireSpace(deps, CATALOG)
   const now = deps.clock.now()
   const id = newId("eventType", now)
-  await deps
-    .database(CATALOG)
-    .batch({ put: put({ ...settings, id, name, createdAt: now, updatedAt: now }, sql`true`) })
+  await deps.directory.batch({
+    put: put({ ...settings, id, name, createdAt: now, updatedAt: now }, sql`true`),
+  })
   const type = await findCatalogType(deps, name)
   if (!type) throw tooManyTypes()
   return { type, created: type.id === id }
@@ -160,7 +160,7 @@ export async function changeCatalogType(
     deprecated: change.deprecated === undefined ? undefined : Number(change.deprecated),
     updated_at: deps.clock.now(),
   })
-  await deps.database(CATALOG).batch({ changed: sql`UPDATE event_types ${changed} WHERE ${isNamed(name)}` })
+  await deps.directory.batch({ changed: sql`UPDATE event_types ${changed} WHERE ${isNamed(name)}` })
   return getCatalogType(deps, name)
 }
 
@@ -174,7 +174,7 @@ export async function expungeCatalogType(deps: Deps, name: string): Promise<void
   const subscribers = sql`
     SELECT s.endpoint_id FROM subscriptions s JOIN endpoints e ON e.id = s.endpoint_id
     WHERE s.event_type_id = ${id} AND e.all_event_types_since IS NULL`
-  const { left } = await deps.database(CATALOG).batch({
+  const { left } = await deps.directory.batch({
     subscriptions: sql`DELETE FROM subscriptions WHERE event_type_id = ${id} AND NOT EXISTS (${subscribers})`,
     type: sql`DELETE FROM event_types WHERE id = ${id} AND NOT EXISTS (${subscribers})`,
     left: sql`SELECT count(*) AS count FROM (${subscribers})`,

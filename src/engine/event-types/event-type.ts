@@ -17,7 +17,7 @@ export type EventType = ReturnType<typeof shape.read>
 
 /** The application's event types in the order they were made. */
 export async function listEventTypes(deps: Deps, applicationId: string): Promise<EventType[]> {
-  const rows = await deps.database(applicationId).read(sql`
+  const rows = await deps.shardOf(applicationId).read(sql`
     SELECT ${shape.columns("t")} FROM event_types t
     WHERE t.application_id = ${applicationId} ORDER BY t.created_at, t.id`)
   return rows.map(shape.read)
@@ -25,7 +25,7 @@ export async function listEventTypes(deps: Deps, applicationId: string): Promise
 
 /** One event type by its exact name; refuses with `not_found`. */
 export async function getEventType(deps: Deps, applicationId: string, name: string): Promise<EventType> {
-  const [row] = await deps.database(applicationId).read(sql`
+  const [row] = await deps.shardOf(applicationId).read(sql`
     SELECT ${shape.columns("t")} FROM event_types t
     WHERE t.application_id = ${applicationId} AND t.name = ${name}`)
   if (!row) throw notFound(`Event type '${name}'`)
@@ -56,7 +56,7 @@ export async function resolveEventTypes(
   names: readonly string[],
   { endpointId = null, sight = {} }: { endpointId?: string | null; sight?: Sight | undefined } = {},
 ): Promise<{ id: string; name: string }[]> {
-  const rows = await deps.database(applicationId).read(sql`
+  const rows = await deps.shardOf(applicationId).read(sql`
     SELECT t.id, t.name FROM json_each(${JSON.stringify(names)}) wanted
     JOIN event_types t ON t.name = wanted.value AND t.application_id IN (${applicationId}, ${CATALOG})
     WHERE (NOT t.archived AND ${isVisible(sql`t`, sight)})

@@ -35,7 +35,7 @@ export async function getEvent(
   applicationId: string,
   idOrUid: string,
 ): Promise<EventWithPayload & { fannedOut: boolean }> {
-  const [row] = await deps.database(applicationId).read(sql`
+  const [row] = await deps.shardOf(applicationId).read(sql`
     SELECT ${eventColumns}, t.payload, t.fanout_cursor FROM events t
     WHERE t.seq IN (
       SELECT seq FROM events WHERE application_id = ${applicationId} AND id = ${idOrUid}
@@ -51,7 +51,7 @@ export async function expungeEvent(deps: Deps, applicationId: string, idOrUid: s
   const { id } = await getEvent(deps, applicationId, idOrUid)
   const now = deps.clock.now()
   const most = literal(ENDED_AT_ONCE)
-  await deps.database(applicationId).batch({
+  await deps.shardOf(applicationId).batch({
     forgotten: sql`
       UPDATE events SET payload = NULL, payload_expires_at = NULL
       WHERE application_id = ${applicationId} AND id = ${id}`,
@@ -87,7 +87,7 @@ export async function listEvents(
   request: PageRequest,
   filter: EventFilter,
 ): Promise<ScannedPage<EventWithPayload>> {
-  const page = await scanPage(deps.database(applicationId), request, {
+  const page = await scanPage(deps.shardOf(applicationId), request, {
     table: sql`events t`,
     place: [sql`t.seq`],
     owner: sql`t.application_id = ${applicationId}`,

@@ -123,7 +123,7 @@ export async function nudgeOperations(deps: Deps, told: readonly Row[] | undefin
   const undispatched = (told ?? []).filter((row) => row.dispatched_at === null)
   await enqueueDispatch(
     deps,
-    deps.database(OPERATIONS),
+    deps.shardOf(OPERATIONS),
     undispatched.map((row) => ({ applicationId: OPERATIONS, eventId: row.id as string })),
   )
 }

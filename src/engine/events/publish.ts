@@ -59,7 +59,7 @@ export interface Published {
  */
 export async function publish(deps: Deps, publication: Publication): Promise<Published> {
   const { applicationId, eventType, payload, uid = null, statements = [] } = publication
-  const db = deps.database(applicationId)
+  const db = deps.shardOf(applicationId)
   refuseTooLarge(payload)
   await requireSpace(deps, applicationId)
   const now = publication.at ?? deps.clock.now()
@@ -106,10 +106,10 @@ export async function publishAtOnce(
   },
 ): Promise<EventKey | null> {
   // With several databases it is for the directory to say first which one the application is in.
-  if (deps.databases.length > 1) return null
+  if (deps.shards.length > 1) return null
   refuseTooLarge(event.payload)
   await requireSpace(deps, application)
-  const db = deps.database(application)
+  const db = deps.shardOf(application)
   const { eventType } = event
   const source = sql`
     SELECT a.id AS application_id, coalesce(o.id, c.id) AS event_type_id, ${eventType} AS event_type

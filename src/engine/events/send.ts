@@ -191,7 +191,7 @@ interface FoundType {
 
 /** The application's own type of this name, else the catalog's; null if neither has one. */
 async function findType(deps: Deps, applicationId: string, name: string): Promise<FoundType | null> {
-  const [row] = await deps.database(applicationId).read(sql`
+  const [row] = await deps.shardOf(applicationId).read(sql`
     SELECT archived, enforce_schema, schemas FROM event_types
     WHERE application_id IN (${applicationId}, ${CATALOG}) AND name = ${name}
     ORDER BY application_id = ${CATALOG} LIMIT 1`)

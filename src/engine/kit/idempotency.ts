@@ -33,7 +33,7 @@ export async function findAnswer(
   applicationId: string,
   { scope, key }: Slot,
 ): Promise<KeptAnswer | null> {
-  const [row] = await deps.database(applicationId).read(sql`
+  const [row] = await deps.shardOf(applicationId).read(sql`
     SELECT request_hash, status, sealed, created_at FROM idempotency_keys
     WHERE scope = ${scope} AND key = ${key}`)
   if (!row) return null
@@ -56,7 +56,7 @@ export async function forgetAnswer(
   { scope, key }: Slot,
   until = deps.clock.now(),
 ): Promise<void> {
-  await deps.database(applicationId).batch({
+  await deps.shardOf(applicationId).batch({
     forgotten: sql`DELETE FROM idempotency_keys WHERE scope = ${scope} AND key = ${key} AND created_at <= ${until}`,
   })
 }
@@ -82,7 +82,7 @@ export async function rememberAnswer(
   slot: Slot,
   answer: KeptAnswer,
 ): Promise<void> {
-  await deps.database(applicationId).batch({ kept: await keepAnswer(deps, slot, answer, sql`true`) })
+  await deps.shardOf(applicationId).batch({ kept: await keepAnswer(deps, slot, answer, sql`true`) })
 }
 
 /** Forgets a bounded number of answers older than a day; returns a row for each. */

@@ -63,12 +63,13 @@ export async function startPing(
   if (parts.length === 0) return null
   for (const { applicationId } of parts) await requireSpace(deps, applicationId)
   for (const { applicationId, subscriptions, events, deliveries } of parts) {
-    await deps.database(applicationId).batch({
+    const db = deps.shardOf(applicationId)
+    await db.batch({
       events: inChunks(events).map((rows) => insertEvents(rows, applicationId, id, now)),
       deliveries: inChunks(deliveries).map((rows) => insertDeliveries(rows, applicationId, now)),
     })
     const jobs = Math.min(JOBS_AT_ONCE, Math.ceil(subscriptions.length / REQUESTS_PER_JOB))
-    for (let job = 0; job < jobs; job++) await enqueue(deps, { kind: "ping", applicationId, pingId: id })
+    for (let job = 0; job < jobs; job++) await enqueue(deps, db, { kind: "ping", applicationId, pingId: id })
   }
   return {
     id,
@@ -81,7 +82,7 @@ export async function startPing(
 export async function pendingPings(deps: Deps, ping: PingKey): Promise<number> {
   let pending = 0
   for (const applicationId of ping.applicationIds) {
-    const rows = await deps.database(applicationId).read(sql`
+    const rows = await deps.shardOf(applicationId).read(sql`
       SELECT count(*) AS pending FROM events v JOIN deliveries d ON d.event_id = v.id
       WHERE v.ping_id = ${ping.id} AND v.application_id = ${applicationId} AND d.status = 'pending'
         AND v.created_at > ${deps.clock.now() - PING_EXPIRES_MS}`)
@@ -98,7 +99,7 @@ export async function getPingResults(deps: Deps, ping: PingKey): Promise<PingRes
   const results: PingResult[] = []
   for (const applicationId of ping.applicationIds) {
     const mine = sql`v.ping_id = ${ping.id} AND v.application_id = ${applicationId}`
-    const { deliveries, attempts } = await deps.database(applicationId).batch({
+    const { deliveries, attempts } = await deps.shardOf(applicationId).batch({
       deliveries: sql`
         SELECT d.event_id, d.endpoint_id, d.status, d.reason, v.event_type, v.created_at, e.url
         FROM events v JOIN deliveries d ON d.event_id = v.id JOIN endpoints e ON e.id = d.endpoint_id

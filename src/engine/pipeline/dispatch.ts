@@ -203,7 +203,7 @@ async function deliver(deps: Deps, db: Db, reading: Reading, budget: Budget): Pr
     return { owed: one, attempt: attempts.get(one) ?? null }
   })
   const next = await record(deps, db, { held: { by: "event", token }, handled, dispatched: events })
-  await scheduleDrain(deps, next)
+  await scheduleDrain(deps, db, next)
   deps.log({
     unit: "dispatch",
     eventIds: events.map(({ eventId }) => eventId),

@@ -40,7 +40,7 @@ export async function drain(deps: Deps, db: Db, budget: Budget): Promise<number>
   const held = { by: "endpoint", token: claim.token } as const
   if (endpointIds.length === 0) return 0
   // A full page: somebody else can go on behind it while this one waits for receivers.
-  if (endpointIds.length === limit) await enqueue(deps, { kind: "drain" })
+  if (endpointIds.length === limit) await enqueue(deps, db, { kind: "drain" })
 
   const ended = claim.due.flatMap(({ owed, ended }): Handled[] =>
     ended ? [{ owed, attempt: null, ended }] : [],
@@ -61,7 +61,7 @@ export async function drain(deps: Deps, db: Db, budget: Budget): Promise<number>
     const left = await drainAlone(deps, db, claim.token, suspects, budget)
     due = await record(deps, db, { held, handled: [], released: endpointIds, suspect: left })
   }
-  await scheduleDrain(deps, due)
+  await scheduleDrain(deps, db, due)
   deps.log({
     unit: "drain",
     endpointIds,

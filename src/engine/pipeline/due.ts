@@ -1,6 +1,6 @@
 import { type SQL, sql } from "drizzle-orm"
 
-import type { Row } from "../../db/client.ts"
+import type { Db, Row } from "../../db/client.ts"
 import { idAt } from "../../db/ids.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { enqueue } from "./jobs.ts"
@@ -67,9 +67,9 @@ export function readDue(rows: readonly Row[]): number | null {
   return times.length === 0 ? null : Math.min(...times)
 }
 
-/** Sends a drain for the moment at which something is due, unless that is far; null: nothing is due. */
-export async function scheduleDrain(deps: Deps, dueAt: number | null): Promise<void> {
+/** Sends a drain for the moment at which something in a shard is due, unless that is far; null: nothing is due. */
+export async function scheduleDrain(deps: Deps, db: Db, dueAt: number | null): Promise<void> {
   if (dueAt === null) return
   const delay = dueAt - deps.clock.now()
-  if (delay <= NEAR_MS) await enqueue(deps, { kind: "drain" }, delay <= 0 ? 0 : delay + WAKE_RESERVE_MS)
+  if (delay <= NEAR_MS) await enqueue(deps, db, { kind: "drain" }, delay <= 0 ? 0 : delay + WAKE_RESERVE_MS)
 }

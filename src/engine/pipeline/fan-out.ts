@@ -28,7 +28,7 @@ export async function fanOut(
     if (!finished) unfinished.push(event)
   }
   if (unfinished.length > 0) await giveBack(deps, db, unfinished, token)
-  if (large.length > 0) await scheduleDrain(deps, deps.clock.now())
+  if (large.length > 0) await scheduleDrain(deps, db, deps.clock.now())
 }
 
 /**
@@ -76,5 +76,5 @@ async function giveBack(deps: Deps, db: Db, events: readonly EventKey[], token: 
       UPDATE events AS v SET lease_token = NULL, leased_until = 0, claims = 0
       WHERE (v.application_id, v.id) IN (${keysIn(events)}) AND v.lease_token = ${token}`,
   })
-  for (const event of events) await enqueue(deps, { kind: "dispatch", ...event })
+  for (const event of events) await enqueue(deps, db, { kind: "dispatch", ...event })
 }

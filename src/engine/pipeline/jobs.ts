@@ -9,8 +9,8 @@ export interface EventKey {
   eventId: string
 }
 
-/** A queue message: ids only. Losing one costs time, never an event: the sweep finds what it named. */
-export type Job =
+/** What a job has somebody do in its shard, named by ids only. */
+export type Work =
   | ({ kind: "dispatch" } & EventKey)
   | { kind: "ping"; applicationId: string; pingId: string }
   /** Make the one attempt that somebody has asked for by hand. */
@@ -24,6 +24,12 @@ export type Job =
   /** C: check that an uploaded file arrived whole, and tell its receiver. */
   | { kind: "process-upload"; uploadId: string }
 
+/**
+ * A queue message: some work, and the one shard that it is for. Losing one costs time, never an event: the sweep finds
+ * what it named.
+ */
+export type Job = Work & { shard: number }
+
 // Three lanes: fresh events, everything that may take long, and work that a person is waiting for.
 const QUEUE = {
   dispatch: "events",
@@ -35,14 +41,15 @@ const QUEUE = {
   "process-upload": "tasks",
 } as const
 
-/** Sends a job, after `delayMs` if given. Answers false instead of throwing when the queue refuses it. */
-export async function enqueue(deps: Deps, job: Job, delayMs = 0): Promise<boolean> {
+/** Sends a job for a shard, after `delayMs` if given. Answers false instead of throwing when the queue refuses it. */
+export async function enqueue(deps: Deps, db: Db, work: Work, delayMs = 0): Promise<boolean> {
   try {
+    const job: Job = { ...work, shard: db.shard }
     const delaySeconds = Math.ceil(delayMs / 1000)
     await deps.queues[QUEUE[job.kind]].send(job, delaySeconds > 0 ? { delaySeconds } : {})
     return true
   } catch (error) {
-    deps.log({ unit: "fault", during: "enqueue", job: job.kind, error: String(error) })
+    deps.log({ unit: "fault", during: "enqueue", job: work.kind, error: String(error) })
     return false
   }
 }
@@ -54,7 +61,7 @@ export async function enqueue(deps: Deps, job: Job, delayMs = 0): Promise<boolea
 export async function enqueueDispatch(deps: Deps, db: Db, events: readonly EventKey[]): Promise<void> {
   const refused: EventKey[] = []
   for (const event of events) {
-    if (!(await enqueue(deps, { kind: "dispatch", ...event }))) refused.push(event)
+    if (!(await enqueue(deps, db, { kind: "dispatch", ...event }))) refused.push(event)
   }
   if (refused.length === 0) return
   try {

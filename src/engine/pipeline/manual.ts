@@ -12,7 +12,7 @@ import { type Budget, leaseMs } from "./budget.ts"
 import { endpointColumns, eventColumns, readEndpoint, readEvent } from "./claim.ts"
 import { earliestDue, endPause, readDue, scheduleDrain } from "./due.ts"
 import { whoAnswers } from "./endpoint-health.ts"
-import { enqueue, type Job } from "./jobs.ts"
+import { enqueue, type Work } from "./jobs.ts"
 import { FAILING_ATTEMPTS } from "./news.ts"
 import { insertAttempts } from "./record.ts"
 import type { DeliveryReason } from "./state.ts"
@@ -21,7 +21,7 @@ import type { DeliveryReason } from "./state.ts"
 const GIVEN_UP_MS = 3600 * 1000
 const FOUND_PER_SWEEP = 100
 
-type ResendJob = Extract<Job, { kind: "resend" }>
+type ResendJob = Extract<Work, { kind: "resend" }>
 
 /**
  * Makes the one attempt that somebody has asked for. A success delivers, whatever the delivery was before; a
@@ -30,7 +30,7 @@ type ResendJob = Extract<Job, { kind: "resend" }>
  */
 export async function workResend(deps: Deps, db: Db, job: ResendJob, budget: Budget): Promise<void> {
   if (!budget.take()) {
-    await enqueue(deps, job)
+    await enqueue(deps, db, job)
     return
   }
   const claimed = await claim(deps, db, job)
@@ -77,9 +77,9 @@ export async function workResend(deps: Deps, db: Db, job: ResendJob, budget: Bud
     )
     await nudgeOperations(deps, [...toldGone, ...toldTaken])
     // Somebody has asked again meanwhile, and that job found this one at work.
-    if (askedAgain.length > 0) await enqueue(deps, job)
+    if (askedAgain.length > 0) await enqueue(deps, db, job)
     // One that is well again is sent at once what it still waits for.
-    if (taken) await scheduleDrain(deps, readDue(due))
+    if (taken) await scheduleDrain(deps, db, readDue(due))
   } catch (error) {
     // Still asked for: it is found again when its lease has run out.
     deps.log({ unit: "fault", during: "record", ...job, attemptId: made.id, error: String(error) })
@@ -194,7 +194,7 @@ export const resendUpkeep: Upkeep = {
       lost: lostResends(at),
     })
     return lost.map(
-      (row): Job => ({
+      (row): Work => ({
         kind: "resend",
         applicationId: row.application_id as string,
         eventId: row.event_id as string,

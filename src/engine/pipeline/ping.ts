@@ -37,7 +37,7 @@ export async function workPing(
   const untouched = owed.filter((one) => !made.has(one))
   await record(deps, db, { held: { by: "ping", token }, handled, untouched })
   await closePing(deps, db, job.pingId)
-  if (untouched.length > 0 || budget.left === 0) await enqueue(deps, { kind: "ping", ...job })
+  if (untouched.length > 0 || budget.left === 0) await enqueue(deps, db, { kind: "ping", ...job })
   deps.log({ unit: "ping", ...job, attempts: made.size, durationMs: deps.clock.now() - at })
 }
 

@@ -8,14 +8,14 @@ import { JOB_UNDER_WAY_MS, type Upkeep } from "../upkeep/contribution.ts"
 import { type Budget, lastStart, leaseMs } from "./budget.ts"
 import { MAX_CLAIMS } from "./claim.ts"
 import { earliestDue, readDue, refreshDueAt, scheduleDrain } from "./due.ts"
-import { enqueue, type Job } from "./jobs.ts"
+import { enqueue, type Work } from "./jobs.ts"
 
 /** Deliveries that one step looks at, and at most changes. */
 export const RECOVER_STEP = 2000
 const STATEMENTS_PER_STEP = 4
 const FOUND_PER_SWEEP = 10
 
-type RecoverJob = Extract<Job, { kind: "recover" }>
+type RecoverJob = Extract<Work, { kind: "recover" }>
 
 /**
  * Works a recovery in steps: each makes the failed among some deliveries due again and moves the task's cursor, in
@@ -51,7 +51,7 @@ export async function workRecover(deps: Deps, db: Db, job: RecoverJob, budget: B
     })
     if (finished) break
   }
-  await scheduleDrain(deps, due)
+  await scheduleDrain(deps, db, due)
   if (finished) return
   // Given back, so that the next job need not wait for the lease to run out.
   await db.batch({
@@ -59,7 +59,7 @@ export async function workRecover(deps: Deps, db: Db, job: RecoverJob, budget: B
       UPDATE background_tasks SET lease_token = NULL, leased_until = NULL
       WHERE id = ${job.taskId} AND lease_token = ${token}`,
   })
-  await enqueue(deps, job)
+  await enqueue(deps, db, job)
 }
 
 interface State {
@@ -138,7 +138,7 @@ export const recoverUpkeep: Upkeep = {
     return recoveries
       .filter((row) => !poisoned.includes(row))
       .map(
-        (row): Job => ({
+        (row): Work => ({
           kind: "recover",
           applicationId: row.application_id as string,
           taskId: row.id as string,

@@ -55,7 +55,8 @@ export async function recover(
     updatedAt: now,
   }
   const isThere = sql`EXISTS (SELECT 1 FROM background_tasks WHERE id = ${task.id})`
-  const { due } = await deps.database(applicationId).batch({
+  const db = deps.shardOf(applicationId)
+  const { due } = await db.batch({
     paused: endPause(endpoint.id, now),
     due: earliestDue(sql`SELECT ${endpoint.id}`),
     task: sql`
@@ -66,8 +67,8 @@ export async function recover(
       ON CONFLICT DO NOTHING`,
     remembered: remember ? await remember(task, isThere) : null,
   })
-  await enqueue(deps, { kind: "recover", applicationId, taskId: task.id })
+  await enqueue(deps, db, { kind: "recover", applicationId, taskId: task.id })
   // What was waiting for the end of the pause need not wait for the task.
-  await scheduleDrain(deps, readDue(due))
+  await scheduleDrain(deps, db, readDue(due))
   return task
 }

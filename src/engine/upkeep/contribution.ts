@@ -1,7 +1,7 @@
 import type { Db, Row, Statement } from "../../db/client.ts"
 import type { Deps } from "../../platform/deps.ts"
 import type { Budget } from "../pipeline/budget.ts"
-import type { Job } from "../pipeline/jobs.ts"
+import type { Work } from "../pipeline/jobs.ts"
 
 /** What has been published or asked for so recently has its own job on the way. */
 export const JOB_UNDER_WAY_MS = 2_000
@@ -27,7 +27,7 @@ export interface Upkeep {
   /** Bounded statements that read only, under names of their own. */
   look(deps: Deps, at: number): Readonly<Record<string, Statement>>
   /** Ends what must not be tried again; answers jobs for what somebody should work on. */
-  jobs?(sweep: Sweep, found: Found): Promise<readonly Job[]>
+  jobs?(sweep: Sweep, found: Found): Promise<readonly Work[]>
   /** Work of the sweep itself, within its budget. */
   work?(sweep: Sweep, found: Found): Promise<void>
 }

@@ -29,11 +29,11 @@ async function lookAtDatabase(
 ): Promise<Pick<SystemHealth, "database" | "sweep">> {
   const limitBytes = deps.config.databaseLimitBytes
   try {
-    const states = (await Promise.all(deps.databases.map(readState))).filter((state) => state !== null)
+    const states = (await Promise.all(deps.shards.map(readState))).filter((state) => state !== null)
     const bytes = Math.max(
       0,
       ...states.map(({ databaseBytes }) => databaseBytes),
-      ...deps.databases.map((db) => db.sizeBytes()),
+      ...deps.shards.map((db) => db.sizeBytes()),
     )
     const sweeps = states.map(({ lastSweepAt }) => lastSweepAt).filter((at) => at > 0)
     const lastAt = sweeps.length === 0 ? null : Math.min(...sweeps)

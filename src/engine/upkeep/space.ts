@@ -11,7 +11,7 @@ const FULL = 0.95
  * token, and deliveries.
  */
 export async function requireSpace(deps: Deps, applicationId: string): Promise<void> {
-  const db = deps.database(applicationId)
+  const db = deps.shardOf(applicationId)
   // An isolate that has not asked this database anything yet goes by what the last sweep saw.
   const bytes = db.sizeBytes() || ((await readState(db))?.databaseBytes ?? 0)
   if (bytes > FULL * deps.config.databaseLimitBytes) {

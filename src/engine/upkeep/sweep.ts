@@ -9,7 +9,7 @@ import { CATCH_UP_EVENTS, catchUp, isLeftBehind } from "../pipeline/dispatch.ts"
 import { drain, ENDPOINTS_PER_PASS } from "../pipeline/drain.ts"
 import { newPlace } from "../pipeline/due.ts"
 import { candidates, FANOUT_STEP, isInterested } from "../pipeline/interest.ts"
-import { enqueue, type Job } from "../pipeline/jobs.ts"
+import { enqueue, type Work } from "../pipeline/jobs.ts"
 import { resendUpkeep, workResend } from "../pipeline/manual.ts"
 import { PING_EXPIRES_MS, workPing } from "../pipeline/ping.ts"
 import { recoverUpkeep, workRecover } from "../pipeline/recover.ts"
@@ -95,7 +95,7 @@ const pingUpkeep: Upkeep = {
       })
     }
     return pings.map(
-      (row): Job => ({
+      (row): Work => ({
         kind: "ping",
         applicationId: row.application_id as string,
         pingId: row.ping_id as string,
@@ -124,11 +124,11 @@ export const ENGINE_UPKEEP: readonly Upkeep[] = [
  * at the end.
  */
 export async function sweep(deps: Deps, upkeep: readonly Upkeep[] = ENGINE_UPKEEP): Promise<void> {
-  const budget = new Budget(deps.databases)
+  const budget = new Budget(deps.shards)
   const faults: unknown[] = []
-  for (const db of deps.databases) {
+  for (const db of deps.shards) {
     const concerned = upkeep.filter(
-      ({ application }) => application === undefined || deps.database(application) === db,
+      ({ application }) => application === undefined || deps.shardOf(application) === db,
     )
     faults.push(...(await sweepDatabase(deps, db, concerned, budget)))
   }
@@ -163,10 +163,10 @@ async function sweepDatabase(
     Object.values(found[index] ?? {}).some((rows) => rows.length > 0),
   )
   const foundBy = (part: Upkeep): Found => found[upkeep.indexOf(part)] ?? {}
-  const refused: Job[] = []
+  const refused: Work[] = []
   for (const part of concerned) {
     const jobs = await attempt(async () => (await part.jobs?.(one, foundBy(part))) ?? [], [])
-    for (const job of jobs) if (!(await enqueue(deps, job))) refused.push(job)
+    for (const job of jobs) if (!(await enqueue(deps, db, job))) refused.push(job)
   }
   if (refused.length > 0) await attempt(() => workWithoutQueue(one, refused), undefined)
   for (const part of concerned) {
@@ -200,7 +200,7 @@ async function lookAround({ deps, db, at }: Sweep, upkeep: readonly Upkeep[]): P
 }
 
 /** As many jobs as it takes for `count` things. */
-function times(count: number, perJob: number, job: Job): Job[] {
+function times(count: number, perJob: number, job: Work): Work[] {
   return Array.from({ length: Math.ceil(count / perJob) }, () => job)
 }
 
@@ -208,7 +208,7 @@ function times(count: number, perJob: number, job: Job): Job[] {
  * The refused jobs, here and now: a bounded number of passes, and half of the attempts for new events, half for retries,
  * as far as there are both.
  */
-async function workWithoutQueue({ deps, db, budget }: Sweep, refused: readonly Job[]): Promise<void> {
+async function workWithoutQueue({ deps, db, budget }: Sweep, refused: readonly Work[]): Promise<void> {
   for (const job of refused) {
     if (!budget.affords(STATEMENTS_PER_PASS)) return
     if (job.kind === "ping") await workPing(deps, db, job, budget)

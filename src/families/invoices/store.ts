@@ -64,7 +64,7 @@ export async function createInvoice(
 /** A page of the invoices in the order they were made. */
 export async function listInvoices(deps: Deps, request: PageRequest): Promise<Page<Invoice>> {
   const { behind, order } = walkOf(request, sql`i.id`)
-  const rows = await deps.database(APPLICATION).read(sql`
+  const rows = await deps.shardOf(APPLICATION).read(sql`
     SELECT ${shape.columns("i")} FROM invoices i WHERE ${behind} ${order} LIMIT ${request.limit + 1}`)
   return toPage(request, rows.map(shape.read))
 }
@@ -72,7 +72,7 @@ export async function listInvoices(deps: Deps, request: PageRequest): Promise<Pa
 /** One invoice; refuses with `not_found`. */
 export async function getInvoice(deps: Deps, id: string): Promise<Invoice> {
   const [row] = await deps
-    .database(APPLICATION)
+    .shardOf(APPLICATION)
     .read(sql`SELECT ${shape.columns("i")} FROM invoices i WHERE i.id = ${id}`)
   if (!row) throw notFound("Invoice")
   return shape.read(row)

@@ -2,14 +2,22 @@ import { toUuid } from "../../db/ids.ts"
 import { rawMembers } from "../../http/raw-json.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { inspect } from "./storage.ts"
-import { type ClaimedUpload, claimUpload, completeUpload, failUpload, postponeUpload } from "./store.ts"
+import {
+  APPLICATION,
+  type ClaimedUpload,
+  claimUpload,
+  completeUpload,
+  failUpload,
+  postponeUpload,
+} from "./store.ts"
 
 const EVENT = "upload file"
 
 /** Sends the job that processes an upload. False when the queue refuses it: then the sweep sends it again. */
 export async function requestProcessing(deps: Deps, uploadId: string): Promise<boolean> {
+  const { shard } = deps.shardOf(APPLICATION)
   try {
-    await deps.queues.tasks.send({ kind: "process-upload", uploadId })
+    await deps.queues.tasks.send({ kind: "process-upload", shard, uploadId })
     return true
   } catch (error) {
     deps.log({ unit: "fault", during: "enqueue", job: "process-upload", error: String(error) })

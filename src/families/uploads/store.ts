@@ -58,7 +58,7 @@ export async function createRegistration(deps: Deps, registration: NewRegistrati
 export async function findEndpoint(deps: Deps, webhookId: string): Promise<string | null> {
   const endpointId = fromUuid("endpoint", webhookId)
   if (endpointId === null) return null
-  const found = await deps.database(APPLICATION).read(sql`
+  const found = await deps.shardOf(APPLICATION).read(sql`
     SELECT 1 FROM upload_registrations r JOIN endpoints e ON e.id = r.endpoint_id
     WHERE r.endpoint_id = ${endpointId} AND e.removed_at IS NULL`)
   return found.length === 0 ? null : endpointId
@@ -74,7 +74,7 @@ export async function beginUpload(
 ): Promise<string> {
   const now = deps.clock.now()
   const id = newId("upload", now)
-  await deps.database(APPLICATION).batch({
+  await deps.shardOf(APPLICATION).batch({
     begun: sql`
       INSERT INTO uploads (id, endpoint_id, state, file_name, content_type, created_at, updated_at)
       VALUES (${id}, ${endpointId}, 'receiving', ${fileName}, ${contentType}, ${now}, ${now})
@@ -85,7 +85,7 @@ export async function beginUpload(
 
 /** Notes R2's id of the unfinished multipart upload, so that the sweep can abort it. */
 export async function noteMultipart(deps: Deps, id: string, multipartId: string): Promise<void> {
-  await deps.database(APPLICATION).batch({
+  await deps.shardOf(APPLICATION).batch({
     noted: sql`UPDATE uploads SET multipart_id = ${multipartId} WHERE id = ${id} AND state = 'receiving'`,
   })
 }
@@ -96,7 +96,7 @@ export async function finishUpload(
   id: string,
   { size, sha256 }: { size: number; sha256: string },
 ): Promise<boolean> {
-  const { found } = await deps.database(APPLICATION).batch({
+  const { found } = await deps.shardOf(APPLICATION).batch({
     received: sql`
       UPDATE uploads SET state = 'received', size = ${size}, sha256 = ${sha256}, multipart_id = NULL,
         updated_at = ${deps.clock.now()}
@@ -109,7 +109,7 @@ export async function finishUpload(
 /** Forgets an upload that was refused; nothing of it is stored. */
 export async function dropUpload(deps: Deps, id: string): Promise<void> {
   await deps
-    .database(APPLICATION)
+    .shardOf(APPLICATION)
     .batch({ dropped: sql`DELETE FROM uploads WHERE id = ${id} AND state = 'receiving'` })
 }
 
@@ -119,7 +119,7 @@ export type ArrivedUpload = Upload & { state: Exclude<Upload["state"], "receivin
 /** The upload with this id, once it has arrived; else null. */
 export async function getUpload(deps: Deps, id: string): Promise<ArrivedUpload | null> {
   const [row] = await deps
-    .database(APPLICATION)
+    .shardOf(APPLICATION)
     .read(sql`SELECT ${shape.columns("u")} FROM uploads u WHERE u.id = ${id} AND u.state <> 'receiving'`)
   return row ? (shape.read(row) as ArrivedUpload) : null
 }
@@ -138,7 +138,7 @@ export interface ClaimedUpload
 export async function claimUpload(deps: Deps, id: string): Promise<ClaimedUpload | null> {
   const now = deps.clock.now()
   const token = crypto.randomUUID()
-  const { found } = await deps.database(APPLICATION).batch({
+  const { found } = await deps.shardOf(APPLICATION).batch({
     claimed: sql`
       UPDATE uploads SET state = 'processing', lease_token = ${token}, claims = claims + 1, updated_at = ${now},
         leased_until = ${now} + min(${MAX_LEASE_MS}, ${LEASE_MS} + size / ${READ_BYTES_PER_MS})
@@ -191,7 +191,7 @@ export async function completeUpload(
 
 /** Ends the upload as failed, with a sentence that says why. */
 export async function failUpload(deps: Deps, upload: ClaimedUpload, failure: string): Promise<void> {
-  await deps.database(APPLICATION).batch({
+  await deps.shardOf(APPLICATION).batch({
     failed: sql`
       UPDATE uploads SET state = 'failed', failure = ${failure}, lease_token = NULL, leased_until = NULL,
         updated_at = ${deps.clock.now()}
@@ -202,7 +202,7 @@ export async function failUpload(deps: Deps, upload: ClaimedUpload, failure: str
 /** After a fault of ours: lets the sweep try again, later each time. */
 export async function postponeUpload(deps: Deps, { id, token, claims }: ClaimedUpload): Promise<void> {
   const until = deps.clock.now() + FIRST_PAUSE_MS * 2 ** (claims - 1)
-  await deps.database(APPLICATION).batch({
+  await deps.shardOf(APPLICATION).batch({
     postponed: sql`UPDATE uploads SET leased_until = ${until} WHERE id = ${id} AND lease_token = ${token}`,
   })
 }
@@ -242,7 +242,7 @@ export async function lookForUploads(
 ): Promise<Found> {
   const now = deps.clock.now()
   const free = sql`state IN ('received', 'processing') AND (leased_until IS NULL OR leased_until <= ${now})`
-  const { abandoned, poisoned, waiting } = await deps.database(APPLICATION).batch({
+  const { abandoned, poisoned, waiting } = await deps.shardOf(APPLICATION).batch({
     abandoned: sql`
       UPDATE uploads SET state = 'failed', failure = 'The file did not arrive whole', updated_at = ${now}
       WHERE id IN (
@@ -269,7 +269,7 @@ export async function lookForUploads(
 
 /** The oldest ended uploads from before `before`, for retention. */
 export async function listExpiredUploads(deps: Deps, before: number, limit: number) {
-  const rows = await deps.database(APPLICATION).read(sql`
+  const rows = await deps.shardOf(APPLICATION).read(sql`
     SELECT id, multipart_id FROM uploads
     WHERE id < ${idAt("upload", before)} AND state IN ('completed', 'failed') ORDER BY id LIMIT ${literal(limit)}`)
   return rows.map(toStored)
@@ -277,7 +277,7 @@ export async function listExpiredUploads(deps: Deps, before: number, limit: numb
 
 /** Deletes the rows of uploads whose objects are gone. */
 export async function deleteUploads(deps: Deps, ids: readonly string[]): Promise<void> {
-  await deps.database(APPLICATION).batch({
+  await deps.shardOf(APPLICATION).batch({
     deleted: sql`DELETE FROM uploads WHERE id IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`,
   })
 }

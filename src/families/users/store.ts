@@ -44,7 +44,7 @@ export async function createUser(
 /** A page of the users in order of registration. */
 export async function listUsers(deps: Deps, request: PageRequest): Promise<Page<User>> {
   const { behind, order } = walkOf(request, sql`u.id`)
-  const rows = await deps.database(APPLICATION).read(sql`
+  const rows = await deps.shardOf(APPLICATION).read(sql`
     SELECT ${userShape.columns("u")} FROM users u WHERE ${behind} ${order} LIMIT ${request.limit + 1}`)
   return toPage(request, rows.map(userShape.read))
 }
@@ -93,7 +93,7 @@ export async function listMessages(
   recipient: string,
   request: PageRequest,
 ): Promise<Page<Message> | null> {
-  const db = deps.database(APPLICATION)
+  const db = deps.shardOf(APPLICATION)
   const known = await db.read(sql`SELECT 1 FROM users WHERE username = ${recipient}`)
   if (known.length === 0) return null
   const { rows, done } = await scanPage(db, request, {

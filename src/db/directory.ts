@@ -1,0 +1,68 @@
+import type { Db } from "./client.ts"
+
+/** What the directory knows of an application that lives in some shard. */
+export interface Resident {
+  id: string
+  uid: string | null
+  shard: number
+}
+
+/**
+ * The databases of a deployment and who lives where. The directory knows every application, its shard, the catalog's
+ * event types and the revoked tokens; a shard holds what applications own. Shard 0 is the directory's own database, and
+ * in a small deployment the only one there is.
+ */
+export interface Layout {
+  directory: Db
+  /** By number; for work that belongs to no application. */
+  shards: readonly Db[]
+  residents: Residents
+  /** The shard in which the application lives. It has been looked up before; the built-in ones are in the first. */
+  shardOf(applicationId: string): Db
+}
+
+/** The applications that an invocation has met, and where new ones go. */
+export class Residents {
+  private readonly met = new Map<string, Resident>()
+
+  constructor(private readonly shards: number) {}
+
+  /** Notes where an application lives, as the directory has answered. */
+  note(resident: Resident): void {
+    this.met.set(resident.id, resident)
+  }
+
+  get(applicationId: string): Resident | undefined {
+    return this.met.get(applicationId)
+  }
+
+  /**
+   * The shard of a new application: the first is left to the directory and the built-in applications as soon as there
+   * are others, and those take turns by the last digits of the id, which are random.
+   */
+  placeOf(applicationId: string): number {
+    if (this.shards === 1) return 0
+    return 1 + (Number.parseInt(applicationId.slice(-6), 16) % (this.shards - 1))
+  }
+}
+
+/** The ids of the built-in applications are words instead; they never leave the first shard. */
+const MADE_ID = /^app_[0-9a-f]{32}$/
+
+/** The layout of these databases, shard after shard. */
+export function layOut(shards: readonly Db[]): Layout {
+  const [directory] = shards
+  if (!directory) throw new Error("a deployment has one database at least")
+  const residents = new Residents(shards.length)
+  return {
+    directory,
+    shards,
+    residents,
+    shardOf(applicationId) {
+      if (shards.length === 1 || !MADE_ID.test(applicationId)) return directory
+      const shard = shards[residents.get(applicationId)?.shard ?? -1]
+      if (!shard) throw new Error(`nobody has asked the directory where ${applicationId} lives`)
+      return shard
+    },
+  }
+}
