@@ -1,8 +1,15 @@
+import type { Upkeep } from "./engine/upkeep/contribution.ts"
 import { ENGINE_UPKEEP, sweep } from "./engine/upkeep/sweep.ts"
-import { uploadsUpkeep } from "./families/uploads/sweep.ts"
+import { families as all } from "./families.ts"
+import type { Family } from "./http/family.ts"
 import type { Deps } from "./platform/deps.ts"
 
 /** Every minute: what the engine and the families have the sweep do. */
-export async function runCron(deps: Deps): Promise<void> {
-  await sweep(deps, [...ENGINE_UPKEEP, ...(deps.files ? [uploadsUpkeep(deps.files)] : [])])
+export async function runCron(deps: Deps, families: readonly Family[] = all): Promise<void> {
+  await sweep(deps, [...ENGINE_UPKEEP, ...families.flatMap(upkeepOf)])
+}
+
+/** In the database of the family's application, where it has one. */
+function upkeepOf({ application, upkeep = [] }: Family): readonly Upkeep[] {
+  return application === undefined ? upkeep : upkeep.map((part) => ({ application, ...part }))
 }

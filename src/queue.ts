@@ -1,12 +1,9 @@
 import type { Db } from "./db/client.ts"
+import type { Job, JobKinds } from "./engine/jobs/job.ts"
 import { Budget } from "./engine/pipeline/budget.ts"
-import { catchUp, dispatch, dispatchAgain } from "./engine/pipeline/dispatch.ts"
-import { drain } from "./engine/pipeline/drain.ts"
-import { type EventKey, enqueue, type Job } from "./engine/pipeline/jobs.ts"
-import { workResend } from "./engine/pipeline/manual.ts"
-import { workPing } from "./engine/pipeline/ping.ts"
-import { workRecover } from "./engine/pipeline/recover.ts"
-import { processUpload } from "./families/uploads/process.ts"
+import { ENGINE_JOBS } from "./engine/pipeline/kinds.ts"
+import { families as all } from "./families.ts"
+import type { Family } from "./http/family.ts"
 import type { Deps } from "./platform/deps.ts"
 
 const RETRY_DELAY_SECONDS = 5
@@ -16,46 +13,47 @@ const RETRY_DELAY_SECONDS = 5
  * first request has gone out, so a job that threw is ours to retry, and everything else is acknowledged, whatever
  * the receivers said. A job that runs out of retries is logged; its row is found by the sweep.
  */
-export async function consume(batch: MessageBatch<Job>, deps: Deps): Promise<void> {
+export async function consume(
+  batch: MessageBatch<Job>,
+  deps: Deps,
+  families: readonly Family[] = all,
+): Promise<void> {
   const budget = new Budget(deps.shards)
-  const dispatches = batch.messages.filter((message) => message.body.kind === "dispatch")
-  const others = batch.messages.filter((message) => message.body.kind !== "dispatch")
-  for (const messages of Map.groupBy(dispatches, ({ body }) => body.shard).values()) {
-    const first = messages.filter(({ attempts }) => attempts <= 1)
-    // What has come before may have been worked on already: it is claimed.
-    const again = messages.filter(({ attempts }) => attempts > 1)
-    if (first.length > 0) await settle(deps, first, (db) => dispatch(deps, db, eventsOf(first), budget))
-    if (again.length > 0) await settle(deps, again, (db) => dispatchAgain(deps, db, eventsOf(again), budget))
-  }
-  for (const message of others) await settle(deps, [message], (db) => work(deps, db, message.body, budget))
-}
-
-async function work(deps: Deps, db: Db, job: Job, budget: Budget): Promise<void> {
-  switch (job.kind) {
-    case "dispatch":
-      return dispatchAgain(deps, db, [job], budget)
-    case "ping":
-      return workPing(deps, db, job, budget)
-    case "resend":
-      return workResend(deps, db, job, budget)
-    case "recover":
-      return workRecover(deps, db, job, budget)
-    case "drain":
-      await drain(deps, db, budget)
-      return
-    case "process-upload":
-      return processUpload(deps, job.uploadId)
-    case "catch-up":
-      if (await catchUp(deps, db, budget)) await enqueue(deps, db, job)
-      return
+  const kinds: JobKinds = Object.assign({}, ENGINE_JOBS, ...families.map(({ jobs }) => jobs))
+  for (const messages of sharesOf(batch.messages, kinds)) {
+    await settle(deps, messages, (db) => work(deps, db, messages, kinds, budget))
   }
 }
 
-/** The events that some messages name; twice the same is once. */
-function eventsOf(messages: readonly Message<Job>[]): EventKey[] {
-  const events = new Map<string, EventKey>()
-  for (const { body } of messages) if (body.kind === "dispatch") events.set(body.eventId, body)
-  return [...events.values()]
+/** The messages of each kind that is worked together, by shard, and those that have come before apart; then each other. */
+function sharesOf(messages: readonly Message<Job>[], kinds: JobKinds): (readonly Message<Job>[])[] {
+  const isTogether = ({ body }: Message<Job>) => "workTogether" in (kinds[body.kind] ?? {})
+  const together = Map.groupBy(messages.filter(isTogether), (message) =>
+    [message.body.shard, isAgain(message), message.body.kind].join(" "),
+  )
+  const alone = messages.filter((message) => !isTogether(message)).map((message) => [message])
+  return [...together.values(), ...alone]
+}
+
+function isAgain({ attempts }: Message<Job>): boolean {
+  return attempts > 1
+}
+
+/** A kind that nobody works may be of a release that has not reached this isolate yet: the queue brings it again. */
+async function work(
+  deps: Deps,
+  db: Db,
+  messages: readonly Message<Job>[],
+  kinds: JobKinds,
+  budget: Budget,
+): Promise<void> {
+  const [first] = messages
+  if (!first) return
+  const kind = kinds[first.body.kind]
+  if (!kind) throw new Error(`Nobody works jobs of the kind ${first.body.kind}`)
+  if ("work" in kind) return kind.work(deps, db, first.body, budget)
+  const jobs = messages.map(({ body }) => body)
+  return kind.workTogether(deps, db, jobs, budget, isAgain(first))
 }
 
 /** The messages are all for one shard. */

@@ -1,3 +1,4 @@
+import type { Family } from "../http/family.ts"
 import { createRouter } from "../http/router.ts"
 import { applications } from "./application/application.ts"
 import { authentication } from "./authentication/authentication.ts"
@@ -26,8 +27,15 @@ const parts = [
 ]
 
 /** The management API, at Svix's paths and in Svix's shapes. */
-export function createApi() {
-  const router = createRouter()
-  for (const part of [...parts, createHealth()]) router.route("/", part)
-  return { router, paths: /^\/api\/v1(\/|$)/, dialect }
+export const management: Family = {
+  parts: () => [{ router: createRouter(...parts, createHealth()), dialect }],
+  tags: [
+    { name: "Application", description: "Management: owners of endpoints and messages" },
+    { name: "Event Type", description: "Management: the kinds of event that applications share" },
+    { name: "Endpoint", description: "Management: receivers, their secrets, headers and health" },
+    { name: "Message", description: "Management: what is sent" },
+    { name: "Message Attempt", description: "Management: what became of it, and sending it again" },
+    { name: "Authentication", description: "Management: tokens that reach one application" },
+    { name: "Health", description: "Management: whether the API is up" },
+  ],
 }

@@ -1,4 +1,5 @@
 import type { Db } from "./client.ts"
+import { isMade } from "./ids.ts"
 
 /** What the directory knows of an application that lives in some shard. */
 export interface Resident {
@@ -46,9 +47,6 @@ export class Residents {
   }
 }
 
-/** The ids of the built-in applications are words instead; they never leave the first shard. */
-const MADE_ID = /^app_[0-9a-f]{32}$/
-
 /** The layout of these databases, shard after shard. */
 export function layOut(shards: readonly Db[]): Layout {
   const [directory] = shards
@@ -59,7 +57,7 @@ export function layOut(shards: readonly Db[]): Layout {
     shards,
     residents,
     shardOf(applicationId) {
-      if (shards.length === 1 || !MADE_ID.test(applicationId)) return directory
+      if (shards.length === 1 || !isMade("application", applicationId)) return directory
       const shard = shards[residents.get(applicationId)?.shard ?? -1]
       if (!shard) throw new Error(`nobody has asked the directory where ${applicationId} lives`)
       return shard

@@ -40,6 +40,12 @@ export function newId(noun: Noun, now: number): string {
   return `${PREFIXES[noun]}_${newUuid(now).replaceAll("-", "")}`
 }
 
+/** Whether an id of a noun was made by `newId`; the ids of what comes with the system have words instead. */
+export function isMade(noun: Noun, id: string): boolean {
+  const [prefix, rest = ""] = id.split("_")
+  return prefix === PREFIXES[noun] && /^[0-9a-f]{32}$/.test(rest)
+}
+
 /** The least id that a noun made at `time` (epoch ms) can have: "since" and "before" are comparisons of ids. */
 export function idAt(noun: Noun, time: number): string {
   return `${PREFIXES[noun]}_${Math.max(0, Math.ceil(time)).toString(16).padStart(12, "0")}`

@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm"
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core"
 
 // Times are epoch milliseconds, ids are `<prefix>_<uuidv7>`: sortable by time (ids.ts). Columns are snake_case.
+// The tables of the engine; those of a family are in its own schema.ts.
 
 /** Owners of event types, endpoints and events. */
 export const applications = sqliteTable(
@@ -323,82 +324,3 @@ export const systemState = sqliteTable("system_state", {
   /** The last `seq` that retention has passed over; 0: it begins anew. */
   retentionCursor: integer().notNull().default(0),
 })
-
-/** A: users. The name is stored lower-case, and unique as stored. */
-export const users = sqliteTable(
-  "users",
-  {
-    id: text().primaryKey(),
-    username: text().notNull(),
-    registeredAt: integer().notNull(),
-  },
-  (t) => [uniqueIndex("users_by_username").on(t.username)],
-)
-
-/** A: messages from one user to another. */
-export const messages = sqliteTable(
-  "messages",
-  {
-    id: text().primaryKey(),
-    sender: text().notNull(),
-    recipient: text().notNull(),
-    subject: text().notNull(),
-    message: text().notNull(),
-    receivedAt: integer().notNull(),
-  },
-  (t) => [index("messages_by_recipient").on(t.recipient, t.id)], // a recipient's messages, oldest first
-)
-
-/** B: invoices. Amounts in minor units (cents); `lastEvent` guards each change and names the event it published. */
-export const invoices = sqliteTable("invoices", {
-  id: text().primaryKey(),
-  amount: integer().notNull(),
-  currency: text().notNull(),
-  dueDate: integer(),
-  status: text({ enum: ["pending", "updated", "paid"] }).notNull(),
-  amountReceived: integer(),
-  currencyReceived: text(),
-  createdAt: integer().notNull(),
-  updatedAt: integer().notNull(),
-  paidAt: integer(),
-  lastEvent: text().notNull(),
-})
-
-/** C: what a registration has besides its endpoint, whose id it shares. */
-export const uploadRegistrations = sqliteTable("upload_registrations", {
-  endpointId: text().primaryKey(),
-  userId: integer().notNull(),
-  /** A JSON object, as its text was sent. */
-  customPayload: text(),
-  createdAt: integer().notNull(),
-  updatedAt: integer().notNull(),
-})
-
-/** C: uploaded files. The row is there before the first byte is stored, so that no object is without one. */
-export const uploads = sqliteTable(
-  "uploads",
-  {
-    id: text().primaryKey(),
-    endpointId: text().notNull(),
-    /** `receiving` is ours: the request that brings the file is still under way, or died. */
-    state: text({ enum: ["receiving", "received", "processing", "completed", "failed"] }).notNull(),
-    failure: text(),
-    /** A label from a stranger, never a path. */
-    fileName: text().notNull(),
-    contentType: text().notNull(),
-    size: integer(),
-    sha256: text(),
-    /** R2's id of the unfinished multipart upload; null once it is complete or aborted. */
-    multipartId: text(),
-    /** The event that told of its completion. */
-    eventId: text(),
-    createdAt: integer().notNull(),
-    updatedAt: integer().notNull(),
-    claims: integer().notNull().default(0),
-    leaseToken: text(),
-    leasedUntil: integer(),
-  },
-  (t) => [
-    index("uploads_unfinished").on(t.id).where(sql`state in ('receiving', 'received', 'processing')`), // sweep: what a crash left
-  ],
-)

@@ -29,14 +29,21 @@ const PART: Record<string, string> = {
   header: "header",
 }
 
-/** A router whose invalid input becomes a Problem; a trailing slash makes no difference, but for one case (pathOf). */
-export function createRouter(): OpenAPIHono<AppEnv> {
-  return new OpenAPIHono<AppEnv>({
+export type Router = OpenAPIHono<AppEnv>
+
+/**
+ * A router whose invalid input becomes a Problem, with the routes of those given, in their order; a trailing slash makes
+ * no difference, but for one case (pathOf).
+ */
+export function createRouter(...parts: readonly Router[]): Router {
+  const router = new OpenAPIHono<AppEnv>({
     getPath: pathOf,
     defaultHook: (result) => {
       if (!result.success) throw fromZod(PART[result.target] ?? result.target, result.error)
     },
   })
+  for (const part of parts) router.route("/", part)
+  return router
 }
 
 /** What a URL parser makes of `/api/v1/app/a/endpoint/..`, before the request is sent. */

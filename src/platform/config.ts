@@ -2,8 +2,17 @@ import { z } from "zod"
 
 import { DEFAULT_RETRY_SCHEDULE_SECONDS, parseRetrySchedule } from "../engine/rules/retry-schedule.ts"
 
+/** The settings of families: each declares this interface once more, with its own. */
+// biome-ignore lint/suspicious/noEmptyInterface: it is there to be added to
+export interface FamilyConfig {}
+
+/** What families declare of settings: how theirs are read. */
+export interface Declared {
+  settings?: z.ZodType<Partial<FamilyConfig>>
+}
+
 /** The settings of one deployment, parsed. README.md, "Configuration", lists them for people. */
-export interface Config {
+export interface Config extends FamilyConfig {
   authMode: "token" | "open"
   /** What shows in open mode that a request came through `npm start`'s own door; null asks for no proof. */
   openSecret: string | null
@@ -19,7 +28,6 @@ export interface Config {
   disableAfterMs: number
   retentionDays: number
   databaseLimitBytes: number
-  maxUploadBytes: number
   maxEndpointsPerApplication: number
 }
 
@@ -38,8 +46,9 @@ const flag = z
   .default(false)
   .transform((value) => value === true || value === "true" || value === "1")
 
+/** A setting that is a number. */
 // Zod's own words for this one would show what came: "received NaN", "received Infinity".
-const number = () =>
+export const number = () =>
   z.coerce.number({ error: ({ input }) => (Number.isFinite(input) ? undefined : "must be a number") })
 
 const settings = z
@@ -64,10 +73,6 @@ const settings = z
       .min(1)
       .default(5 * 24 * 3600),
     RETENTION_DAYS: number().int().min(1).max(90).default(7),
-    MAX_UPLOAD_BYTES: number()
-      .int()
-      .min(1)
-      .default(25 * 1024 * 1024),
     MAX_ENDPOINTS_PER_APPLICATION: number().int().min(1).max(1_000_000).default(1_000),
     DATABASE_LIMIT_MB: number().min(1).default(10_000),
   })
@@ -78,16 +83,23 @@ const settings = z
 
 export class ConfigError extends Error {}
 
-/** Reads the settings; throws a ConfigError that names each bad one and what it must be, never its value. */
-export function parseConfig(env: object): Config {
-  const parsed = settings.safeParse(env)
-  if (!parsed.success) {
+/**
+ * Reads the settings, the families' among them; throws a ConfigError that names each bad one and what it must be, never
+ * its value.
+ */
+export function parseConfig(env: object, families: readonly Declared[] = []): Config {
+  const own = settings.safeParse(env)
+  const theirs = families.flatMap((family) => family.settings?.safeParse(env) ?? [])
+  const issues = [own, ...theirs].flatMap(({ error }) => error?.issues ?? [])
+  if (!own.success || issues.length > 0) {
     throw new ConfigError(
-      parsed.error.issues.map((issue) => `The setting ${issue.path.join(".")}: ${issue.message}`).join("; "),
+      issues.map((issue) => `The setting ${issue.path.join(".")}: ${issue.message}`).join("; "),
     )
   }
-  const s = parsed.data
+  const s = own.data
+  const ofFamilies: FamilyConfig = Object.assign({}, ...theirs.map(({ data }) => data))
   return {
+    ...ofFamilies,
     authMode: s.AUTH_MODE,
     openSecret: s.OPEN_SECRET ?? null,
     apiTokens: s.API_TOKEN,
@@ -99,7 +111,6 @@ export function parseConfig(env: object): Config {
     attemptTimeoutMs: s.ATTEMPT_TIMEOUT_MS,
     disableAfterMs: s.DISABLE_AFTER_SECONDS * 1000,
     retentionDays: s.RETENTION_DAYS,
-    maxUploadBytes: s.MAX_UPLOAD_BYTES,
     maxEndpointsPerApplication: s.MAX_ENDPOINTS_PER_APPLICATION,
     databaseLimitBytes: s.DATABASE_LIMIT_MB * 1_000_000,
   }

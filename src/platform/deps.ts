@@ -1,8 +1,8 @@
 import { openDatabase } from "../db/client.ts"
 import { type Layout, layOut } from "../db/directory.ts"
-import type { Job } from "../engine/pipeline/jobs.ts"
+import type { Job } from "../engine/jobs/job.ts"
 import { type Clock, systemClock } from "./clock.ts"
-import { type Config, parseConfig } from "./config.ts"
+import { type Config, type Declared, parseConfig } from "./config.ts"
 import { consoleLog, type Log } from "./log.ts"
 
 /** Everything that a verb may use of the outside, built once per invocation. */
@@ -17,10 +17,10 @@ export interface Deps extends Layout {
   log: Log
 }
 
-/** The only place that touches bindings. Throws a ConfigError when a setting is bad. */
-export function createDeps(env: Env): Deps {
+/** The only place that touches bindings. Throws a ConfigError when a setting is bad, a family's among them. */
+export function createDeps(env: Env, families: readonly Declared[]): Deps {
   return {
-    config: parseConfig(env),
+    config: parseConfig(env, families),
     ...layOut([openDatabase(env.DB, systemClock, Math.random)]),
     queues: { events: env.EVENTS, retries: env.RETRIES, tasks: env.TASKS },
     files: (env as { FILES?: R2Bucket }).FILES ?? null,

@@ -259,7 +259,8 @@ describe("the job", () => {
   })
 
   it("may come for an upload that does not exist", async () => {
-    await world.run([{ queue: "tasks", job: { kind: "process-upload", shard: 0, uploadId: "upl_1" }, at: 0 }])
+    const job = { kind: "process-upload", shard: 0, uploadId: "upl_1" }
+    await world.run([{ queue: "tasks", job, at: 0 }])
     expect(watched.calls).toEqual([])
   })
 

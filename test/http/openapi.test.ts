@@ -152,9 +152,9 @@ describe("the document", () => {
       ([, { security = document.security }]) => !security.some((scheme) => "bearer" in scheme),
     )
     expect(open.map(([name]) => name)).toEqual([
-      "GET /health",
       "GET /api/v1/health",
       "GET /api/v1/health/ping",
+      "GET /health",
     ])
   })
 

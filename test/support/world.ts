@@ -3,8 +3,9 @@ import { env } from "cloudflare:workers"
 import { createApp } from "../../src/app.ts"
 import { type Batch, type Db, openDatabase } from "../../src/db/client.ts"
 import { layOut } from "../../src/db/directory.ts"
-import type { Job } from "../../src/engine/pipeline/jobs.ts"
+import type { Job } from "../../src/engine/jobs/job.ts"
 import { sweep } from "../../src/engine/upkeep/sweep.ts"
+import { families } from "../../src/families.ts"
 import { parseConfig } from "../../src/platform/config.ts"
 import type { Deps } from "../../src/platform/deps.ts"
 import type { LogLine } from "../../src/platform/log.ts"
@@ -23,7 +24,7 @@ export interface Queued {
 /** Open mode as its own door would leave it to the Worker: no request has to prove that it came through. */
 export function openConfig(settings: Record<string, string> = {}) {
   const local = { AUTH_MODE: "open", OPEN_SECRET: "o".repeat(32), ALLOW_PRIVATE_TARGETS: "true" }
-  return { ...parseConfig({ ...local, ...settings }), openSecret: null }
+  return { ...parseConfig({ ...local, ...settings }, families), openSecret: null }
 }
 
 /** Counts what D1 is asked, and lets a test break it. */

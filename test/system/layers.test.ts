@@ -65,8 +65,20 @@ const layers: { file: string; may: string[]; mayNot: string[] }[] = [
   },
   {
     file: "src/platform/probe.ts",
-    may: ["./clock.ts", "../db/client.ts", "../engine/rules/retry-schedule.ts", "zod"],
-    mayNot: ["../engine/events/publish.ts", "../http/problem.ts", "../app.ts", "drizzle-orm"],
+    may: [
+      "./clock.ts",
+      "../db/client.ts",
+      "../engine/jobs/job.ts",
+      "../engine/rules/retry-schedule.ts",
+      "zod",
+    ],
+    mayNot: [
+      "../engine/events/publish.ts",
+      "../engine/pipeline/jobs.ts",
+      "../http/problem.ts",
+      "../app.ts",
+      "drizzle-orm",
+    ],
   },
   {
     file: "src/db/probe.ts",
@@ -77,7 +89,7 @@ const layers: { file: string; may: string[]; mayNot: string[] }[] = [
     file: "src/families/users/store.ts",
     may: [
       "drizzle-orm",
-      "../../db/schema.ts",
+      "./schema.ts",
       "../../db/client.ts",
       "../../engine/events/publish.ts",
       "../../engine/rules/outcome.ts",
@@ -86,6 +98,7 @@ const layers: { file: string; may: string[]; mayNot: string[] }[] = [
     mayNot: [
       "hono",
       "@hono/zod-openapi",
+      "../../db/schema.ts",
       "../../http/problem.ts",
       "../../engine/pipeline/jobs.ts",
       "../invoices/store.ts",
@@ -93,9 +106,15 @@ const layers: { file: string; may: string[]; mayNot: string[] }[] = [
     ],
   },
   {
+    file: "src/families/users/schema.ts",
+    may: ["drizzle-orm", "drizzle-orm/sqlite-core"],
+    mayNot: ["./store.ts", "../../db/schema.ts", "../../engine/events/publish.ts", "hono"],
+  },
+  {
     file: "src/families/users/probe.ts",
     may: [
       "./store.ts",
+      "../../engine/jobs/job.ts",
       "../../engine/events/publish.ts",
       "../../engine/rules/outcome.ts",
       "../../db/client.ts",

@@ -1,7 +1,8 @@
 import { z } from "@hono/zod-openapi"
+import type { Family } from "../../http/family.ts"
 import { operation } from "../../http/operation.ts"
 import { MIGRATE } from "../../http/problem.ts"
-import { createRouter, problems } from "../../http/router.ts"
+import { createRouter, plainDialect, problems } from "../../http/router.ts"
 import { cachedHealth } from "./cached.ts"
 
 // Open to everybody: of what the doors in front of it can answer, all but the 401.
@@ -31,8 +32,13 @@ const Health = z
   })
   .openapi("Health")
 
-/** The route /health. */
-export function createHealth() {
+/** Whether the whole system is well. */
+export const system: Family = {
+  parts: () => [{ router: createHealth(), dialect: plainDialect }],
+  tags: [{ name: "System", description: "Whether the whole system is well" }],
+}
+
+function createHealth() {
   const look = cachedHealth()
   const health = createRouter()
   health.openapi(

@@ -12,7 +12,7 @@ import type { Page, PageRequest } from "../kit/page.ts"
 import { scanPage } from "../kit/scan.ts"
 import { enqueue } from "../pipeline/jobs.ts"
 import { requireSpace } from "../upkeep/space.ts"
-import { BUILT_IN, CATALOG } from "./built-in.ts"
+import { CATALOG, isBuiltIn } from "./built-in.ts"
 
 export const UID_TAKEN = "Another application has this uid already"
 
@@ -117,7 +117,7 @@ export async function changeApplication(
   change: Change<ApplicationSettings>,
 ): Promise<Application> {
   const { id, uid } = await getApplication(deps, idOrUid)
-  if (BUILT_IN.includes(id) && change.uid !== undefined && change.uid !== uid) {
+  if (isBuiltIn(id) && change.uid !== undefined && change.uid !== uid) {
     throw new EngineError("conflict", `The uid of this application is '${uid}' and stays so`)
   }
   await requireSpace(deps, CATALOG)
@@ -151,7 +151,7 @@ export async function replaceApplication(
     const { uid = isApplicationUid(idOrUid) ? idOrUid : null } = settings
     return createApplication(deps, { ...settings, uid })
   }
-  const keeps = current.uid === idOrUid || BUILT_IN.includes(current.id)
+  const keeps = current.uid === idOrUid || isBuiltIn(current.id)
   const { uid = keeps ? current.uid : null } = settings
   return { application: await changeApplication(deps, current.id, { ...settings, uid }), created: false }
 }
@@ -167,7 +167,7 @@ export function isApplicationUid(text: string): boolean {
  */
 export async function removeApplication(deps: Deps, idOrUid: string): Promise<void> {
   const { id } = await getApplication(deps, idOrUid)
-  if (BUILT_IN.includes(id)) {
+  if (isBuiltIn(id)) {
     throw new EngineError("conflict", "This application is part of the system and cannot be deleted")
   }
   const now = deps.clock.now()

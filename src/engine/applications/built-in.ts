@@ -1,6 +1,14 @@
+import { isMade } from "../../db/ids.ts"
+
 /** Owns the event types that applications made through the management API share; never listed itself. */
 export const CATALOG = "app_catalog"
 /** Its messages tell what happens to endpoints and messages. */
 export const OPERATIONS = "app_operations"
-/** The applications that come with the system: they keep their uid, and they stay. */
-export const BUILT_IN: readonly string[] = ["app_users", "app_invoices", "app_uploads", OPERATIONS, CATALOG]
+
+/**
+ * Whether an application comes with the system, a family's or our own: it keeps its uid, and it stays. Its id has
+ * a word: a migration of seeds has made it.
+ */
+export function isBuiltIn(id: string): boolean {
+  return !isMade("application", id)
+}

@@ -2,6 +2,7 @@ import { type SQL, sql } from "drizzle-orm"
 
 import type { Db, Row } from "../../db/client.ts"
 import type { Deps } from "../../platform/deps.ts"
+import { type Lane, send } from "../jobs/job.ts"
 
 /** By what an event is found. */
 export interface EventKey {
@@ -9,7 +10,7 @@ export interface EventKey {
   eventId: string
 }
 
-/** What a job has somebody do in its shard, named by ids only. */
+/** What the engine's own jobs have somebody do in their shard, named by ids only; kinds.ts says who. */
 export type Work =
   | ({ kind: "dispatch" } & EventKey)
   | { kind: "ping"; applicationId: string; pingId: string }
@@ -21,37 +22,20 @@ export type Work =
   | { kind: "drain" }
   /** Dispatch the oldest events that nobody holds. */
   | { kind: "catch-up" }
-  /** C: check that an uploaded file arrived whole, and tell its receiver. */
-  | { kind: "process-upload"; uploadId: string }
 
-/**
- * A queue message: some work, and the one shard that it is for. Losing one costs time, never an event: the sweep finds
- * what it named.
- */
-export type Job = Work & { shard: number }
-
-// Three lanes: fresh events, everything that may take long, and work that a person is waiting for.
-const QUEUE = {
+/** The lane of each. */
+export const LANES = {
   dispatch: "events",
   ping: "tasks",
   resend: "tasks",
   recover: "tasks",
   drain: "retries",
   "catch-up": "retries",
-  "process-upload": "tasks",
-} as const
+} as const satisfies Record<Work["kind"], Lane>
 
 /** Sends a job for a shard, after `delayMs` if given. Answers false instead of throwing when the queue refuses it. */
-export async function enqueue(deps: Deps, db: Db, work: Work, delayMs = 0): Promise<boolean> {
-  try {
-    const job: Job = { ...work, shard: db.shard }
-    const delaySeconds = Math.ceil(delayMs / 1000)
-    await deps.queues[QUEUE[job.kind]].send(job, delaySeconds > 0 ? { delaySeconds } : {})
-    return true
-  } catch (error) {
-    deps.log({ unit: "fault", during: "enqueue", job: work.kind, error: String(error) })
-    return false
-  }
+export function enqueue(deps: Deps, db: Db, work: Work, delayMs = 0): Promise<boolean> {
+  return send(deps, LANES[work.kind], db, work, delayMs)
 }
 
 /**

@@ -1,13 +1,13 @@
 import { sql } from "drizzle-orm"
 
 import { newId } from "../../db/ids.ts"
-import { invoices } from "../../db/schema.ts"
 import { shapeOf } from "../../db/shape.ts"
 import { publish } from "../../engine/events/publish.ts"
 import { EngineError, notFound } from "../../engine/kit/errors.ts"
 import type { Remember } from "../../engine/kit/idempotency.ts"
 import { type Page, type PageRequest, toPage, walkOf } from "../../engine/kit/page.ts"
 import type { Deps } from "../../platform/deps.ts"
+import { invoices } from "./schema.ts"
 
 /** The id of application B, the invoice webhooks. */
 export const APPLICATION = "app_invoices"

@@ -3,29 +3,18 @@ import { z } from "@hono/zod-openapi"
 import type { Context } from "hono"
 import type { Subscription } from "../../engine/endpoints/subscriptions.ts"
 import { getPingResults, type Ping, pendingPings, startPing } from "../../engine/pings/ping.ts"
-import { orInText, prefers, textDialect } from "../../http/dialects/text.ts"
+import { orInText, prefers } from "../../http/dialects/text.ts"
 import { telling } from "../../http/examples.ts"
 import { JsonObject } from "../../http/keyed.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
 import { Problem } from "../../http/problem.ts"
 import { jsonAnswer, verbatim } from "../../http/raw-json.ts"
-import {
-  type AppEnv,
-  createRouter,
-  type Dialect,
-  invalid,
-  plainDialect,
-  problems,
-} from "../../http/router.ts"
+import { type AppEnv, createRouter, invalid, problems } from "../../http/router.ts"
 import type { Deps } from "../../platform/deps.ts"
-import { APPLICATION as INVOICES } from "../invoices/store.ts"
-import { APPLICATION as USERS } from "../users/store.ts"
 import { requireEventType, toPayload } from "../users/wire.ts"
-import { isIn, Pinged, Pinging, pendingOf, toWire } from "./results.ts"
+import { EventFilter, isIn, PINGED, Pinged, Pinging, pendingOf, toWire } from "./wire.ts"
 
-/** One ping at the root for these applications, in the order of their results. */
-const PINGED = [USERS, INVOICES]
 const DEFAULT_DATA = { message: "Ping from User Notification Webhook Service" }
 const FIRST_LOOKS_MS = [50, 100, 200, 400]
 const LATER_LOOKS_MS = 1000
@@ -41,20 +30,9 @@ const Data = JsonObject.nullable().openapi("PingData", {
 
 const Lines = z.string().openapi("PingedUrls", { example: "Pinging http://example.com/webhook\n" })
 
-const EventFilter = z.object({
-  event_filter: z.string().optional().openapi({ example: "user_registered" }),
-})
+export const ping = createRouter()
 
-const router = createRouter()
-
-/** The ping of A and B together; refusals are sentences for who asks for text. */
-export const ping = {
-  router,
-  paths: /^\/ping$/,
-  dialect: ((c, problem) => (wantsText(c) ? textDialect : plainDialect)(c, problem)) satisfies Dialect,
-}
-
-router.openapi(
+ping.openapi(
   operation({
     operationId: "pingWebhooks",
     tags: ["Webhooks"],
@@ -114,38 +92,6 @@ router.openapi(
   },
 )
 
-router.openapi(
-  operation({
-    operationId: "getPingResults",
-    tags: ["Webhooks"],
-    summary: "The results of a ping so far",
-    method: "get",
-    path: "/ping/{ping_id}",
-    request: {
-      params: z.object({ ping_id: z.string().openapi({ example: "ping_019a8f0c5d1b7c3e9a4f2b6d8e0c1a3f" }) }),
-      query: EventFilter,
-    },
-    responses: {
-      200: { description: "All results are in", content: { "application/json": { schema: Pinged } } },
-      202: {
-        description: "Some results are still to come",
-        content: { "application/json": { schema: Pinging } },
-      },
-      ...telling(problems(404), { 404: { code: "not_found", detail: "Ping not found" } }),
-      ...invalid,
-    },
-  }),
-  async (c) => {
-    const { event_filter: filter } = c.req.valid("query")
-    const results = await getPingResults(c.var.deps, {
-      id: c.req.valid("param").ping_id,
-      applicationIds: PINGED,
-    })
-    if (results.every(isIn)) return jsonAnswer(c, toWire(results, filter), 200)
-    return jsonAnswer(c, { ...toWire(results, filter), ...pendingOf(results), results_url: c.req.url }, 202)
-  },
-)
-
 /** Asks D1 now and then until the results are in, all of them or those of the first 200 requests. */
 async function waitForResults(deps: Deps, started: Ping): Promise<void> {
   const until = deps.clock.now() + PATIENCE_MS
@@ -156,7 +102,8 @@ async function waitForResults(deps: Deps, started: Ping): Promise<void> {
   }
 }
 
-function wantsText(c: Context<AppEnv>): boolean {
+/** Whether the client would rather be told in plain text. */
+export function wantsText(c: Context<AppEnv>): boolean {
   return prefers(c.req.header("accept"), "text/plain", "application/json")
 }
 

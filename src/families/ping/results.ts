@@ -1,121 +1,42 @@
 import { z } from "@hono/zod-openapi"
 
-import type { PingResult } from "../../engine/pings/ping.ts"
-import { verbatim } from "../../http/raw-json.ts"
+import { getPingResults } from "../../engine/pings/ping.ts"
+import { telling } from "../../http/examples.ts"
+import { operation } from "../../http/operation.ts"
+import { jsonAnswer } from "../../http/raw-json.ts"
+import { createRouter, invalid, problems } from "../../http/router.ts"
+import { EventFilter, isIn, PINGED, Pinged, Pinging, pendingOf, toWire } from "./wire.ts"
 
-const Success = z.object({
-  event: z.string(),
-  url: z.string(),
-  payload_response: z.unknown(),
-  payload: z.unknown(),
-  status_code: z.number(),
-  truncated: z.literal(true).optional(),
-})
+export const results = createRouter()
 
-const Failure = z.object({
-  event: z.string(),
-  url: z.string(),
-  error: z.string(),
-  status_code: z.number().nullable(),
-})
-
-const EXAMPLE = {
-  message: "Pinged all registered webhooks successfully.",
-  successful_webhooks_count: 1,
-  successful_webhooks: [
-    {
-      event: "user_registered",
-      url: "http://example.com/webhook",
-      payload_response: { ok: true },
-      payload: { ok: true },
-      status_code: 200,
+results.openapi(
+  operation({
+    operationId: "getPingResults",
+    tags: ["Webhooks"],
+    summary: "The results of a ping so far",
+    method: "get",
+    path: "/ping/{ping_id}",
+    request: {
+      params: z.object({ ping_id: z.string().openapi({ example: "ping_019a8f0c5d1b7c3e9a4f2b6d8e0c1a3f" }) }),
+      query: EventFilter,
     },
-  ],
-  failed_webhooks_count: 1,
-  failed_webhooks: [
-    {
-      event: "user_registered",
-      url: "http://example.com/gone",
-      error: "HTTP error: Not Found",
-      status_code: 404,
+    responses: {
+      200: { description: "All results are in", content: { "application/json": { schema: Pinged } } },
+      202: {
+        description: "Some results are still to come",
+        content: { "application/json": { schema: Pinging } },
+      },
+      ...telling(problems(404), { 404: { code: "not_found", detail: "Ping not found" } }),
+      ...invalid,
     },
-  ],
-}
-
-export const Pinged = z
-  .object({
-    message: z.string(),
-    successful_webhooks_count: z.number(),
-    successful_webhooks: z.array(Success),
-    failed_webhooks_count: z.number(),
-    failed_webhooks: z.array(Failure),
-  })
-  .openapi("Pinged", { example: EXAMPLE })
-
-export const Pinging = Pinged.extend({
-  pending_webhooks_count: z.number(),
-  pending_webhooks: z.array(z.object({ event: z.string(), url: z.string() })),
-  results_url: z.string(),
-}).openapi("Pinging", {
-  example: {
-    ...EXAMPLE,
-    pending_webhooks_count: 1,
-    pending_webhooks: [{ event: "user_registered", url: "http://example.com/slow" }],
-    results_url: "http://127.0.0.1:8787/ping/ping_019a8f0c5d1b7c3e9a4f2b6d8e0c1a3f",
+  }),
+  async (c) => {
+    const { event_filter: filter } = c.req.valid("query")
+    const found = await getPingResults(c.var.deps, {
+      id: c.req.valid("param").ping_id,
+      applicationIds: PINGED,
+    })
+    if (found.every(isIn)) return jsonAnswer(c, toWire(found, filter), 200)
+    return jsonAnswer(c, { ...toWire(found, filter), ...pendingOf(found), results_url: c.req.url }, 202)
   },
-})
-
-export function isIn({ state }: PingResult): boolean {
-  return state !== "pending"
-}
-
-/** The results that are in, as A has always told them, for `jsonAnswer`. */
-export function toWire(results: readonly PingResult[], filter: string | undefined) {
-  const successes = results.filter(({ state }) => state === "delivered")
-  const failures = results.filter(({ state }) => state === "failed")
-  return {
-    message:
-      filter === undefined
-        ? "Pinged all registered webhooks successfully."
-        : `Pinged webhooks for event '${filter}' successfully.`,
-    successful_webhooks_count: successes.length,
-    successful_webhooks: successes.map((result) => {
-      const response = responseOf(result)
-      return {
-        event: result.eventType,
-        url: result.url,
-        payload_response: response,
-        payload: response,
-        status_code: result.statusCode ?? 200,
-        ...(result.truncated ? { truncated: true as const } : {}),
-      }
-    }),
-    failed_webhooks_count: failures.length,
-    failed_webhooks: failures.map((result) => ({
-      event: result.eventType,
-      url: result.url,
-      error: result.error ?? "",
-      status_code: result.statusCode,
-    })),
-  }
-}
-
-/** What a 202 tells besides. */
-export function pendingOf(results: readonly PingResult[]) {
-  const pending = results.filter(({ state }) => state === "pending")
-  return {
-    pending_webhooks_count: pending.length,
-    pending_webhooks: pending.map(({ eventType, url }) => ({ event: eventType, url })),
-  }
-}
-
-/** The receiver's JSON, whatever its type; `{}` when it is none, or cut off. */
-function responseOf({ body, truncated }: PingResult): unknown {
-  if (truncated) return {}
-  try {
-    JSON.parse(body)
-    return verbatim(body.trim())
-  } catch {
-    return {}
-  }
-}
+)

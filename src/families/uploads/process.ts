@@ -1,4 +1,5 @@
 import { toUuid } from "../../db/ids.ts"
+import { type AnyWork, type SingleJobs, send } from "../../engine/jobs/job.ts"
 import { rawMembers } from "../../http/raw-json.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { inspect } from "./storage.ts"
@@ -13,16 +14,22 @@ import {
 
 const EVENT = "upload file"
 
+/** The kind of job that checks that an uploaded file arrived whole, and tells its receiver. */
+export const PROCESS_UPLOAD = "process-upload"
+
+interface ProcessUpload extends AnyWork {
+  uploadId: string
+}
+
+export const processing: SingleJobs<ProcessUpload> = {
+  lane: "tasks",
+  work: (deps, _db, { uploadId }) => processUpload(deps, uploadId),
+}
+
 /** Sends the job that processes an upload. False when the queue refuses it: then the sweep sends it again. */
-export async function requestProcessing(deps: Deps, uploadId: string): Promise<boolean> {
-  const { shard } = deps.shardOf(APPLICATION)
-  try {
-    await deps.queues.tasks.send({ kind: "process-upload", shard, uploadId })
-    return true
-  } catch (error) {
-    deps.log({ unit: "fault", during: "enqueue", job: "process-upload", error: String(error) })
-    return false
-  }
+export function requestProcessing(deps: Deps, uploadId: string): Promise<boolean> {
+  const work: ProcessUpload = { kind: PROCESS_UPLOAD, uploadId }
+  return send(deps, processing.lane, deps.shardOf(APPLICATION), work)
 }
 
 /**

@@ -2,11 +2,11 @@ import { sql } from "drizzle-orm"
 
 import { fromUuid, idAt, newId } from "../../db/ids.ts"
 import { literal } from "../../db/literal.ts"
-import { uploads } from "../../db/schema.ts"
 import { shapeOf } from "../../db/shape.ts"
 import { createEndpoint } from "../../engine/endpoints/create.ts"
 import { publish } from "../../engine/events/publish.ts"
 import type { Deps } from "../../platform/deps.ts"
+import { uploads } from "./schema.ts"
 
 /** The id of application C, file uploads. */
 export const APPLICATION = "app_uploads"

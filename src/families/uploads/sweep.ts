@@ -2,7 +2,7 @@ import type { Sweep, Upkeep } from "../../engine/upkeep/contribution.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { processUpload, requestProcessing } from "./process.ts"
 import { discard } from "./storage.ts"
-import { APPLICATION, deleteUploads, listExpiredUploads, lookForUploads, selectLeftUploads } from "./store.ts"
+import { deleteUploads, listExpiredUploads, lookForUploads, selectLeftUploads } from "./store.ts"
 
 /** A request that is still bringing its file after this long has died. */
 const RECEIVING_EXPIRES_MS = 3600 * 1000
@@ -20,16 +20,19 @@ const STATEMENTS_PER_UPLOAD = 8
  * The bucket is never listed, which every minute would use up the Free plan: an object has a row from before
  * its first byte, and R2 by itself drops an unfinished upload whose id was lost after seven days.
  */
-export function uploadsUpkeep(files: R2Bucket): Upkeep {
-  return {
-    application: APPLICATION,
-    look: (deps, at) =>
-      selectLeftUploads(at, { receivedBefore: at - RECEIVING_EXPIRES_MS, endedBefore: keptSince(deps, at) }),
-    async work(sweep, { unfinished = [], expired = [] }) {
-      if (unfinished.length > 0) await workUnfinished(sweep, files)
-      if (expired.length > 0) await applyRetention(sweep, files)
-    },
-  }
+export const uploadsUpkeep: Upkeep = {
+  look: (deps, at) =>
+    deps.files === null
+      ? {}
+      : selectLeftUploads(at, {
+          receivedBefore: at - RECEIVING_EXPIRES_MS,
+          endedBefore: keptSince(deps, at),
+        }),
+  async work(sweep, { unfinished = [], expired = [] }) {
+    const { files } = sweep.deps
+    if (files && unfinished.length > 0) await workUnfinished(sweep, files)
+    if (files && expired.length > 0) await applyRetention(sweep, files)
+  },
 }
 
 async function workUnfinished({ deps, at, budget }: Sweep, files: R2Bucket): Promise<void> {

@@ -1,10 +1,16 @@
-import { createRouter } from "../../http/router.ts"
+import type { Family } from "../../http/family.ts"
+import { createRouter, plainDialect } from "../../http/router.ts"
 import { messages } from "./messages.ts"
+import { APPLICATION } from "./store.ts"
 import { users as registry } from "./users.ts"
 import { webhooks } from "./webhooks.ts"
 
-const router = createRouter()
-for (const part of [registry, messages, webhooks]) router.route("/", part)
-
 /** A, the user notification service. */
-export const users = { router }
+export const users: Family = {
+  application: APPLICATION,
+  parts: () => [{ router: createRouter(registry, messages, webhooks), dialect: plainDialect }],
+  tags: [
+    { name: "Users", description: "A, the user notification service" },
+    { name: "Webhooks", description: "Who is told of users and invoices, and pings" },
+  ],
+}

@@ -1,13 +1,13 @@
 import { sql } from "drizzle-orm"
 
 import { newId } from "../../db/ids.ts"
-import { messages, users } from "../../db/schema.ts"
 import { shapeOf } from "../../db/shape.ts"
 import { publish } from "../../engine/events/publish.ts"
 import type { Remember } from "../../engine/kit/idempotency.ts"
 import { type Page, type PageRequest, toPage, walkOf } from "../../engine/kit/page.ts"
 import { scanPage } from "../../engine/kit/scan.ts"
 import type { Deps } from "../../platform/deps.ts"
+import { messages, users } from "./schema.ts"
 
 /** The id of application A, the user notification service. */
 export const APPLICATION = "app_users"

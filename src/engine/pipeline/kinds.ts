@@ -1,0 +1,44 @@
+import type { Db } from "../../db/client.ts"
+import type { Deps } from "../../platform/deps.ts"
+import type { JobKind } from "../jobs/job.ts"
+import type { Budget } from "./budget.ts"
+import { catchUp, dispatch, dispatchAgain } from "./dispatch.ts"
+import { drain } from "./drain.ts"
+import { enqueue, LANES, type Work } from "./jobs.ts"
+import { workResend } from "./manual.ts"
+import { workPing } from "./ping.ts"
+import { workRecover } from "./recover.ts"
+
+type Of<K extends Work["kind"]> = Extract<Work, { kind: K }>
+
+/** The engine's own kinds of job. */
+export const ENGINE_JOBS: { readonly [K in Work["kind"]]: JobKind<Of<K>> } = {
+  dispatch: { lane: LANES.dispatch, workTogether: dispatchAll },
+  ping: { lane: LANES.ping, work: workPing },
+  resend: { lane: LANES.resend, work: workResend },
+  recover: { lane: LANES.recover, work: workRecover },
+  drain: {
+    lane: LANES.drain,
+    async work(deps, db, _work, budget) {
+      await drain(deps, db, budget)
+    },
+  },
+  "catch-up": {
+    lane: LANES["catch-up"],
+    async work(deps, db, work, budget) {
+      if (await catchUp(deps, db, budget)) await enqueue(deps, db, work)
+    },
+  },
+}
+
+/** Twice the same event is once. What has come before may have been worked on already: it is claimed. */
+function dispatchAll(
+  deps: Deps,
+  db: Db,
+  works: readonly Of<"dispatch">[],
+  budget: Budget,
+  again: boolean,
+): Promise<void> {
+  const events = new Map(works.map((work) => [work.eventId, work]))
+  return (again ? dispatchAgain : dispatch)(deps, db, [...events.values()], budget)
+}
