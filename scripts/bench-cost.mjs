@@ -46,7 +46,10 @@ included, without what retention writes later; the family row of user-1 is left 
   if (flags.trips) for (const one of cost) printTrips(one)
 }
 
-/** Runs test/cost/table.bench.ts and takes the figures from its meta; what the tools say goes to stderr. */
+/**
+ * Runs test/cost/table.bench.ts and takes the figures from its meta; what the tools say goes to stderr.
+ * @returns {Promise<any>}
+ */
 async function measure() {
   const { write } = process.stdout
   process.stdout.write = process.stderr.write.bind(process.stderr)
@@ -63,12 +66,13 @@ async function measure() {
       ...testModules.flatMap((module) => module.errors()),
       ...tests.flatMap((test) => test.result().errors ?? []),
     ]
-    if (tests.length === 0 || errors.length > 0) {
+    const [bench] = tests
+    if (bench === undefined || errors.length > 0) {
       throw new Error(
-        `The cost could not be counted:\n${errors.map((error) => error.stack ?? error.message).join("\n")}`,
+        `The cost could not be counted:\n${errors.map((/** @type {any} */ error) => error.stack ?? error.message).join("\n")}`,
       )
     }
-    return tests[0].meta()
+    return bench.meta()
   } finally {
     await vitest.close()
     process.stdout.write = write

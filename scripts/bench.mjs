@@ -25,7 +25,7 @@ const JSON_TYPE = { "content-type": "application/json" }
 const stopping = new AbortController()
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => stopping.abort())
 
-const loadBefore = loadavg()[0]
+const loadBefore = load()
 let runs = 0
 const folder = mkdtempSync(join(tmpdir(), "posthorn-bench-"))
 const sink = await startSink()
@@ -133,6 +133,7 @@ function message(mark) {
   return JSON.stringify({ eventType: EVENT_TYPE, payload: { mark, fill: "x".repeat(200) } })
 }
 
+/** @returns {Promise<any>} */
 async function create(url, json) {
   const answer = await fetch(url, { method: "POST", headers: JSON_TYPE, body: JSON.stringify(json) })
   // The event type may be there from before wrangler ended.
@@ -148,7 +149,7 @@ function withRatios(cell) {
 }
 
 function report(cells) {
-  const machine = { cores: cpus().length, loadBefore, loadAfter: loadavg()[0], commit: commit() }
+  const machine = { cores: cpus().length, loadBefore, loadAfter: load(), commit: commit() }
   if (flags.json) {
     console.log(JSON.stringify({ machine, cells }, null, 2))
     return
@@ -194,6 +195,12 @@ function report(cells) {
   console.log(
     `\nCommit ${id}, ${cores} cores, load ${loadBefore.toFixed(2)} before and ${loadAfter.toFixed(2)} after (the bench loads it too).`,
   )
+}
+
+/** How busy the machine has been in the last minute. */
+function load() {
+  const [lastMinute = 0] = loadavg()
+  return lastMinute
 }
 
 function commit() {

@@ -11,7 +11,7 @@ import { findFreePort, startServer } from "./dev-server.mjs"
 import { onOutputClosed } from "./output.mjs"
 import { startReceiver } from "./receiver.mjs"
 
-/** Each family's steps, in order: `[what it shows, async (world) => lines to print]`; a step that throws ends the demo. */
+/** Each family's steps, in order; a step that throws ends the demo. */
 const families = [users, invoices, uploads]
 
 const stopping = new AbortController()

@@ -52,7 +52,9 @@ async function checkLogin() {
  * be there earlier, for its migrations.
  */
 async function createDatabase() {
-  const name = /^database_name = "(.+)"$/m.exec(readFileSync(join(root, "wrangler.toml"), "utf8"))[1]
+  const name = /^database_name = "(.+)"$/m.exec(readFileSync(join(root, "wrangler.toml"), "utf8"))?.[1]
+  if (name === undefined)
+    throw new DeployError('wrangler.toml names no database: it needs a line database_name = "…"')
   const databases = await readList(["d1", "list", "--json", ...account])
   if (databases.some((database) => database.name === name)) return
   await step(`Creating the database ${name} …`, ["d1", "create", name, ...account])

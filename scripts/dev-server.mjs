@@ -9,6 +9,7 @@ import { parseArgs, parseEnv } from "node:util"
 
 import { openFrontDoor, STARTING } from "./front-door.mjs"
 import { onLines } from "./output.mjs"
+import { portOf } from "./port.mjs"
 import { descendantsOf, endAll, endTree } from "./processes.mjs"
 import { lockState, StateError } from "./state-lock.mjs"
 import { asArguments, exitCode, passOn, root, runWrangler, spawnWrangler } from "./wrangler.mjs"
@@ -26,19 +27,20 @@ const RESTARTS = { most: 5, withinMs: 60_000 }
 /** What is kept of the output until somebody asks for it. */
 const KEPT_LINES = 1_000
 
+/** @type {{ type: "string" }} */
 const text = { type: "string" }
 /** What may be given: where to listen is the business of our own door, the rest goes on to wrangler dev. */
 const OPTIONS = {
   port: text,
   ip: text,
   "persist-to": text,
-  var: { ...text, multiple: true, default: [] },
+  var: { ...text, multiple: /** @type {const} */ (true), default: /** @type {string[]} */ ([]) },
   config: { ...text, short: "c" },
   env: { ...text, short: "e" },
-  define: { ...text, multiple: true },
+  define: { ...text, multiple: /** @type {const} */ (true) },
   "inspector-port": text,
   "log-level": text,
-  "live-reload": { type: "boolean" },
+  "live-reload": /** @type {{ type: "boolean" }} */ ({ type: "boolean" }),
 }
 
 /** Something that the person who started us can put right; shown without a stack. */
@@ -107,7 +109,7 @@ export async function startServer({ args = [], signal, say = () => {} } = {}) {
  */
 export function readStartOptions(args) {
   const { port, ...others } = parse(args)
-  if (port !== undefined && !(/^\d+$/.test(port) && port >= 1 && port <= 65_535)) {
+  if (port !== undefined && !(/^\d+$/.test(port) && Number(port) >= 1 && Number(port) <= 65_535)) {
     throw new UsageError("--port must be a number from 1 to 65535")
   }
   const odd = others.var.find((setting) => !/^\w+:/.test(setting))
@@ -132,7 +134,7 @@ export function findFreePort() {
   return new Promise((resolve, reject) => {
     const server = createServer().once("error", reject)
     server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address()
+      const port = portOf(server)
       server.close(() => resolve(port))
     })
   })
@@ -144,7 +146,7 @@ export function findFreePort() {
  */
 function readSettings(vars) {
   const file = join(root, ".dev.vars")
-  const given = vars.map((setting) => /^([^:]*):(.*)$/s.exec(setting).slice(1))
+  const given = vars.map((setting) => /^([^:]*):(.*)$/s.exec(setting)?.slice(1) ?? [])
   return {
     AUTH_MODE: "open",
     ...(existsSync(file) && parseEnv(readFileSync(file, "utf8"))),
@@ -158,7 +160,10 @@ function reachableHost(ip) {
   return ip.includes(":") ? `[${ip}]` : ip
 }
 
-/** What wrangler dev is started with, but for its port, which each start finds anew; of a variable, the last one counts. */
+/**
+ * What wrangler dev is started with, but for its port, which each start finds anew; of a variable, the last one counts.
+ * @param {ReturnType<typeof readStartOptions>} options
+ */
 function devArguments({ port: _, ip: __, var: vars, ...options }, { url, secret, settings }) {
   const own = [`PUBLIC_URL:${url}`, `AUTH_MODE:${settings.AUTH_MODE}`, `OPEN_SECRET:${secret}`]
   // 0 is any free port: two systems can run side by side.
@@ -192,7 +197,7 @@ async function whyNoPort(error, url, port) {
 async function isPosthorn(url) {
   try {
     const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) })
-    const { detail, database, queues, sweep } = await response.json()
+    const { detail, database, queues, sweep } = /** @type {any} */ (await response.json())
     return detail === STARTING || Boolean(database && queues && sweep)
   } catch {
     return false

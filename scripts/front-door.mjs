@@ -1,5 +1,6 @@
 // What people connect to: a small HTTP server before wrangler dev. wrangler believes a header `MF-Original-URL`,
 // whoever sends it, about the Host that was asked for; here it ends, and what has come this way carries a secret.
+import { once } from "node:events"
 import { Agent, createServer, request } from "node:http"
 import { pipeline } from "node:stream"
 
@@ -27,7 +28,8 @@ export async function openFrontDoor(host, port, secret) {
     { maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: CLIENT_IDLE_MS, requestTimeout: 0 },
     (incoming, outgoing) => (innerPort === undefined ? refuse(outgoing) : forward(incoming, outgoing)),
   )
-  await new Promise((resolve, reject) => server.once("error", reject).listen(port, host, resolve))
+  server.listen(port, host)
+  await once(server, "listening")
 
   function forward(incoming, outgoing) {
     const headers = kept(incoming.rawHeaders, (name) => !NEVER_FROM_CLIENTS.test(name))
@@ -64,7 +66,7 @@ export async function openFrontDoor(host, port, secret) {
 }
 
 /** Raw headers, names and values in turn, less those of the connection and what else is not to be kept. */
-function kept(rawHeaders, isKept = () => true) {
+function kept(rawHeaders, isKept = (/** @type {string} */ _name) => true) {
   return rawHeaders.filter((_, index) => {
     const name = rawHeaders[index - (index % 2)]
     return !HOP_BY_HOP.test(name) && isKept(name)

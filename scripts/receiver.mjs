@@ -1,6 +1,9 @@
 // A real webhook receiver on this machine, for npm run receive, the demo and the system tests.
+import { once } from "node:events"
 import { createServer } from "node:http"
 import { text } from "node:stream/consumers"
+
+import { portOf } from "./port.mjs"
 
 /** @typedef {{ path: string, headers: Record<string, string>, body: string, at: number }} Arrival */
 
@@ -27,7 +30,8 @@ export async function startReceiver(port = 0, { status = 200, onArrival = () => 
     response.writeHead(statuses.shift() ?? status, { "content-type": "application/json" })
     response.end(JSON.stringify({ received: true }))
   }
-  await new Promise((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve))
+  server.listen(port, "127.0.0.1")
+  await once(server, "listening")
 
   /**
    * The first `count` requests that fit, once they have all arrived.
@@ -57,7 +61,7 @@ export async function startReceiver(port = 0, { status = 200, onArrival = () => 
   }
 
   return {
-    url: `http://127.0.0.1:${server.address().port}`,
+    url: `http://127.0.0.1:${portOf(server)}`,
     requests,
     /** The statuses of the next answers, one each. */
     answers(...next) {
@@ -70,7 +74,10 @@ export async function startReceiver(port = 0, { status = 200, onArrival = () => 
      * @param {number} [timeoutMs]
      * @returns {Promise<Arrival>}
      */
-    arrival: (fits, timeoutMs) => arrivals(1, fits, timeoutMs).then(([request]) => request),
+    async arrival(fits, timeoutMs) {
+      const [request] = await arrivals(1, fits, timeoutMs)
+      return /** @type {Arrival} */ (request)
+    },
     close() {
       server.closeAllConnections()
       return new Promise((resolve) => server.close(resolve))

@@ -117,7 +117,11 @@ async function live(sdk) {
 }
 
 /** Runs a command to its end, or to its timeout; each line of its output goes to `onLine`. */
-async function run([command, ...args], cwd, { onLine = () => {}, timeout = 0 } = {}) {
+async function run(
+  [command, ...args],
+  cwd,
+  { onLine = (/** @type {string} */ _line) => {}, timeout = 0 } = {},
+) {
   const env = {
     ...process.env,
     // With a slash at its end, as many people write it.

@@ -11,7 +11,10 @@ export const root = fileURLToPath(new URL("..", import.meta.url))
 process.env.PATH += delimiter + join(root, "node_modules", ".bin")
 process.env.WRANGLER_SEND_METRICS ??= "false"
 
-/** Starts wrangler with no terminal to ask questions on: whatever it would ask, it decides or reports. */
+/**
+ * Starts wrangler with no terminal to ask questions on: whatever it would ask, it decides or reports.
+ * @returns {any} a child process, with the streams that its `stdio` asks for
+ */
 export function spawnWrangler(args, options = {}) {
   return spawn("wrangler", args, {
     cwd: root,
@@ -42,6 +45,7 @@ export function exitCode(child) {
 
 /** What npm run deploy must know of the arguments that it hands to wrangler, which reads all of them for itself. */
 export function readOptions(args) {
+  /** @type {{ type: "string" }} */
   const text = { type: "string" }
   const { values } = parseArgs({
     args,

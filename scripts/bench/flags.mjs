@@ -6,6 +6,7 @@ import { parseArgs } from "node:util"
  */
 export function readFlags(names) {
   try {
+    /** @type {import("node:util").ParseArgsOptionsConfig} */
     const options = Object.fromEntries(names.map((name) => [name, { type: "boolean", default: false }]))
     return parseArgs({ options }).values
   } catch (error) {

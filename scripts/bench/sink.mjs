@@ -2,6 +2,7 @@
 import { createServer } from "node:http"
 import { text } from "node:stream/consumers"
 
+import { portOf } from "../port.mjs"
 import { now } from "./now.mjs"
 
 /** What arrived of each run: the event's number and the time. */
@@ -21,10 +22,12 @@ async function receive(request, response) {
   response.writeHead(200, { "content-type": "application/json", "content-length": 11 }).end('{"ok":true}')
 }
 
-server.listen(0, "127.0.0.1", () => process.send({ port: server.address().port }))
-process.on("message", ({ run, count }) => {
+const tell = (message) => process.send?.(message)
+
+server.listen(0, "127.0.0.1", () => tell({ port: portOf(server) }))
+process.on("message", (/** @type {{ run: string, count?: boolean }} */ { run, count }) => {
   const seen = arrivals.get(run) ?? []
-  process.send(count ? { count: seen.length } : { arrivals: seen })
+  tell(count ? { count: seen.length } : { arrivals: seen })
 })
 // Ends with its parent, whatever becomes of that: a signal from the terminal reaches both.
 process.on("disconnect", () => process.exit())

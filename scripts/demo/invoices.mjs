@@ -2,7 +2,10 @@ import assert from "node:assert/strict"
 
 import { verified } from "./verify.mjs"
 
-/** The invoice webhook system. */
+/**
+ * The invoice webhook system.
+ * @type {import("./verify.mjs").Family}
+ */
 export const invoices = {
   title: "Invoices",
   steps: [

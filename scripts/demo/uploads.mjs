@@ -3,7 +3,10 @@ import { randomBytes } from "node:crypto"
 
 import { verified } from "./verify.mjs"
 
-/** The file upload system. */
+/**
+ * The file upload system.
+ * @type {import("./verify.mjs").Family}
+ */
 export const uploads = {
   title: "File uploads",
   steps: [

@@ -2,7 +2,10 @@ import assert from "node:assert/strict"
 
 import { verified } from "./verify.mjs"
 
-/** The user notification service. */
+/**
+ * The user notification service.
+ * @type {import("./verify.mjs").Family}
+ */
 export const users = {
   title: "User notifications",
   steps: [

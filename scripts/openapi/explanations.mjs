@@ -117,6 +117,7 @@ const EXPLANATIONS = [
 /**
  * What is taken although neither document names it, as by Svix's server: [component, field, why]. Versions 1 of the
  * official clients send these names, and those for Java and Kotlin do today.
+ * @type {[component: string, field: string, why: string][]}
  */
 export const HIDDEN = [
   ["EndpointIn", "filterTypes", "the older name of eventTypes"],

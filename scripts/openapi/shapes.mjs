@@ -76,10 +76,7 @@ function* compareFlat(at, theirs, ours, where) {
   for (const name of Object.keys(b.properties)) {
     if (!(name in a.properties)) yield { where, text: `${inside(name)} is our own` }
   }
-  for (const [keyword, suffix] of [
-    ["items", "[]"],
-    ["additionalProperties", "{}"],
-  ]) {
+  for (const [keyword, suffix] of Object.entries({ items: "[]", additionalProperties: "{}" })) {
     if (isObject(a[keyword]) && isObject(b[keyword])) {
       yield* compareSchemas(
         `${at}${suffix}`,
