@@ -23,30 +23,12 @@ function post(path: string, json: unknown, key: string, headers: Record<string, 
   return callApi(world, path, { json, headers: { "idempotency-key": key, ...headers } })
 }
 
+/** Every row that a request could have written, but for those that keep the answers. */
+const everything = () => world.everything("idempotency_keys")
+
 async function count(table: string): Promise<number> {
   const row = await world.env.DB.prepare(`SELECT count(*) AS rows FROM ${table}`).first<{ rows: number }>()
   return row?.rows ?? 0
-}
-
-/** Every row that a request could have written, but for those that keep the answers. */
-async function everything(): Promise<string> {
-  const tables = [
-    "applications",
-    "event_types",
-    "endpoints",
-    "secrets",
-    "subscriptions",
-    "events",
-    "deliveries",
-    "background_tasks",
-    "users",
-    "messages",
-    "invoices",
-  ]
-  const results = await world.env.DB.batch(
-    tables.map((table) => world.env.DB.prepare(`SELECT * FROM ${table} ORDER BY 1, 2`)),
-  )
-  return JSON.stringify(results.map((result) => result.results))
 }
 
 /** Another endpoint of the uid. */

@@ -331,10 +331,7 @@ describe("listing messages", () => {
   it("never has pings in it, nor another application's messages", async () => {
     const { world, svix } = await worldWithApp()
     await world.fetch("/webhook", { json: { event: "user_registered", url: HOOK } })
-    world.clock.whileAsleep = async (ms) => {
-      world.clock.advance(ms)
-      await world.runDue()
-    }
+    world.pingsWork()
     await world.fetch("/ping", { method: "POST" })
     expect(world.receivers.to(HOOK)).toHaveLength(1)
     expect((await svix.message.list("users")).data).toEqual([])

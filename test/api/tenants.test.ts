@@ -101,24 +101,13 @@ async function ask({ id, method, path }: Call, ids: Record<string, string>, quer
   return { status: response.status, text: await response.text() }
 }
 
-/** Every row but what is kept of the requests themselves. */
-async function everything(): Promise<string> {
-  const { results } = await world.env.DB.prepare(
-    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name",
-  ).all<{ name: string }>()
-  const tables = await world.env.DB.batch(
-    results.map(({ name }) => world.env.DB.prepare(`SELECT * FROM "${name}"`)),
-  )
-  return JSON.stringify(tables.map((table) => table.results))
-}
-
 const FORBIDDEN = { code: "authorization", detail: expect.any(String) }
 const isOpen = ({ operation }: Call) => Array.isArray(operation.security) && operation.security.length === 0
 const ofApplication = ({ path }: Call) => path.startsWith("/api/v1/app/{app_id}")
 
 describe("the token of an application", () => {
   it("is refused alike for every operation on another application, whether there is one or not", async () => {
-    const before = await everything()
+    const before = await world.everything()
     let asked = 0
     for (const call of calls.filter(ofApplication)) {
       const answers = []
@@ -142,12 +131,12 @@ describe("the token of an application", () => {
       expect(new Set(answers).size).toBe(1)
     }
     expect(asked).toBeGreaterThanOrEqual(29 * 8)
-    expect(await everything()).toBe(before)
+    expect(await world.everything()).toBe(before)
     expect(world.queued).toEqual([])
   })
 
   it("is refused for every operation that is about no application, but for a few", async () => {
-    const before = await everything()
+    const before = await world.everything()
     const others = calls.filter((call) => !ofApplication(call) && !isOpen(call) && !SHARED.includes(call.id))
     for (const call of others) {
       const answer = await ask(call, { ...own, event_type_name: "thing.done" })
@@ -160,11 +149,11 @@ describe("the token of an application", () => {
       const response = await world.fetch(path, { headers: { authorization: `Bearer ${token}` } })
       expect([path, response.status]).toEqual([path, 403])
     }
-    expect(await everything()).toBe(before)
+    expect(await world.everything()).toBe(before)
   })
 
   it("is refused for what is the operator's within its own application", async () => {
-    const before = await everything()
+    const before = await world.everything()
     for (const id of OPERATORS) {
       const call = calls.find((one) => one.id === id)
       if (!call) throw new Error(`no operation ${id}`)
@@ -172,11 +161,11 @@ describe("the token of an application", () => {
         expect([id, (await ask(call, { ...own, app_id })).status]).toEqual([id, 403])
       }
     }
-    expect(await everything()).toBe(before)
+    expect(await world.everything()).toBe(before)
   })
 
   it("finds nothing of another's among its own, in any operation: their ids are as unknown as others", async () => {
-    const before = await everything()
+    const before = await world.everything()
     const unknown: Ids = {
       app_id: "app_x",
       endpoint_id: "ep_019a8f0c5d1b7c3e9a4f2b6d8e0c1a3f",
@@ -199,7 +188,7 @@ describe("the token of an application", () => {
       }
     }
     expect(asked).toBeGreaterThanOrEqual(18)
-    const changed = JSON.parse(await everything()) as unknown[][]
+    const changed = JSON.parse(await world.everything()) as unknown[][]
     const ofOther = (tables: unknown[][]) =>
       tables.map((rows) => rows.filter((row) => JSON.stringify(row).includes(other.app_id)))
     expect(ofOther(changed)).toEqual(ofOther(JSON.parse(before)))

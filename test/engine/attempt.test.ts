@@ -755,11 +755,7 @@ describe("an endpoint that only fails", () => {
 
   it("is not disabled, nor saved, by pings", async () => {
     const world = await createWorld()
-    const moveOn = world.clock.whileAsleep
-    world.clock.whileAsleep = async (ms) => {
-      await moveOn(ms)
-      await world.runDue()
-    }
+    world.pingsWork()
     await registerHook(world, HOOK)
     for (const answer of [500, 410, new Error("Network connection lost."), 503]) {
       world.receivers.at(HOOK, answer)
@@ -788,11 +784,7 @@ describe("an endpoint that only fails", () => {
 describe("a ping", () => {
   it("is attempted once and never again, whatever comes of it", async () => {
     const world = await createWorld()
-    const moveOn = world.clock.whileAsleep
-    world.clock.whileAsleep = async (ms) => {
-      await moveOn(ms)
-      await world.runDue()
-    }
+    world.pingsWork()
     await registerHook(world, HOOK)
     world.receivers.at(HOOK, () => new Response(null, { status: 503, headers: { "retry-after": "1" } }))
     await world.fetch("/ping", { method: "POST" })

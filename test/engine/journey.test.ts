@@ -34,10 +34,7 @@ describe("what a receiver gets", () => {
   it("is signed in a ping too", async () => {
     const world = await createWorld()
     const secret = await registerHook(world, HOOK)
-    world.clock.whileAsleep = async (ms) => {
-      world.clock.advance(ms)
-      await world.runDue()
-    }
+    world.pingsWork()
     await world.fetch("/ping", { method: "POST" })
     expect(verify(secret, world.receivers.to(HOOK)[0])).toMatchObject({ event: "user_registered" })
   })

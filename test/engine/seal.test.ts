@@ -56,18 +56,6 @@ async function giveHeaders(world: World, headers: Record<string, string>): Promi
   await world.env.DB.prepare("UPDATE endpoints SET headers = ?").bind(sealed).run()
 }
 
-/** Every value of every column of D1, as text. */
-async function everyValue(world: World): Promise<string> {
-  const { results } = await world.env.DB.prepare(
-    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'",
-  ).all<{ name: string }>()
-  expect(results.map(({ name }) => name)).toContain("secrets")
-  const rows = await world.env.DB.batch(
-    results.map(({ name }) => world.env.DB.prepare(`SELECT * FROM "${name}"`)),
-  )
-  return JSON.stringify(rows.map((table) => table.results))
-}
-
 async function sealedSecrets(world: World): Promise<string[]> {
   const { results } = await world.env.DB.prepare("SELECT sealed FROM secrets").all<{ sealed: string }>()
   return results.map(({ sealed }) => sealed)
@@ -179,7 +167,7 @@ describe("secrets at rest", () => {
     const sealed = await sealedSecrets(world)
     expect(sealed).toHaveLength(1)
     expect(sealed[0]).toMatch(SEALED)
-    const stored = await everyValue(world)
+    const stored = await world.everything()
     for (const form of [...formsOf(secret), "receiver-password", TOKEN, KEY])
       expect(stored).not.toContain(form)
   })
@@ -188,7 +176,7 @@ describe("secrets at rest", () => {
     const world = await createWorld({ ENCRYPTION_KEY: KEY })
     const secret = await registerHook(world)
     expect((await sealedSecrets(world))[0]).toMatch(SEALED)
-    expect(await everyValue(world)).not.toContain(secret)
+    expect(await world.everything()).not.toContain(secret)
   })
 
   it("are shown once: by no other answer", async () => {
@@ -362,10 +350,7 @@ describe("the log of a whole journey with faults", () => {
     }
     await done
     world.probe.after = null
-    world.clock.whileAsleep = async (ms) => {
-      world.clock.advance(ms)
-      await world.runDue()
-    }
+    world.pingsWork()
     const pinged = await world.fetch("/ping", { json: { note: "payload-marker-ping" }, headers: authorized })
     expect(pinged.status).toBe(200)
 

@@ -26,10 +26,7 @@ const pingText = (query = "", init: RequestInit = {}) =>
 
 /** Pings while the consumer works; the events and URLs that answered, in the order of the answer. */
 async function pinged(query = "", accept?: string): Promise<Target[]> {
-  world.clock.whileAsleep = async (ms) => {
-    world.clock.advance(ms)
-    await world.runDue()
-  }
+  world.pingsWork()
   const headers: Record<string, string> = accept === undefined ? {} : { accept }
   const response = await world.fetch(`/ping${query}`, { method: "POST", headers })
   expect(response.headers.get("content-type")).toBe("application/json")

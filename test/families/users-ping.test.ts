@@ -24,16 +24,8 @@ let world: World
 
 beforeEach(async () => {
   world = await createWorld()
-  workWhileAsleep()
+  world.pingsWork()
 })
-
-/** The consumer works while the request waits for its results. */
-function workWhileAsleep(): void {
-  world.clock.whileAsleep = async (ms) => {
-    world.clock.advance(ms)
-    await world.runDue()
-  }
-}
 
 /** No consumer works: the request waits in vain. */
 function sleepOnly(): void {

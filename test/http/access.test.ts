@@ -79,17 +79,6 @@ function call(world: World, { method, path, body }: Route, headers: Record<strin
   })
 }
 
-/** Every row of every table. */
-async function everything(world: World): Promise<string> {
-  const { results } = await world.env.DB.prepare(
-    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name",
-  ).all<{ name: string }>()
-  const tables = await world.env.DB.batch(
-    results.map(({ name }) => world.env.DB.prepare(`SELECT * FROM "${name}"`)),
-  )
-  return JSON.stringify(tables.map((table) => table.results))
-}
-
 /** The body of a refusal in the shape of the family that owns the path. */
 async function expectShape(path: string, response: Response): Promise<void> {
   if (/^\/(un)?register$/.test(path)) {
@@ -108,14 +97,14 @@ async function expectShape(path: string, response: Response): Promise<void> {
 
 async function expectRefusedEverywhere(headers: Record<string, string>, query = ""): Promise<void> {
   const world = await tokenWorld()
-  const before = await everything(world)
+  const before = await world.everything()
   for (const route of await closedRoutes(world)) {
     const response = await call(world, route, headers, query)
     expect([route.method, route.path, response.status]).toEqual([route.method, route.path, 401])
     expect(response.headers.get("www-authenticate")).toMatch(/^Bearer\b/)
     await expectShape(route.path, response)
   }
-  expect(await everything(world)).toBe(before)
+  expect(await world.everything()).toBe(before)
   expect(world.queued).toEqual([])
   expect(world.receivers.received).toEqual([])
 }
@@ -295,13 +284,13 @@ describe("token mode", () => {
   ])("cannot be got round by the spelling %s", async (url) => {
     const world = await tokenWorld()
     await registerHookAs(world, "https://receiver.example/hook")
-    const before = await everything(world)
+    const before = await world.everything()
     for (const method of ["GET", "POST", "DELETE"]) {
       const body = method === "GET" ? {} : { body: JSON.stringify({ username: "mallory" }) }
       const response = await send(world, url, { method, ...body })
       expect([method, response.status]).toEqual([method, 401])
     }
-    expect(await everything(world)).toBe(before)
+    expect(await world.everything()).toBe(before)
   })
 
   it("judges a long path in time that grows with its length", async () => {
@@ -320,21 +309,21 @@ describe("token mode", () => {
   it("answers 503 and names the command when no API_TOKEN is set, even to a caller with a token", async () => {
     for (const API_TOKEN of ["", " , "]) {
       const world = await tokenWorld({ API_TOKEN })
-      const before = await everything(world)
+      const before = await world.everything()
       for (const route of await closedRoutes(world)) {
         const response = await call(world, route, AUTHORIZED)
         expect([route.path, response.status]).toEqual([route.path, 503])
         expect(await response.clone().text()).toContain("wrangler secret put API_TOKEN")
         await expectShape(route.path, response)
       }
-      expect(await everything(world)).toBe(before)
+      expect(await world.everything()).toBe(before)
       for (const path of OPEN_PATHS) expect(UP, path).toContain((await send(world, path)).status)
     }
   })
 
   it("answers 503 to who makes an endpoint without ENCRYPTION_KEY, names the command, writes nothing", async () => {
     const world = await tokenWorld({ ENCRYPTION_KEY: "" })
-    const before = await everything(world)
+    const before = await world.everything()
     const response = await world.fetch("/webhook", {
       json: { event: "user_registered", url: "https://receiver.example/hook" },
       headers: AUTHORIZED,
@@ -343,7 +332,7 @@ describe("token mode", () => {
     const { code, detail } = await response.json<{ code: string; detail: string }>()
     expect(code).toBe("not_configured")
     expect(detail).toContain("wrangler secret put ENCRYPTION_KEY")
-    expect(await everything(world)).toBe(before)
+    expect(await world.everything()).toBe(before)
   })
 
   it("needs no ENCRYPTION_KEY for what makes no endpoint", async () => {
@@ -386,7 +375,7 @@ describe("CORS in token mode", () => {
 
   it("answers OPTIONS without ever running a route", async () => {
     const world = await tokenWorld()
-    const before = await everything(world)
+    const before = await world.everything()
     for (const { path } of await routesOf(world)) {
       const response = await send(world, path, {
         method: "OPTIONS",
@@ -394,7 +383,7 @@ describe("CORS in token mode", () => {
       })
       expect([path, response.status, await response.text()]).toEqual([path, 204, ""])
     }
-    expect(await everything(world)).toBe(before)
+    expect(await world.everything()).toBe(before)
   })
 
   it("lets pages read answers and refusals alike, Link included, without credentials", async () => {
@@ -446,7 +435,7 @@ describe("open mode", () => {
 
   it.each(closed)("answers 421 on the Host %s, the open paths included", async (host) => {
     const world = await createWorld()
-    const before = await everything(world)
+    const before = await world.everything()
     for (const path of ["/users", "/unknown", ...OPEN_PATHS]) {
       const response = await send(world, `http://${host}${path}`)
       expect([path, response.status]).toEqual([path, 421])
@@ -460,7 +449,7 @@ describe("open mode", () => {
       body: JSON.stringify({ username: "mallory" }),
     })
     expect(written.status).toBe(421)
-    expect(await everything(world)).toBe(before)
+    expect(await world.everything()).toBe(before)
   })
 
   it.each([
@@ -483,7 +472,7 @@ describe("open mode", () => {
 
   it("answers 421 to what did not come through its own door, and writes nothing", async () => {
     const world = await createWorld()
-    const before = await everything(world)
+    const before = await world.everything()
     const secret = "s".repeat(32)
     const json = { "content-type": "application/json" }
     const app = createApp(() => ({ ...world.deps, config: { ...world.config, openSecret: secret } }))
@@ -500,7 +489,7 @@ describe("open mode", () => {
     }
     expect((await post({})).status).toBe(421)
     expect((await app.request(`${ORIGIN}/health`)).status).toBe(421)
-    expect(await everything(world)).toBe(before)
+    expect(await world.everything()).toBe(before)
     expect((await post({ "posthorn-open-secret": secret })).status).toBe(200)
     expect(JSON.stringify(world.logged)).not.toContain(secret)
   })
@@ -534,7 +523,7 @@ describe("open mode", () => {
     "answers 403 to a page elsewhere, its preflight included: %o",
     async (headers) => {
       const world = await createWorld()
-      const before = await everything(world)
+      const before = await world.everything()
       const requests: [string, RequestInit][] = [
         ["/users", { method: "GET" }],
         ["/users", { method: "POST", body: JSON.stringify({ username: "mallory" }) }],
@@ -556,7 +545,7 @@ describe("open mode", () => {
         expect(response.headers.get("access-control-allow-origin")).toBeNull()
         await expectShape(path, response)
       }
-      expect(await everything(world)).toBe(before)
+      expect(await world.everything()).toBe(before)
       expect(world.queued).toEqual([])
     },
   )
@@ -608,7 +597,7 @@ describe("a delivery of our own that comes back", () => {
   it("is answered 508 on every route, in both modes, with a token or without, and does nothing", async () => {
     for (const make of [() => createWorld(), tokenWorld]) {
       const world = await make()
-      const before = await everything(world)
+      const before = await world.everything()
       for (const route of await closedRoutes(world)) {
         for (const headers of [delivery, { ...delivery, ...AUTHORIZED }]) {
           const response = await call(world, route, { ...headers, "user-agent": "Posthorn/9.9.9 (later)" })
@@ -616,7 +605,7 @@ describe("a delivery of our own that comes back", () => {
           await expectShape(route.path, response)
         }
       }
-      expect(await everything(world)).toBe(before)
+      expect(await world.everything()).toBe(before)
     }
   })
 
@@ -655,13 +644,13 @@ async function registerHookAs(world: World, url: string): Promise<void> {
 }
 
 async function expectRefusedTarget(world: World, url: string, origin = ORIGIN): Promise<void> {
-  const before = await everything(world)
+  const before = await world.everything()
   const response = await register(world, url, origin)
   expect([url, response.status]).toEqual([url, 422])
   const { detail } = await response.json<{ detail: { loc: string[]; msg: string }[] }>()
   expect(detail[0]?.loc).toEqual(["body", "url"])
   expect(detail[0]?.msg).toMatch(/\w{3}/)
-  expect(await everything(world)).toBe(before)
+  expect(await world.everything()).toBe(before)
 }
 
 describe("our own host", () => {

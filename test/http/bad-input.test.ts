@@ -75,10 +75,7 @@ describe.each(ROUTES)("$method $path", (route) => {
   const json = JSON.stringify(route.fits)
 
   it("takes the body that the cases below spoil", async () => {
-    world.clock.whileAsleep = async (ms) => {
-      world.clock.advance(ms)
-      await world.runDue()
-    }
+    world.pingsWork()
     expect((await send(route, json)).status).toBe(route.method === "DELETE" ? 204 : 200)
   })
 
@@ -159,10 +156,7 @@ describe.each(ROUTES)("$method $path", (route) => {
   })
 
   it("takes a body of exactly 256 KiB", async () => {
-    world.clock.whileAsleep = async (ms) => {
-      world.clock.advance(ms)
-      await world.runDue()
-    }
+    world.pingsWork()
     const response = await send(route, json.padEnd(LIMIT_BYTES))
     expect(response.status).toBe(route.method === "DELETE" ? 204 : 200)
   })

@@ -20,10 +20,7 @@ const post = (path: string, body: string, headers: Record<string, string> = {}) 
 
 /** Sends the request while the queues run: its answer waits for receivers. */
 function posting(path: string, body: string) {
-  world.clock.whileAsleep = async (ms) => {
-    world.clock.advance(ms)
-    await world.runDue()
-  }
+  world.pingsWork()
   return post(path, body)
 }
 

@@ -234,10 +234,7 @@ describe("a real answer", () => {
 
   beforeEach(async () => {
     world = await createWorld()
-    world.clock.whileAsleep = async (ms) => {
-      world.clock.advance(ms)
-      await world.runDue()
-    }
+    world.pingsWork()
     for (const username of ["Alice", "Bob"]) await world.fetch("/users", { json: { username } })
     await world.fetch("/webhook", { json: { event: "user_registered", url: HOOK } })
     await world.fetch("/webhook", { json: { event: "user_registered", url: "http://gone.example/" } })

@@ -12,6 +12,7 @@ import type { LogLine } from "../../src/platform/log.ts"
 import { consume } from "../../src/queue.ts"
 import { manualClock } from "./clock.ts"
 import { createReceivers, type Received } from "./receiver.ts"
+import { emptyDatabase, everything } from "./tables.ts"
 
 export const ORIGIN = "http://127.0.0.1:8787"
 
@@ -58,7 +59,7 @@ export interface StatementCost {
  * script. Every test makes its own; `reset` empties what it shares with others.
  */
 export async function createWorld(settings: Record<string, string> = {}) {
-  await emptyDatabase()
+  await emptyDatabase(env.DB)
   const clock = manualClock()
   const receivers = createReceivers(clock)
   const queued: Queued[] = []
@@ -187,6 +188,15 @@ export async function createWorld(settings: Record<string, string> = {}) {
     runAll,
     runAllWithSweeps,
     sweep: () => sweep(deps),
+    /** Every row of every table but these, as text. */
+    everything: (...except: string[]) => everything(env.DB, except),
+    /** From now on the consumer works while a request waits for its results, as a ping does. */
+    pingsWork(): void {
+      clock.whileAsleep = async (ms) => {
+        clock.advance(ms)
+        await runDue()
+      }
+    },
     /** The cron fires a little later: the jobs of what was just published have had their time. */
     cron(): Promise<void> {
       clock.advance(2_001)
@@ -278,31 +288,4 @@ function watchReads(bound: D1PreparedStatement, ran: (meta: D1Meta) => void): D1
   }
   const raw = async () => (await run()).results.map((row) => Object.values(row as object))
   return Object.assign(bound, { all: run, run, raw, first: async () => (await run()).results[0] ?? null })
-}
-
-/** Empties every table but the seeds: tests of one file share a database. */
-async function emptyDatabase(): Promise<void> {
-  const tables = [
-    "attempts",
-    "deliveries",
-    "events",
-    "secrets",
-    "subscriptions",
-    "upload_registrations",
-    "uploads",
-    "endpoints",
-    "users",
-    "messages",
-    "invoices",
-    "background_tasks",
-    "idempotency_keys",
-    "revoked_tokens",
-    "system_state",
-  ]
-  await env.DB.batch([
-    ...tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)),
-    // Seeds are as old as the epoch.
-    env.DB.prepare("DELETE FROM event_types WHERE created_at > 1000"),
-    env.DB.prepare("DELETE FROM applications WHERE created_at > 1000"),
-  ])
 }
