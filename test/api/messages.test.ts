@@ -108,6 +108,36 @@ describe("sending a message", () => {
     expect(world.receivers.to(HOOK)).toHaveLength(1)
   })
 
+  it.each([
+    ["without an Idempotency-Key", {}, 1],
+    ["with one", { "idempotency-key": "key" }, 3],
+  ])("takes few trips to D1 %s", async (_, headers, most) => {
+    const { world } = await worldWithApp()
+    const send = (key: object) =>
+      world.fetch("/api/v1/app/acme/msg", { json: { eventType: "t", payload: {} }, headers: { ...key } })
+    await send({})
+    let trips = 0
+    world.probe.onTrip = () => trips++
+    expect((await send(headers)).status).toBe(202)
+    expect(trips).toBe(most)
+  })
+
+  it("under an Idempotency-Key is one although D1 loses the answer, and goes out without the sweep", async () => {
+    const { world, svix } = await worldWithApp()
+    await svix.endpoint.create("acme", { url: HOOK })
+    await svix.message.create("acme", { eventType: "t", payload: {} })
+    await world.runDue()
+    let faults = 1
+    world.probe.after = (statements) => {
+      if (statements.some((text) => text.includes("INTO events")) && faults-- > 0)
+        throw new Error("D1_ERROR: Network connection lost.")
+    }
+    const sent = await svix.message.create("acme", { eventType: "t", payload: { n: 2 } })
+    await world.runDue()
+    expect(world.receivers.to(HOOK).map(({ headers }) => headers["webhook-id"])).toContain(sent.id)
+    expect((await svix.message.list("acme")).data).toHaveLength(2)
+  })
+
   it("gives the same answer again under the same Idempotency-Key, and sends one message", async () => {
     const { svix } = await worldWithApp()
     const message = { eventType: "t", payload: { n: 1 } }

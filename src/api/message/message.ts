@@ -100,14 +100,19 @@ messages.openapi(
     const atOnce = isKeyed(c) ? null : await publishEventAtOnce(deps, app_id, event)
     if (atOnce) return jsonAnswer(c, toMessage(atOnce, with_content), 202)
     const message = await inApplication(deps, app_id, given.application, (application, isNew) =>
-      sendOnce(c, { applicationId: application.id }, with_content, (remember) =>
-        publishEvent(deps, {
-          applicationId: application.id,
-          newApplication: isNew ? application : undefined,
-          ...event,
-          remember,
-        }),
-      ),
+      sendOnce(c, { applicationId: application.id }, with_content, async (remember) => {
+        const keyed = isNew || !remember ? null : { ...event, remember }
+        const sent = keyed && (await publishEventAtOnce(deps, application.id, keyed))
+        return (
+          sent ??
+          publishEvent(deps, {
+            applicationId: application.id,
+            newApplication: isNew ? application : undefined,
+            ...event,
+            remember,
+          })
+        )
+      }),
     )
     return jsonAnswer(c, message, 202)
   },

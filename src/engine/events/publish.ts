@@ -104,6 +104,7 @@ export async function publishAtOnce(
     id: string
     at: number
   },
+  closing: readonly Statement[] = [],
 ): Promise<EventKey | null> {
   // With several databases it is for the directory to say first which one the application is in.
   if (deps.shards.length > 1) return null
@@ -120,20 +121,27 @@ export async function publishAtOnce(
       SELECT id FROM applications WHERE id = ${application}
       UNION ALL SELECT id FROM applications WHERE uid = ${application} LIMIT 1
     ) AND ${isListed} AND coalesce(o.archived, c.archived) = 0 AND coalesce(o.enforce_schema, c.enforce_schema) = 0`
-  const { written } = await db.batch({ written: insertEvent(event, source) })
-  // If the answer to the try that wrote it was lost, it is there nevertheless.
-  const row =
-    written.at(0) ??
-    (
-      await db.read(sql`
-    SELECT v.application_id, v.dispatched_at FROM applications a
-    CROSS JOIN events v ON v.application_id = a.id AND v.id = ${event.id}
-    WHERE a.id = ${application} OR a.uid = ${application}`)
-    )[0]
+  const { written } = await db
+    .batch({ written: insertEvent(event, source), closing })
+    .catch((error: unknown) => {
+      // See `publish`: it may be its own key that the repeated batch has broken on.
+      if (isKeyUsed(error)) return { written: [] }
+      throw error
+    })
+  const row = written.at(0) ?? (await findWritten(db, application, event.id))
   if (!row) return null
   const key = { applicationId: row.application_id as string, eventId: event.id }
   if (row.dispatched_at === null) await enqueueDispatch(deps, db, [key])
   return key
+}
+
+/** The event after all, if the answer to the try that wrote it was lost. */
+async function findWritten(db: Db, application: string, id: string): Promise<Row | undefined> {
+  const [row] = await db.read(sql`
+    SELECT v.application_id, v.dispatched_at FROM applications a
+    CROSS JOIN events v ON v.application_id = a.id AND v.id = ${id}
+    WHERE a.id = ${application} OR a.uid = ${application}`)
+  return row
 }
 
 /**

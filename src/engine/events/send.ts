@@ -1,4 +1,4 @@
-import { sql } from "drizzle-orm"
+import { type SQL, sql } from "drizzle-orm"
 
 import { newId } from "../../db/ids.ts"
 import type { Deps } from "../../platform/deps.ts"
@@ -35,21 +35,27 @@ export interface NewEvent {
 }
 
 /**
- * The same in one trip, where the application (by id or uid) and the event type are there and nothing stands in the way;
- * null where it takes more, and then nothing is written.
+ * The same in one trip, where the application (by id; by uid too, if no answer is to be kept) and the event type are there
+ * and nothing stands in the way; null where it takes more, and then nothing is written.
  */
 export async function publishEventAtOnce(
   deps: Deps,
   application: string,
-  input: Omit<NewEvent, "applicationId" | "newApplication" | "remember">,
+  input: Omit<NewEvent, "applicationId" | "newApplication">,
 ): Promise<EventWithPayload | null> {
+  const { remember } = input
   const event = draftEvent(deps, input)
-  const written = await publishAtOnce(deps, application, {
-    ...input,
-    id: event.id,
-    at: event.createdAt,
-    payloadExpiresAt: expiryOf(event, input.payloadDays),
-  })
+  const written = await publishAtOnce(
+    deps,
+    application,
+    {
+      ...input,
+      id: event.id,
+      at: event.createdAt,
+      payloadExpiresAt: expiryOf(event, input.payloadDays),
+    },
+    remember ? [await remember(event, isThere(application, event.id))] : [],
+  )
   return written && event
 }
 
@@ -121,7 +127,6 @@ async function publishNow(
   const { applicationId, eventType, payload, contentType = null, uid = null, channels = null } = input
   const { payloadDays, remember } = input
   const event = draftEvent(deps, input, endpointId)
-  const isThere = sql`EXISTS (SELECT 1 FROM events WHERE application_id = ${applicationId} AND id = ${event.id})`
   const publishing = publish(deps, {
     applicationId,
     eventId: event.id,
@@ -135,7 +140,7 @@ async function publishNow(
     ...(endpointId === null ? {} : { endpointId }),
     ...makingAlong(deps, input, event.id, isNewType),
     payloadExpiresAt: expiryOf(event, payloadDays),
-    closing: remember ? [await remember(event, isThere)] : [],
+    closing: remember ? [await remember(event, isThere(applicationId, event.id))] : [],
   })
   const { eventId } = await publishing.catch((error: unknown) => {
     const missing = error instanceof EngineError && error.code === "not_found"
@@ -143,6 +148,11 @@ async function publishNow(
   })
   if (eventId === null) throw new EngineError("conflict", UID_TAKEN)
   return event
+}
+
+/** The condition that the event has been written. */
+function isThere(applicationId: string, id: string): SQL {
+  return sql`EXISTS (SELECT 1 FROM events WHERE application_id = ${applicationId} AND id = ${id})`
 }
 
 /** The event that is made of these, not yet written. */
