@@ -18,7 +18,7 @@ import { requestLog } from "./http/middleware/request-log.ts"
 import { Problem, toProblem } from "./http/problem.ts"
 import { createRouter, type Dialect } from "./http/router.ts"
 import { createDeps, type Deps } from "./platform/deps.ts"
-import { consoleLog } from "./platform/log.ts"
+import { jsonLine } from "./platform/log.ts"
 import { VERSION } from "./platform/version.ts"
 
 const DOCUMENT = {
@@ -50,8 +50,9 @@ export function createApp(
     try {
       c.set("deps", makeDeps(c.env))
     } catch (error) {
-      // Without settings there is no request line either.
-      consoleLog({ unit: "fault", during: "settings", requestId: c.var.requestId, error: String(error) })
+      // Without settings there is no sink, and no request line either.
+      const fault = { unit: "fault", during: "settings", requestId: c.var.requestId } as const
+      console.log(jsonLine({ ...fault, error: String(error) }, Date.now()))
       throw error
     }
     await next()

@@ -66,10 +66,9 @@ async function settle(
     await job(shardOfJobs(deps, messages))
     for (const message of messages) message.ack()
   } catch (error) {
-    for (const message of messages) {
-      deps.log({ unit: "job", ...message.body, jobAttempts: message.attempts, error: String(error) })
-      message.retry({ delaySeconds: RETRY_DELAY_SECONDS })
-    }
+    const jobs = messages.map(({ body, attempts }) => ({ ...body, jobAttempts: attempts }))
+    deps.observe({ unit: "job", jobs, error: String(error) })
+    for (const message of messages) message.retry({ delaySeconds: RETRY_DELAY_SECONDS })
   }
 }
 

@@ -83,6 +83,17 @@ const settings = z
 
 export class ConfigError extends Error {}
 
+const configs = new WeakMap<object, { families: readonly Declared[]; config: Config }>()
+
+/** The settings of an instance, parsed once: what `env` holds stays as it is. Throws a ConfigError, each time. */
+export function configOf(env: object, families: readonly Declared[]): Config {
+  const known = configs.get(env)
+  if (known?.families === families) return known.config
+  const config = parseConfig(env, families)
+  configs.set(env, { families, config })
+  return config
+}
+
 /**
  * Reads the settings, the families' among them; throws a ConfigError that names each bad one and what it must be, never
  * its value.

@@ -3,6 +3,7 @@ import { seal, unseal } from "../../src/engine/kit/encryption.ts"
 import { EngineError } from "../../src/engine/kit/errors.ts"
 import { parseConfig } from "../../src/platform/config.ts"
 import type { Deps } from "../../src/platform/deps.ts"
+import { shortLine } from "../../src/platform/log.ts"
 import { attemptsOf, deliveryOf } from "../support/read.ts"
 import { verify } from "../support/receiver.ts"
 import { createWorld, ORIGIN, type World } from "../support/world.ts"
@@ -66,6 +67,12 @@ function formsOf(secret: string): string[] {
   const bare = secret.replace(/^whsec_/, "")
   const hex = Array.from(atob(bare), (c) => c.charCodeAt(0).toString(16).padStart(2, "0")).join("")
   return [secret, bare, hex, btoa(secret), btoa(bare), encodeURIComponent(bare)]
+}
+
+/** All that sinks are told, and all that the log makes of it, in both its forms. */
+function allToldBy(world: World): string {
+  const short = world.observed.map((observation) => shortLine(observation, world.clock.now()))
+  return JSON.stringify([world.observed, world.logged, short])
 }
 
 describe("seal", () => {
@@ -294,7 +301,7 @@ describe("an endpoint whose key is lost", () => {
     await giveHeaders(world, { authorization: "Bearer receiver-password" })
     await registerUser(world, "alice")
     await world.runDue(false, withKeys(world, LOST_KEY))
-    const lines = JSON.stringify(world.logged)
+    const lines = allToldBy(world)
     expect(lines).toContain('"during":"sign"')
     const [sealed = ""] = await sealedSecrets(world)
     const cipher = sealed.split(":")[1] ?? "?"
@@ -383,11 +390,14 @@ describe("the log of a whole journey with faults", () => {
     })
     expect(fault.status).toBe(500)
 
-    const lines = JSON.stringify(world.logged)
-    for (const unit of ["request", "dispatch", "attempt", "drain", "sweep", "ping", "fault"]) {
+    const lines = allToldBy(world)
+    for (const unit of ["request", "dispatch", "drain", "sweep", "ping", "fault"]) {
       expect(lines).toContain(`"unit":"${unit}"`)
     }
     for (const status of [200, 401, 422, 500]) expect(lines).toContain(`"status":${status}`)
+    // What receivers answered is told of attempts, inside the lines.
+    for (const status of [302, 410, 503]) expect(lines).toContain(`"status":${status}`)
+    for (const error of ["connection", "internal", "timeout"]) expect(lines).toContain(`"error":"${error}"`)
     const hidden = [TOKEN, KEY, LOST_KEY, ...formsOf(secret), ...formsOf(flaky)]
     for (const text of [
       ...hidden,
@@ -424,6 +434,6 @@ describe("the log of a whole journey with faults", () => {
     const line = world.logged.find(({ status }) => status === 500)
     expect(line?.error).toContain("D1_ERROR: out of luck")
     expect(line?.stack).toMatch(/^at .*unregisterUrl/s)
-    expect(JSON.stringify(world.logged)).not.toContain("url-marker")
+    expect(allToldBy(world)).not.toContain("url-marker")
   })
 })

@@ -8,7 +8,8 @@ import { sweep } from "../../src/engine/upkeep/sweep.ts"
 import { families } from "../../src/families.ts"
 import { parseConfig } from "../../src/platform/config.ts"
 import type { Deps } from "../../src/platform/deps.ts"
-import type { LogLine } from "../../src/platform/log.ts"
+import { jsonLine } from "../../src/platform/log.ts"
+import type { Observation } from "../../src/platform/observations.ts"
 import { consume } from "../../src/queue.ts"
 import { manualClock } from "./clock.ts"
 import { createReceivers, type Received } from "./receiver.ts"
@@ -47,6 +48,9 @@ export interface DatabaseProbe {
   onTrip: ((statements: StatementCost[]) => void) | null
 }
 
+/** A line of the log, read again. */
+export type LogLine = Record<string, unknown>
+
 /** One statement as D1 counted it. */
 export interface StatementCost {
   sql: string
@@ -63,6 +67,7 @@ export async function createWorld(settings: Record<string, string> = {}) {
   const clock = manualClock()
   const receivers = createReceivers(clock)
   const queued: Queued[] = []
+  const observed: Observation[] = []
   const logged: LogLine[] = []
   const probe: DatabaseProbe = {
     batches: 0,
@@ -93,7 +98,10 @@ export async function createWorld(settings: Record<string, string> = {}) {
     fetch: receivers.fetch,
     clock,
     random: () => 0,
-    log: (line) => logged.push(line),
+    observe(observation) {
+      observed.push(observation)
+      logged.push(JSON.parse(jsonLine(observation, clock.now())))
+    },
   }
   const app = createApp(() => deps)
 
@@ -179,6 +187,8 @@ export async function createWorld(settings: Record<string, string> = {}) {
     env,
     receivers,
     queued,
+    observed,
+    /** The lines of the log, as a deployment writes them. */
     logged,
     probe,
     /** Runs these jobs as one batch. */

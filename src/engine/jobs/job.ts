@@ -46,7 +46,7 @@ export async function send(deps: Deps, lane: Lane, db: Db, work: AnyWork, delayM
     await deps.queues[lane].send({ ...work, shard: db.shard }, delaySeconds > 0 ? { delaySeconds } : {})
     return true
   } catch (error) {
-    deps.log({ unit: "fault", during: "enqueue", job: work.kind, error: String(error) })
+    deps.observe({ unit: "fault", during: "enqueue", job: work.kind, error: String(error) })
     return false
   }
 }

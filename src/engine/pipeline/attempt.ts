@@ -1,5 +1,6 @@
 import { newId } from "../../db/ids.ts"
 import type { Deps } from "../../platform/deps.ts"
+import type { AttemptObserved } from "../../platform/observations.ts"
 import { USER_AGENT } from "../../platform/version.ts"
 import { unseal } from "../kit/encryption.ts"
 import { classifyFetchError, type ErrorClass, judge, type Outcome } from "../rules/outcome.ts"
@@ -70,7 +71,7 @@ export async function attempt(
 ): Promise<Attempt> {
   const at = deps.clock.now()
   const answer = await send(deps, event, endpoint, trigger, at, timeoutMs)
-  const made: Attempt = {
+  return {
     id: newId("attempt", at),
     eventId: event.id,
     endpointId: endpoint.id,
@@ -82,19 +83,20 @@ export async function attempt(
     durationMs: deps.clock.now() - at,
     at,
   }
-  deps.log({
-    unit: "attempt",
+}
+
+/** What may be told of attempts: not where they went, nor what was answered. */
+export function observed(attempts: Iterable<Attempt>): AttemptObserved[] {
+  return Array.from(attempts, (made) => ({
     attemptId: made.id,
-    eventId: event.id,
-    endpointId: endpoint.id,
-    applicationId: event.applicationId,
-    trigger,
+    eventId: made.eventId,
+    endpointId: made.endpointId,
+    applicationId: made.applicationId,
     status: made.statusCode,
     error: made.error,
     outcome: made.outcome,
     durationMs: made.durationMs,
-  })
-  return made
+  }))
 }
 
 type Answer = Pick<Attempt, "statusCode" | "statusText" | "error" | "retryAfterMs" | "body">
@@ -137,7 +139,7 @@ async function send(
       svixHeaders: deps.config.svixHeaders,
     })
   } catch (error) {
-    deps.log({
+    deps.observe({
       unit: "fault",
       during: "sign",
       eventId: event.id,

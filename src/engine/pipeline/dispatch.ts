@@ -4,7 +4,7 @@ import { idAt } from "../../db/ids.ts"
 import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { isImpaired } from "../rules/endpoint-health.ts"
-import { attempt } from "./attempt.ts"
+import { attempt, observed } from "./attempt.ts"
 import { type Budget, lastStart, leaseMs } from "./budget.ts"
 import {
   endpointColumns,
@@ -186,7 +186,7 @@ async function deliverClaimed(deps: Deps, db: Db, claim: Claim, budget: Budget):
     }
   } catch (error) {
     // Requests have gone out: the jobs must not come back. What is left is found when its lease has run out.
-    deps.log({ unit: "fault", during: "dispatch", error: String(error) })
+    deps.observe({ unit: "fault", during: "dispatch", error: String(error) })
   }
 }
 
@@ -204,10 +204,10 @@ async function deliver(deps: Deps, db: Db, reading: Reading, budget: Budget): Pr
   })
   const next = await record(deps, db, { held: { by: "event", token }, handled, dispatched: events })
   await scheduleDrain(deps, db, next)
-  deps.log({
+  deps.observe({
     unit: "dispatch",
     eventIds: events.map(({ eventId }) => eventId),
-    attempts: attempts.size,
+    attempts: observed(attempts.values()),
     putOff: handled.filter((one) => one.attempt === null).length,
     claimed: token !== null,
     durationMs: deps.clock.now() - at,

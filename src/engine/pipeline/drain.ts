@@ -3,7 +3,7 @@ import type { Db, Row } from "../../db/client.ts"
 import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { isImpaired } from "../rules/endpoint-health.ts"
-import { attempt } from "./attempt.ts"
+import { type Attempt, attempt, observed } from "./attempt.ts"
 import { type Budget, lastStart, leaseMs } from "./budget.ts"
 import {
   endpointColumns,
@@ -56,16 +56,17 @@ export async function drain(deps: Deps, db: Db, budget: Budget): Promise<number>
   )
 
   const handled = [...ended, ...[...made].map(([owed, attempt]): Handled => ({ owed, attempt }))]
+  const attempts = [...made.values()]
   let due = await record(deps, db, { held, handled, released: suspects.length === 0 ? endpointIds : [] })
   if (suspects.length > 0) {
-    const left = await drainAlone(deps, db, claim.token, suspects, budget)
+    const left = await drainAlone(deps, db, claim.token, suspects, budget, attempts)
     due = await record(deps, db, { held, handled: [], released: endpointIds, suspect: left })
   }
   await scheduleDrain(deps, db, due)
-  deps.log({
+  deps.observe({
     unit: "drain",
     endpointIds,
-    attempts: made.size,
+    attempts: observed(attempts),
     ended: claim.ended + ended.length,
     untouched: toSend.length - suspects.length - made.size,
     suspects: suspects.length,
@@ -75,8 +76,8 @@ export async function drain(deps: Deps, db: Db, budget: Budget): Promise<number>
 }
 
 /**
- * One at a time, each claim counted before its attempt, the least claimed first: a killer meets only itself. Answers
- * the endpoints that have some left.
+ * One at a time, each claim counted before its attempt, the least claimed first: a killer meets only itself. Adds its
+ * attempts to those that were made; answers the endpoints that have some left.
  */
 async function drainAlone(
   deps: Deps,
@@ -84,6 +85,7 @@ async function drainAlone(
   token: string,
   suspects: readonly Owed[],
   budget: Budget,
+  attempts: Attempt[],
 ): Promise<string[]> {
   const waiting = [...suspects].sort((a, b) => a.claims - b.claims)
   for (let owed = waiting[0]; owed; owed = waiting[0]) {
@@ -96,6 +98,7 @@ async function drainAlone(
         WHERE event_id = ${owed.event.id} AND endpoint_id = ${owed.endpoint.id} AND status = 'pending'`,
     })
     const made = await attempt(deps, owed.event, owed.endpoint, "scheduled")
+    attempts.push(made)
     await record(deps, db, { held: { by: "endpoint", token }, handled: [{ owed, attempt: made }] })
   }
   return waiting.map(({ endpoint }) => endpoint.id)

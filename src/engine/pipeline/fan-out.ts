@@ -19,23 +19,43 @@ export async function fanOut(
   { token, at, large }: { token: string; at: number; large: readonly EventKey[] },
   budget: Budget,
 ): Promise<void> {
+  if (large.length === 0) return
+  const startedAt = deps.clock.now()
   const unfinished: EventKey[] = []
+  let steps = 0
+  let deliveries = 0
   for (const event of large) {
     let finished = false
     while (!finished && deps.clock.now() <= lastStart(deps, at) && budget.affords(STATEMENTS_PER_STEP)) {
-      finished = await fanOutStep(deps, db, event, token)
+      const step = await fanOutStep(deps, db, event, token)
+      finished = step.finished
+      deliveries += step.written
+      steps++
     }
     if (!finished) unfinished.push(event)
   }
   if (unfinished.length > 0) await giveBack(deps, db, unfinished, token)
-  if (large.length > 0) await scheduleDrain(deps, db, deps.clock.now())
+  await scheduleDrain(deps, db, deps.clock.now())
+  deps.observe({
+    unit: "fan-out",
+    eventIds: large.map(({ eventId }) => eventId),
+    steps,
+    deliveries,
+    unfinished: unfinished.length,
+    durationMs: deps.clock.now() - startedAt,
+  })
 }
 
 /**
- * One step; its cursor is in the same batch, and the last one marks the event dispatched. True when there is nothing
+ * One step; its cursor is in the same batch, and the last one marks the event dispatched. Finished when there is nothing
  * more to do here, be it that the lease was lost.
  */
-async function fanOutStep(deps: Deps, db: Db, event: EventKey, token: string): Promise<boolean> {
+async function fanOutStep(
+  deps: Deps,
+  db: Db,
+  event: EventKey,
+  token: string,
+): Promise<{ finished: boolean; written: number }> {
   const now = deps.clock.now()
   const { applicationId, eventId } = event
   const held = sql`v.application_id = ${applicationId} AND v.id = ${eventId} AND v.lease_token = ${token}`
@@ -59,14 +79,8 @@ async function fanOutStep(deps: Deps, db: Db, event: EventKey, token: string): P
         claims = 0
       WHERE ${held} RETURNING dispatched_at`,
   })
-  deps.log({
-    unit: "dispatch",
-    eventIds: [eventId],
-    fannedOut: written.length,
-    durationMs: deps.clock.now() - now,
-  })
   const state = moved.at(0)
-  return state === undefined || state.dispatched_at !== null
+  return { finished: state === undefined || state.dispatched_at !== null, written: written.length }
 }
 
 /** Free for anybody at once, so that the next job need not wait for the lease to run out. */

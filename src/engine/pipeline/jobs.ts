@@ -56,7 +56,7 @@ export async function enqueueDispatch(deps: Deps, db: Db, events: readonly Event
           AND v.lease_token IS NULL AND v.leased_until IS NULL`,
     })
   } catch (error) {
-    deps.log({ unit: "fault", during: "enqueue", events: refused.length, error: String(error) })
+    deps.observe({ unit: "fault", during: "mark-refused", events: refused.length, error: String(error) })
   }
 }
 

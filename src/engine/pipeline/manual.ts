@@ -4,10 +4,11 @@ import type { Db, Row } from "../../db/client.ts"
 import { inChunks } from "../../db/json.ts"
 import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
+import type { ResendObserved } from "../../platform/observations.ts"
 import { nudgeOperations, tellDisabled, tellResent } from "../events/operational.ts"
 import { hasGone } from "../rules/endpoint-health.ts"
 import { JOB_UNDER_WAY_MS, type Upkeep } from "../upkeep/contribution.ts"
-import { attempt } from "./attempt.ts"
+import { type Attempt, attempt, observed } from "./attempt.ts"
 import { type Budget, leaseMs } from "./budget.ts"
 import { endpointColumns, eventColumns, readEndpoint, readEvent } from "./claim.ts"
 import { earliestDue, endPause, readDue, scheduleDrain } from "./due.ts"
@@ -33,12 +34,13 @@ export async function workResend(deps: Deps, db: Db, job: ResendJob, budget: Bud
     await enqueue(deps, db, job)
     return
   }
+  const at = deps.clock.now()
   const claimed = await claim(deps, db, job)
   if (claimed === null) return
   const event = readEvent(claimed)
   const endpoint = readEndpoint(claimed)
   const askedAt = claimed.asked_at as number
-  const impossible: DeliveryReason | null =
+  const impossible =
     event.payload === null
       ? "expired"
       : claimed.removed_at !== null
@@ -48,6 +50,7 @@ export async function workResend(deps: Deps, db: Db, job: ResendJob, budget: Bud
           : null
   if (impossible) {
     await db.batch({ ended: endResend(job, impossible, askedAt, deps.clock.now()) })
+    observe(deps, job, at, null, impossible)
     return
   }
   const made = await attempt(deps, event, endpoint, "manual")
@@ -82,8 +85,35 @@ export async function workResend(deps: Deps, db: Db, job: ResendJob, budget: Bud
     if (taken) await scheduleDrain(deps, db, readDue(due))
   } catch (error) {
     // Still asked for: it is found again when its lease has run out.
-    deps.log({ unit: "fault", during: "record", ...job, attemptId: made.id, error: String(error) })
+    const { eventId, endpointId } = job
+    deps.observe({
+      unit: "fault",
+      during: "record-one",
+      eventId,
+      endpointId,
+      attemptId: made.id,
+      error: String(error),
+    })
   }
+  observe(deps, job, at, made, null)
+}
+
+function observe(
+  deps: Deps,
+  { applicationId, eventId, endpointId }: ResendJob,
+  at: number,
+  made: Attempt | null,
+  ended: ResendObserved["ended"],
+): void {
+  deps.observe({
+    unit: "resend",
+    applicationId,
+    eventId,
+    endpointId,
+    attempts: observed(made ? [made] : []),
+    ended,
+    durationMs: deps.clock.now() - at,
+  })
 }
 
 /** Takes the request, unless it is made, given up or in somebody's hands; reads what it needs. */

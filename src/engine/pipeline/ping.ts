@@ -3,7 +3,7 @@ import { sql } from "drizzle-orm"
 import type { Db } from "../../db/client.ts"
 import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
-import { attempt } from "./attempt.ts"
+import { attempt, observed } from "./attempt.ts"
 import { type Budget, lastStart } from "./budget.ts"
 import { endpointColumns, eventColumns, type Owed, readEndpoint, readEvent } from "./claim.ts"
 import { enqueue } from "./jobs.ts"
@@ -38,7 +38,13 @@ export async function workPing(
   await record(deps, db, { held: { by: "ping", token }, handled, untouched })
   await closePing(deps, db, job.pingId)
   if (untouched.length > 0 || budget.left === 0) await enqueue(deps, db, { kind: "ping", ...job })
-  deps.log({ unit: "ping", ...job, attempts: made.size, durationMs: deps.clock.now() - at })
+  deps.observe({
+    unit: "ping",
+    applicationId: job.applicationId,
+    pingId: job.pingId,
+    attempts: observed(made.values()),
+    durationMs: deps.clock.now() - at,
+  })
 }
 
 async function claimPing(
@@ -88,6 +94,6 @@ async function closePing(deps: Deps, db: Db, pingId: string): Promise<void> {
         )`,
     })
   } catch (error) {
-    deps.log({ unit: "fault", during: "closePing", pingId, error: String(error) })
+    deps.observe({ unit: "fault", during: "close-ping", pingId, error: String(error) })
   }
 }

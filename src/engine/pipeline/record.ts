@@ -43,7 +43,12 @@ export async function record(deps: Deps, db: Db, recorded: Recorded): Promise<nu
   try {
     return await recordTogether(deps, db, recorded, verdicts)
   } catch (error) {
-    deps.log({ unit: "fault", during: "record", deliveries: recorded.handled.length, error: String(error) })
+    deps.observe({
+      unit: "fault",
+      during: "record",
+      deliveries: recorded.handled.length,
+      error: String(error),
+    })
     return recordOneByOne(deps, db, recorded, verdicts)
   }
 }
@@ -57,7 +62,7 @@ interface Verdicts {
 async function judgeAll(deps: Deps, db: Db, handled: readonly Handled[]): Promise<Verdicts> {
   const gone = await goneEndpoints(db, handled).catch((error): ReadonlySet<string> => {
     // Who is really gone says so again.
-    deps.log({ unit: "fault", during: "record", error: String(error) })
+    deps.observe({ unit: "fault", during: "record", deliveries: handled.length, error: String(error) })
     return new Set()
   })
   const states = new Map(handled.map((one) => [one, stateAfter(deps, one, gone.has(one.owed.endpoint.id))]))
@@ -107,12 +112,12 @@ async function recordOneByOne(
       await recordTogether(deps, db, { held, handled: [one] }, verdicts)
     } catch (error) {
       lost.add(event.id).add(endpoint.id)
-      deps.log({
+      deps.observe({
         unit: "fault",
-        during: "record",
+        during: "record-one",
         eventId: event.id,
         endpointId: endpoint.id,
-        attemptId: one.attempt?.id,
+        attemptId: one.attempt?.id ?? null,
         error: String(error),
       })
     }
@@ -128,7 +133,7 @@ async function recordOneByOne(
   try {
     return await recordTogether(deps, db, rest, verdicts)
   } catch (error) {
-    deps.log({ unit: "fault", during: "record", released: rest.released, error: String(error) })
+    deps.observe({ unit: "fault", during: "record", deliveries: 0, error: String(error) })
     return null
   }
 }

@@ -37,20 +37,24 @@ export async function workRecover(deps: Deps, db: Db, job: RecoverJob, budget: B
   const startBy = lastStart(deps, at)
   let finished = false
   let due: number | null = null
-  for (let step = 1; deps.clock.now() <= startBy && budget.affords(STATEMENTS_PER_STEP); step++) {
+  let steps = 0
+  let recovered = 0
+  while (!finished && deps.clock.now() <= startBy && budget.affords(STATEMENTS_PER_STEP)) {
     const state = await recoverStep(deps, db, job.taskId, token, task)
     if (state === null) return
     finished = state.status === "finished"
     due = state.due
-    deps.log({
-      unit: "recover",
-      taskId: job.taskId,
-      step,
-      recovered: state.processed,
-      durationMs: deps.clock.now() - at,
-    })
-    if (finished) break
+    recovered = state.processed
+    steps++
   }
+  deps.observe({
+    unit: "recover",
+    taskId: job.taskId,
+    steps,
+    recovered,
+    finished,
+    durationMs: deps.clock.now() - at,
+  })
   await scheduleDrain(deps, db, due)
   if (finished) return
   // Given back, so that the next job need not wait for the lease to run out.

@@ -28,6 +28,6 @@ export interface Upkeep {
   look(deps: Deps, at: number): Readonly<Record<string, Statement>>
   /** Ends what must not be tried again; answers jobs for what somebody should work on. */
   jobs?(sweep: Sweep, found: Found): Promise<readonly Work[]>
-  /** Work of the sweep itself, within its budget. */
-  work?(sweep: Sweep, found: Found): Promise<void>
+  /** Work of the sweep itself, within its budget; answers what to tell of it, by name. */
+  work?(sweep: Sweep, found: Found): Promise<Readonly<Record<string, number>>>
 }

@@ -59,7 +59,7 @@ async function lookAtDatabase(
       },
     }
   } catch (error) {
-    deps.log({ unit: "fault", during: "health", error: String(error) })
+    deps.observe({ unit: "fault", during: "health", queue: null, error: String(error) })
     return {
       database: {
         status: "failing",
@@ -81,7 +81,7 @@ async function lookAtQueues(deps: Deps): Promise<SystemHealth["queues"]> {
     } catch (error) {
       backlog[name] = null
       status = "degraded"
-      deps.log({ unit: "fault", during: "health", queue: name, error: String(error) })
+      deps.observe({ unit: "fault", during: "health", queue: name, error: String(error) })
     }
   }
   return {

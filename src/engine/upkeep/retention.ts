@@ -38,7 +38,7 @@ export const eventRetention: Upkeep = {
     const cutoff = at - keptMs(deps, db)
     const start = (oldest.at(0)?.cursor as number | undefined) ?? 0
     const first = (oldest.at(0)?.created_at as number | null | undefined) ?? null
-    if (start === 0 && (first === null || first >= cutoff)) return
+    if (start === 0 && (first === null || first >= cutoff)) return {}
     let cursor = start
     let deleted = 0
     while (budget.affords(STATEMENTS_PER_STEP)) {
@@ -49,7 +49,7 @@ export const eventRetention: Upkeep = {
       if (cursor === 0) break
     }
     if (cursor !== start) await db.batch({ moved: moveRetention(cursor) })
-    deps.log({ unit: "retention", deleted, durationMs: deps.clock.now() - at })
+    return { deletedEvents: deleted }
   },
 }
 
@@ -115,7 +115,7 @@ export const remainsRetention: Upkeep = {
     const firstKept = idAt("backgroundTask", cutoff)
     const removedBefore = removed.some((row) => (row.removed_at as number) <= cutoff)
     const endedBefore = tasks.some((row) => (row.id as string) < firstKept)
-    if (!removedBefore && !endedBefore) return
+    if (!removedBefore && !endedBefore) return {}
     await db.batch({
       endpoints: sql`
         DELETE FROM endpoints WHERE id IN (
@@ -129,6 +129,7 @@ export const remainsRetention: Upkeep = {
           WHERE id < ${firstKept} AND status <> 'running' LIMIT ${literal(ENDED_TASKS)}
         )`,
     })
+    return {}
   },
 }
 
@@ -140,10 +141,13 @@ export const keyRetention: Upkeep = {
   }),
   async work({ db, at, budget }) {
     await db.batch({ tokens: forgetTokens(at, ROWS_PER_STEP) })
+    let forgottenAnswers = 0
     while (budget.affords(1)) {
       const { forgotten } = await db.batch({ forgotten: forgetAnswers(at, ROWS_PER_STEP) })
-      if (forgotten.length < ROWS_PER_STEP) return
+      forgottenAnswers += forgotten.length
+      if (forgotten.length < ROWS_PER_STEP) break
     }
+    return { forgottenAnswers }
   },
 }
 
@@ -158,5 +162,6 @@ export const payloadExpiry: Upkeep = {
           LIMIT ${literal(PAYLOADS_PER_SWEEP)}
         )`,
     })
+    return {}
   },
 }

@@ -148,7 +148,7 @@ async function sweepDatabase(
     try {
       return await part()
     } catch (error) {
-      deps.log({ unit: "fault", during: "sweep", error: String(error) })
+      deps.observe({ unit: "fault", during: "sweep", error: String(error) })
       faults.push(error)
       return instead
     }
@@ -169,15 +169,22 @@ async function sweepDatabase(
     for (const job of jobs) if (!(await enqueue(deps, db, job))) refused.push(job)
   }
   if (refused.length > 0) await attempt(() => workWithoutQueue(one, refused), undefined)
+  const done: Record<string, number> = {}
   for (const part of concerned) {
-    await attempt(async () => part.work?.(one, foundBy(part)), undefined)
+    Object.assign(done, await attempt(async () => part.work?.(one, foundBy(part)), undefined))
   }
   await attempt(() => db.batch({ noted: noteSweep(deps.clock.now(), db.sizeBytes()) }), { noted: [] })
-  deps.log({
+  deps.observe({
     unit: "sweep",
-    ...Object.fromEntries(
-      found.flatMap((looks) => Object.entries(looks).map(([name, rows]) => [name, rows.length])),
+    shard: db.shard,
+    found: Object.fromEntries(
+      found
+        .flatMap((looks) =>
+          Object.entries(looks).map(([name, rows]): [string, number] => [name, rows.length]),
+        )
+        .filter(([, length]) => length > 0),
     ),
+    done,
     refused: refused.map(({ kind }) => kind),
     durationMs: deps.clock.now() - one.at,
   })

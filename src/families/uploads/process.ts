@@ -46,7 +46,7 @@ export async function processUpload(deps: Deps, uploadId: string): Promise<void>
     const failure = await findFault(deps, files, upload)
     const state = await end(deps, upload, failure)
     const { size, claims } = upload
-    deps.log({
+    deps.observe({
       unit: "upload",
       uploadId,
       state,
@@ -56,13 +56,13 @@ export async function processUpload(deps: Deps, uploadId: string): Promise<void>
       durationMs: deps.clock.now() - started,
     })
   } catch (error) {
-    deps.log({ unit: "fault", during: "process-upload", uploadId, error: String(error) })
+    deps.observe({ unit: "fault", during: "process-upload", uploadId, error: String(error) })
     await postponeUpload(deps, upload)
   }
 }
 
 /** Answers what became of it, for the log; `lost`: the lease ran out, and somebody else has ended it. */
-async function end(deps: Deps, upload: ClaimedUpload, failure: string | null): Promise<string> {
+async function end(deps: Deps, upload: ClaimedUpload, failure: string | null) {
   if (failure === null) {
     return (await completeUpload(deps, upload, toPayload(upload))) === null ? "lost" : "completed"
   }

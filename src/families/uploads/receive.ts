@@ -72,7 +72,7 @@ export async function receiveFile(
     await discard(files, id, null)
     throw new Problem(408, null, "The upload took so long that it was given up; send the file again")
   }
-  deps.log({
+  deps.observe({
     unit: "upload",
     uploadId: id,
     state: "received",
@@ -114,7 +114,7 @@ async function takeBack(deps: Deps, { id, writer }: Arriving): Promise<void> {
     await writer.abort()
     await dropUpload(deps, id)
   } catch (error) {
-    deps.log({ unit: "fault", during: "discard-upload", uploadId: id, error: String(error) })
+    deps.observe({ unit: "fault", during: "discard-upload", uploadId: id, error: String(error) })
   }
 }
 

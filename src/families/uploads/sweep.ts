@@ -30,12 +30,14 @@ export const uploadsUpkeep: Upkeep = {
         }),
   async work(sweep, { unfinished = [], expired = [] }) {
     const { files } = sweep.deps
-    if (files && unfinished.length > 0) await workUnfinished(sweep, files)
-    if (files && expired.length > 0) await applyRetention(sweep, files)
+    return {
+      ...(files && unfinished.length > 0 ? await workUnfinished(sweep, files) : {}),
+      ...(files && expired.length > 0 ? await applyRetention(sweep, files) : {}),
+    }
   },
 }
 
-async function workUnfinished({ deps, at, budget }: Sweep, files: R2Bucket): Promise<void> {
+async function workUnfinished({ deps, at, budget }: Sweep, files: R2Bucket) {
   const found = await lookForUploads(deps, {
     receivedBefore: at - RECEIVING_EXPIRES_MS,
     limit: UPLOADS_PER_SWEEP,
@@ -45,15 +47,12 @@ async function workUnfinished({ deps, at, budget }: Sweep, files: R2Bucket): Pro
   for (const id of refused.slice(0, INLINE_UPLOADS)) {
     if (budget.affords(STATEMENTS_PER_UPLOAD)) await processUpload(deps, id)
   }
-  deps.log({
-    unit: "sweep",
-    of: "uploads",
-    waiting: found.waiting.length,
-    abandoned: found.abandoned.length,
-    poisoned: found.poisoned,
-    refused: refused.length,
-    durationMs: deps.clock.now() - at,
-  })
+  return {
+    waitingUploads: found.waiting.length,
+    abandonedUploads: found.abandoned.length,
+    poisonedUploads: found.poisoned,
+    refusedUploads: refused.length,
+  }
 }
 
 /** Answers those for which no job could be sent. A queue that refused one would refuse the others. */
@@ -69,15 +68,15 @@ function keptSince(deps: Deps, at: number): number {
 }
 
 /** The objects go first: a row without an object is found again, an object without a row never. */
-async function applyRetention({ deps, at }: Sweep, files: R2Bucket): Promise<void> {
+async function applyRetention({ deps, at }: Sweep, files: R2Bucket) {
   const expired = await listExpiredUploads(deps, keptSince(deps, at), RETENTION_UPLOADS)
-  if (expired.length === 0) return
+  if (expired.length === 0) return {}
   const unfinished = expired.filter(({ multipartId }) => multipartId !== null)
   for (const { id, multipartId } of unfinished) await tryDiscard(deps, files, id, multipartId)
   const ids = expired.map(({ id }) => id)
   await files.delete(ids)
   await deleteUploads(deps, ids)
-  deps.log({ unit: "retention", of: "uploads", deleted: ids.length, durationMs: deps.clock.now() - at })
+  return { deletedUploads: ids.length }
 }
 
 /** Takes back what was stored. What cannot be taken back now goes at retention, with its row. */
@@ -85,6 +84,6 @@ async function tryDiscard(deps: Deps, files: R2Bucket, id: string, multipartId: 
   try {
     await discard(files, id, multipartId)
   } catch (error) {
-    deps.log({ unit: "fault", during: "discard-upload", uploadId: id, error: String(error) })
+    deps.observe({ unit: "fault", during: "discard-upload", uploadId: id, error: String(error) })
   }
 }

@@ -1,4 +1,3 @@
-import type { Context } from "hono"
 import { createMiddleware } from "hono/factory"
 
 import type { AppEnv } from "../router.ts"
@@ -6,21 +5,21 @@ import type { AppEnv } from "../router.ts"
 /** Query parameters that may hold a credential, put there by mistake: we never read one from the query. */
 const CREDENTIAL = /token|secret|key|auth|pass|sig/i
 
-/** One line per request: who asked for what, what came of it, how long it took. */
+/** Observes each request: who asked for what, what came of it, how long it took. */
 export const requestLog = createMiddleware<AppEnv>(async (c, next) => {
-  const { clock, log } = c.var.deps
+  const { clock, observe } = c.var.deps
   const started = clock.now()
   await next()
-  const url = new URL(c.req.url)
-  const bytes = await bytesOf(c)
-  log({
+  const length = c.res.headers.get("content-length")
+  observe({
     unit: "request",
     requestId: c.var.requestId,
     address: c.req.header("cf-connecting-ip") ?? null,
     method: c.req.method,
-    path: url.pathname + searchOf(url),
+    path: pathOf(c.req.url),
     status: c.res.status,
-    bytes,
+    // Most answers are streams: to count their bytes is to read them once more.
+    bytes: length === null ? null : Number(length),
     referer: refererOf(c.req.header("referer")),
     agent: c.req.header("user-agent") ?? null,
     durationMs: clock.now() - started,
@@ -28,19 +27,16 @@ export const requestLog = createMiddleware<AppEnv>(async (c, next) => {
   })
 })
 
-/** How long the answer is. Only what says so itself, files for one, is left to stream. */
-async function bytesOf(c: Context<AppEnv>): Promise<number> {
-  const declared = c.res.headers.get("content-length")
-  if (declared !== null || c.res.body === null) return Number(declared)
-  const body = await c.res.arrayBuffer()
-  c.res = new Response(body, c.res)
-  return body.byteLength
+/** The path with its query as they came, but for the values of credentials. */
+function pathOf(url: string): string {
+  const path = url.slice(url.indexOf("/", "https://".length))
+  const query = path.indexOf("?")
+  return query < 0 ? path : path.slice(0, query) + shownQuery(path.slice(query))
 }
 
-/** The query as it came, but for the values of credentials. */
-function searchOf(url: URL): string {
-  const params = [...url.searchParams]
-  if (!params.some(([name]) => CREDENTIAL.test(name))) return url.search
+function shownQuery(search: string): string {
+  const params = [...new URLSearchParams(search)]
+  if (!params.some(([name]) => CREDENTIAL.test(name))) return search
   const shown = params.map(([name, value]) => {
     const text = CREDENTIAL.test(name) ? "***" : encodeURIComponent(value)
     return `${encodeURIComponent(name)}=${text}`
@@ -49,19 +45,17 @@ function searchOf(url: URL): string {
 }
 
 function refererOf(header: string | undefined): string | null {
-  const url = URL.parse(header ?? "")
-  return url && url.origin + url.pathname + searchOf(url)
+  const url = header === undefined ? null : URL.parse(header)
+  return url && url.origin + url.pathname + (url.search && shownQuery(url.search))
 }
 
 /** The error and its causes by their first lines: behind those, Drizzle's messages show a statement's parameters. */
-function faultOf(error: Error): { error: string; stack: string | undefined } {
+function faultOf(error: Error): { error: string; stack?: string } {
   const causes: string[] = []
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     causes.push(String(cause).split("\n", 1)[0] ?? "")
   }
   const { stack = "", message } = error
-  const frames = stack.includes(message)
-    ? stack.slice(stack.indexOf(message) + message.length).trim()
-    : undefined
-  return { error: causes.join(" <- "), stack: frames }
+  const frames = stack.includes(message) ? stack.slice(stack.indexOf(message) + message.length).trim() : null
+  return { error: causes.join(" <- "), ...(frames === null ? {} : { stack: frames }) }
 }
