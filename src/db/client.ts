@@ -102,7 +102,7 @@ function isList(given: Statement | readonly Statement[]): given is readonly Stat
 }
 
 /** True for the faults after which D1's documentation says to try again: resets, lost connections, overload. */
-export function isPassingFault(error: unknown): boolean {
+function isPassingFault(error: unknown): boolean {
   return /network connection lost|storage caused object to be reset|reset because|internal error|cannot resolve|overloaded|starting up|timed? ?out/i.test(
     String(error),
   )

@@ -24,7 +24,7 @@ let lastMs = 0
 let counter = 0
 
 /** A new UUIDv7 (RFC 9562): sortable by `now` (epoch ms), and by order of creation within this isolate. */
-export function newUuid(now: number): string {
+function newUuid(now: number): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16))
   counter = now === lastMs ? counter + 1 : (((bytes[6] ?? 0) & 0x07) << 8) | (bytes[7] ?? 0)
   lastMs = now

@@ -120,7 +120,7 @@ describe("creating an endpoint", () => {
   it("gets only messages of its channels", async () => {
     await make({ channels: ["a"] })
     await send("user.signup")
-    await send("user.left", ["b"])
+    await send("user.left", ["b", "A"])
     await send("user.paid", ["b", "a"])
     await world.runDue()
     expect(received()).toEqual(["user.paid"])

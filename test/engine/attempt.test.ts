@@ -38,9 +38,8 @@ function hanging(status: number, ...chunks: string[]): Response {
   return new Response(body, { status })
 }
 
-async function settled(): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, 5))
-}
+/** Waits until the one request is under way: its timer is set. */
+const underWay = (world: World) => expect.poll(() => world.clock.timers(), { interval: 1 }).toBe(1)
 
 describe("the outcome of an attempt", () => {
   it.each([200, 201, 202, 204, 206, 226, 299])("is delivered for a %i", async (status) => {
@@ -215,10 +214,9 @@ describe("the timeout of an attempt", () => {
     const running = attempt(world.deps, EVENT, ENDPOINT, "scheduled").then((result) => {
       made = result
     })
-    await settled()
+    await underWay(world)
     world.clock.advance(timeoutMs - 1)
-    await settled()
-    expect(made).toBeUndefined()
+    expect([made, world.clock.timers()]).toEqual([undefined, 1])
     world.clock.advance(1)
     await running
     expect(made).toMatchObject({
@@ -240,7 +238,7 @@ describe("the timeout of an attempt", () => {
       }) as unknown as Deps["fetch"],
     }
     const running = attempt(deps, EVENT, ENDPOINT, "scheduled")
-    await settled()
+    await underWay(world)
     expect(signal?.aborted).toBe(false)
     world.clock.advance(15_000)
     expect((await running).error).toBe("timeout")
@@ -272,7 +270,7 @@ describe("the timeout of an attempt", () => {
     const world = await createWorld()
     const deps = withFetch(world, async () => hanging(200, '{"ok":'))
     const running = attempt(deps, EVENT, ENDPOINT, "scheduled")
-    await settled()
+    await underWay(world)
     world.clock.advance(15_000)
     expect(await running).toMatchObject({
       outcome: "delivered",
@@ -291,7 +289,7 @@ describe("the timeout of an attempt", () => {
       ENDPOINT,
       "scheduled",
     )
-    await settled()
+    await underWay(world)
     world.clock.advance(15_000)
     expect(await hung).toMatchObject({
       outcome: "retry",
@@ -371,10 +369,9 @@ describe("the response that is kept", () => {
       ENDPOINT,
       "scheduled",
     )
-    await settled()
+    await expect.poll(() => cancelled, { interval: 1 }).toBe(true)
     expect(made.body).toEqual({ text: "x".repeat(1024), encoding: "utf8", truncated: true })
     expect(chunks).toBeLessThan(10)
-    expect(cancelled).toBe(true)
   })
 
   it("is base64 when it is no clean UTF-8, or has a NUL", async () => {
@@ -568,7 +565,7 @@ describe("a batch with an endpoint that hangs", () => {
     const start = world.clock.now()
     const working = world.run(world.queued.splice(0))
     await expect.poll(() => world.receivers.received.length).toBe(2)
-    await settled()
+    await underWay(world)
     world.clock.advance(15_000)
     await working
     const { results } = await world.env.DB.prepare(
@@ -803,9 +800,10 @@ describe("a ping", () => {
       let working: Promise<unknown> | undefined
       world.clock.whileAsleep = async () => {
         working ??= world.runDue()
-        await settled()
+        await expect.poll(() => world.receivers.received.length, { interval: 1 }).toBe(1)
+        const timers = world.clock.timers()
         world.clock.advance(500)
-        await settled()
+        if (world.clock.timers() < timers) await working
       }
       const started = world.clock.now()
       const answer = await world.fetch("/ping", { method: "POST" })

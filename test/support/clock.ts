@@ -3,6 +3,8 @@ import type { Clock } from "../../src/platform/clock.ts"
 export interface ManualClock extends Clock {
   /** Moves time, firing the timers that come due on the way. */
   advance(ms: number): void
+  /** How many timers are set: a request that is under way has one. */
+  timers(): number
   /** What happens while somebody sleeps; by default time just moves on. */
   whileAsleep: (ms: number) => Promise<void>
 }
@@ -19,6 +21,7 @@ export function manualClock(start = Date.UTC(2026, 0, 15, 12)): ManualClock {
         if (timer.at <= now && timers.delete(timer)) timer.callback()
       }
     },
+    timers: () => timers.size,
     whileAsleep: async (ms) => clock.advance(ms),
     sleep: (ms) => clock.whileAsleep(ms),
     after(ms, callback) {

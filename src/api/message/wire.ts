@@ -7,7 +7,7 @@ import { oneOfNumbers } from "../../http/query.ts"
 import { verbatim } from "../../http/raw-json.ts"
 import { Channel, EventTypeName, toTime, Uid } from "../wire.ts"
 
-export const MAX_CHANNELS = 5
+const MAX_CHANNELS = 5
 
 export const Channels = z
   .array(Channel)

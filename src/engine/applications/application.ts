@@ -35,7 +35,7 @@ const shape = shapeOf(applications, "id", "uid", "name", "throttleRate", "metada
 export const isListed = sql`a.id <> ${CATALOG} AND a.removed_at IS NULL`
 
 /** The application with this id or uid; refuses with `not_found`. */
-export async function getApplication(deps: Deps, idOrUid: string): Promise<Application> {
+async function getApplication(deps: Deps, idOrUid: string): Promise<Application> {
   const found = await findApplication(deps, idOrUid)
   if (!found) throw notFound("Application")
   return found

@@ -32,7 +32,7 @@ export interface Progress {
 }
 
 /** How much later than its event, at most, a delivery may seem to be older than it: clocks differ. */
-export const CLOCKS_DIFFER_MS = 60_000
+const CLOCKS_DIFFER_MS = 60_000
 
 /** The condition that the delivery `d` is of an event of this time; `since` and `before` in epoch ms. */
 export function isOfTime({ since, before }: Pick<EventFilter, "since" | "before">): SQL | undefined {

@@ -11,7 +11,7 @@ const MAX_DAYS = 28
 /** So that nobody has to mind how clocks differ who asks for the last 28 days. */
 const CLOCKS_DIFFER_MS = 5 * 60 * 1000
 /** The newest deliveries that are counted: what one statement can look at in time. */
-export const COUNTED_DELIVERIES = 100_000
+const COUNTED_DELIVERIES = 100_000
 
 export type EndpointStats = Record<DeliveryProgress, number>
 

@@ -26,7 +26,7 @@ export function tellNews(
 }
 
 /** What is worth telling of one delivery: it was failing, has failed for good, or was delivered after all. */
-export function newsOf({ owed, attempt }: Handled, state: DeliveryState | undefined): AttemptNews[] {
+function newsOf({ owed, attempt }: Handled, state: DeliveryState | undefined): AttemptNews[] {
   if (!attempt || !state || attempt.trigger === "ping" || owed.event.applicationId === OPERATIONS) return []
   const type =
     state.status === "failed"

@@ -10,7 +10,7 @@ import { enqueue } from "./jobs.ts"
 import { attemptAll, fairShare } from "./pool.ts"
 import { record } from "./record.ts"
 
-export const PING_TIMEOUT_MS = 10_000
+const PING_TIMEOUT_MS = 10_000
 /** A ping that nobody has worked by then ends as expired: its caller is long gone. */
 export const PING_EXPIRES_MS = 60_000
 

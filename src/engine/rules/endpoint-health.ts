@@ -19,7 +19,7 @@ export interface AttemptResult {
 }
 
 export const SLOW_AFTER_MS = 5_000
-export const BREAKER_SHARE = 1 / 8
+const BREAKER_SHARE = 1 / 8
 export const BREAKER_MAX_MS = 5 * 60 * 1_000
 
 const FORGIVEN_AFTER = 2

@@ -10,7 +10,7 @@ const shape = shapeOf(systemState)
 export type SystemState = Omit<typeof systemState.$inferSelect, "key">
 
 /** Selects the one row there is. */
-export const selectState = sql`SELECT ${shape.columns("s")} FROM system_state s WHERE s.key = 'sweep'`
+const selectState = sql`SELECT ${shape.columns("s")} FROM system_state s WHERE s.key = 'sweep'`
 
 /** Null before the first sweep. */
 export async function readState(db: Db): Promise<SystemState | null> {

@@ -11,19 +11,19 @@ const MINOR_DIGITS = 2
  * The amount in minor units, exactly: read off the shortest decimal that stands for the number. Null when it is
  * negative, too large, or has more decimals than there are minor units.
  */
-export function toMinorUnits(amount: number): number | null {
+function toMinorUnits(amount: number): number | null {
   const [, whole, decimals = ""] = /^(\d+)(?:\.(\d+))?$/.exec(String(amount)) ?? []
   if (whole === undefined || decimals.length > MINOR_DIGITS || amount > MAX_AMOUNT) return null
   return Number(whole + decimals.padEnd(MINOR_DIGITS, "0"))
 }
 
 /** The amount as a JSON number: 155000 minor units are 1550. */
-export function fromMinorUnits(minor: number): number {
+function fromMinorUnits(minor: number): number {
   return minor / 10 ** MINOR_DIGITS
 }
 
 /** `2024-04-15T00:00:00Z`: B's times have no fractions of a second. */
-export function toTime(epochMs: number): string {
+function toTime(epochMs: number): string {
   return `${new Date(epochMs).toISOString().slice(0, 19)}Z`
 }
 

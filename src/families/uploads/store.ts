@@ -13,7 +13,7 @@ export const APPLICATION = "app_uploads"
 const EVENT_TYPE = "upload_file"
 
 /** Claims of one upload that may end without a result. */
-export const MAX_CLAIMS = 8
+const MAX_CLAIMS = 8
 const LEASE_MS = 60_000
 /** Slow enough for reading any file back: a lease grows with the file, up to what an invocation may last. */
 const READ_BYTES_PER_MS = 2048

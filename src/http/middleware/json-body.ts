@@ -4,7 +4,7 @@ import { invalidInput, Problem } from "../problem.ts"
 import { depthOf, hasUnpairedSurrogate } from "../raw-json.ts"
 import type { AppEnv } from "../router.ts"
 
-export const MAX_BODY_BYTES = 256 * 1024
+const MAX_BODY_BYTES = 256 * 1024
 /** How many objects and lists may stand within each other. */
 export const MAX_JSON_DEPTH = 500
 /** The type of the issue with JSON that is nested more deeply. */
