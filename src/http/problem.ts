@@ -31,6 +31,11 @@ export function invalidInput(issues: InputIssue[]): Problem {
   return new Problem(422, null, detail, { issues })
 }
 
+/** The one issue of a verb that refused its input as a whole, or a field of it. */
+export function wholeOf({ code, detail, extra: { field } }: Problem): InputIssue {
+  return { loc: field === undefined ? ["body"] : ["body", field], msg: detail, type: code ?? "invalid" }
+}
+
 /** What zod found wrong in one part of the request (`body`, `query`, `path`). */
 export function fromZod(part: string, error: ZodError): Problem {
   return invalidInput(

@@ -1,8 +1,8 @@
 import { z } from "@hono/zod-openapi"
 import { getSecret, rotateSecret } from "../../engine/endpoints/secrets.ts"
-import { EngineError } from "../../engine/kit/errors.ts"
 import type { Remember } from "../../engine/kit/idempotency.ts"
 import { shownSecret } from "../../engine/rules/secret.ts"
+import { inWords } from "../../http/in-words.ts"
 import { IdempotencyKey, idempotent } from "../../http/middleware/idempotency.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
@@ -96,7 +96,8 @@ endpointSecrets.openapi(
       c,
       subjectOf(deps, applicationId, endpoint),
       (remember: Remember<string> | undefined) =>
-        inWordsOfSvix(() =>
+        inWords(
+          { limit_reached: (sentence) => new Problem(400, "limit_reached", sentence) },
           rotateSecret(deps, { applicationId, endpoint, secret: key ?? null, graceMs }, remember),
         ),
       (secret) => ({ status: 200, body: toWire(secret) }),
@@ -115,14 +116,4 @@ function expectsNoBody(userAgent = ""): boolean {
 
 function toWire(secret: string): z.infer<typeof EndpointSecretOut> {
   return { key: shownSecret(secret) }
-}
-
-/** A limit that is reached is 400 here. */
-async function inWordsOfSvix<T>(verb: () => Promise<T>): Promise<T> {
-  try {
-    return await verb()
-  } catch (error) {
-    if (!(error instanceof EngineError && error.code === "limit_reached")) throw error
-    throw new Problem(400, error.code, error.message)
-  }
 }

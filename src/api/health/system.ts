@@ -1,8 +1,9 @@
 import { z } from "@hono/zod-openapi"
+import { plainDialect, problems } from "../../http/dialects/plain.ts"
 import type { Family } from "../../http/family.ts"
 import { operation } from "../../http/operation.ts"
 import { MIGRATE } from "../../http/problem.ts"
-import { createRouter, plainDialect, problems } from "../../http/router.ts"
+import { createRouter } from "../../http/router.ts"
 import { cachedHealth } from "./cached.ts"
 
 // Open to everybody: of what the doors in front of it can answer, all but the 401.

@@ -1,10 +1,10 @@
 import { z } from "@hono/zod-openapi"
-
+import { invalid, problems } from "../../http/dialects/plain.ts"
 import { IdempotencyKey, idempotent } from "../../http/middleware/idempotency.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
 import { Cursor, paged, pageFrom } from "../../http/page.ts"
-import { createRouter, invalid, problems } from "../../http/router.ts"
+import { createRouter } from "../../http/router.ts"
 import {
   APPLICATION,
   changeInvoice,

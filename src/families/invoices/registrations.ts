@@ -1,13 +1,14 @@
 import { z } from "@hono/zod-openapi"
 import type { Context } from "hono"
 import { registerUrl, unregisterUrl } from "../../engine/endpoints/register.ts"
-import { EngineError } from "../../engine/kit/errors.ts"
+import { problems } from "../../http/dialects/plain.ts"
 import { inText, prefers } from "../../http/dialects/text.ts"
-import { telling } from "../../http/examples.ts"
+import { inWords } from "../../http/in-words.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
 import { Problem } from "../../http/problem.ts"
-import { createRouter, problems } from "../../http/router.ts"
+import { telling } from "../../http/refusals.ts"
+import { createRouter } from "../../http/router.ts"
 import { APPLICATION } from "./store.ts"
 
 const Field = z.string({
@@ -119,12 +120,10 @@ registrations.openapi(
   }),
   async (c) => {
     const { event, url } = c.req.valid("json")
-    try {
-      await unregisterUrl(c.var.deps, { applicationId: APPLICATION, eventType: event, url })
-    } catch (error) {
-      if (!(error instanceof EngineError && error.code === "not_found")) throw error
-      throw new Problem(404, null, "This URL is not registered for this event.")
-    }
+    await inWords(
+      { not_found: new Problem(404, null, "This URL is not registered for this event.") },
+      unregisterUrl(c.var.deps, { applicationId: APPLICATION, eventType: event, url }),
+    )
     return sentence(c, `Webhook for "${event}" unregistered successfully`)
   },
 )

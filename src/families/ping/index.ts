@@ -1,6 +1,6 @@
+import { plainDialect } from "../../http/dialects/plain.ts"
 import { textDialect } from "../../http/dialects/text.ts"
 import type { Family } from "../../http/family.ts"
-import { plainDialect } from "../../http/router.ts"
 import { ping as pinging, wantsText } from "./ping.ts"
 import { results } from "./results.ts"
 

@@ -1,10 +1,11 @@
 import { z } from "@hono/zod-openapi"
 
 import { getPingResults } from "../../engine/pings/ping.ts"
-import { telling } from "../../http/examples.ts"
+import { invalid, problems } from "../../http/dialects/plain.ts"
 import { operation } from "../../http/operation.ts"
 import { jsonAnswer } from "../../http/raw-json.ts"
-import { createRouter, invalid, problems } from "../../http/router.ts"
+import { telling } from "../../http/refusals.ts"
+import { createRouter } from "../../http/router.ts"
 import { EventFilter, isIn, PINGED, Pinged, Pinging, pendingOf, toWire } from "./wire.ts"
 
 export const results = createRouter()

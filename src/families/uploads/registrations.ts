@@ -3,7 +3,6 @@ import { z } from "@hono/zod-openapi"
 import { toUuid } from "../../db/ids.ts"
 import { listEventTypes } from "../../engine/event-types/event-type.ts"
 import { MAX_PAYLOAD_BYTES } from "../../engine/events/publish.ts"
-import { EngineError } from "../../engine/kit/errors.ts"
 import { checkCustomHeaders } from "../../engine/rules/headers.ts"
 import { isObject } from "../../engine/rules/json.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
@@ -111,16 +110,14 @@ registrations.openapi(
     const type = types.find(({ id }) => id === eventTypeId.toLowerCase())
     if (!type) throw new Problem(404, null, "Event type not found")
     const customPayload = input.custom_payload ? payloadIn(await c.req.text()) : null
-    const { endpointId, secret, createdAt } = await inWordsOfC(() =>
-      createRegistration(c.var.deps, {
-        eventType: type.name,
-        userId: input.user_id,
-        url: input.url,
-        customHeaders: checkedHeaders(input.custom_headers ?? {}),
-        customPayload,
-        ownOrigin: new URL(c.req.url).origin,
-      }),
-    )
+    const { endpointId, secret, createdAt } = await createRegistration(c.var.deps, {
+      eventType: type.name,
+      userId: input.user_id,
+      url: input.url,
+      customHeaders: checkedHeaders(input.custom_headers ?? {}),
+      customPayload,
+      ownOrigin: new URL(c.req.url).origin,
+    })
     const registration = {
       id: toUuid(endpointId),
       user_id: input.user_id,
@@ -148,18 +145,6 @@ function payloadIn(request: string): string | null {
     throw new Problem(413, null, `custom_payload has at most ${MAX_CUSTOM_PAYLOAD_BYTES} bytes`)
   }
   return payload
-}
-
-/** The engine's refusals of targets and headers, which to C's clients are a 400. */
-async function inWordsOfC<T>(verb: () => Promise<T>): Promise<T> {
-  try {
-    return await verb()
-  } catch (error) {
-    if (!(error instanceof EngineError)) throw error
-    if (error.code === "refused_target" || error.code === "invalid")
-      throw new Problem(400, null, error.message)
-    throw error
-  }
 }
 
 /** `2024-02-27 08:59:08`, in UTC. */

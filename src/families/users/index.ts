@@ -1,5 +1,6 @@
+import { plainDialect } from "../../http/dialects/plain.ts"
 import type { Family } from "../../http/family.ts"
-import { createRouter, plainDialect } from "../../http/router.ts"
+import { createRouter } from "../../http/router.ts"
 import { messages } from "./messages.ts"
 import { APPLICATION } from "./store.ts"
 import { users as registry } from "./users.ts"

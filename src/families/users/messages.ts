@@ -1,11 +1,12 @@
 import { z } from "@hono/zod-openapi"
-import { telling } from "../../http/examples.ts"
+import { invalid, problems } from "../../http/dialects/plain.ts"
 import { IdempotencyKey, idempotent } from "../../http/middleware/idempotency.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
 import { Cursor, paged, pageFrom } from "../../http/page.ts"
 import { Problem } from "../../http/problem.ts"
-import { createRouter, invalid, problems } from "../../http/router.ts"
+import { telling } from "../../http/refusals.ts"
+import { createRouter } from "../../http/router.ts"
 import {
   APPLICATION,
   createMessage,

@@ -2,12 +2,13 @@ import { z } from "@hono/zod-openapi"
 import { registerUrl, unregisterUrl } from "../../engine/endpoints/register.ts"
 import { listSubscriptions } from "../../engine/endpoints/subscriptions.ts"
 import { getEventType, listEventTypes } from "../../engine/event-types/event-type.ts"
-import { EngineError } from "../../engine/kit/errors.ts"
-import { telling } from "../../http/examples.ts"
+import { invalid, problems } from "../../http/dialects/plain.ts"
+import { inWords } from "../../http/in-words.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
-import { invalidInput, Problem } from "../../http/problem.ts"
-import { createRouter, invalid, problems } from "../../http/router.ts"
+import { Problem } from "../../http/problem.ts"
+import { telling } from "../../http/refusals.ts"
+import { createRouter } from "../../http/router.ts"
 import { APPLICATION } from "./store.ts"
 import { requireEventType } from "./wire.ts"
 
@@ -94,7 +95,8 @@ webhooks.openapi(
   }),
   async (c) => {
     const { event, url } = c.req.valid("json")
-    const registered = await inWordsOfA(event, () =>
+    const registered = await inWords(
+      { not_found: noSuchEvent(event) },
       registerUrl(c.var.deps, {
         applicationId: APPLICATION,
         eventType: event,
@@ -140,13 +142,11 @@ webhooks.openapi(
   }),
   async (c) => {
     const { event, url } = c.req.valid("json")
-    await inWordsOfA(event, () => getEventType(c.var.deps, APPLICATION, event))
-    try {
-      await unregisterUrl(c.var.deps, { applicationId: APPLICATION, eventType: event, url: url.href })
-    } catch (error) {
-      if (!(error instanceof EngineError && error.code === "not_found")) throw error
-      throw new Problem(404, null, `Webhook URL '${url.href}' not found for event '${event}'`)
-    }
+    await inWords({ not_found: noSuchEvent(event) }, getEventType(c.var.deps, APPLICATION, event))
+    await inWords(
+      { not_found: new Problem(404, null, `Webhook URL '${url.href}' not found for event '${event}'`) },
+      unregisterUrl(c.var.deps, { applicationId: APPLICATION, eventType: event, url: url.href }),
+    )
     return c.body(null, 204)
   },
 )
@@ -190,16 +190,6 @@ webhooks.openapi(
   },
 )
 
-/** The engine's refusals as A has always said them. */
-async function inWordsOfA<T>(event: string, verb: () => Promise<T>): Promise<T> {
-  try {
-    return await verb()
-  } catch (error) {
-    if (!(error instanceof EngineError)) throw error
-    if (error.code === "not_found") throw new Problem(404, null, `Event '${event}' not found`)
-    if (error.code === "refused_target") {
-      throw invalidInput([{ loc: ["body", "url"], msg: error.message, type: "refused_target" }])
-    }
-    throw error
-  }
+function noSuchEvent(event: string): Problem {
+  return new Problem(404, null, `Event '${event}' not found`)
 }

@@ -1,5 +1,6 @@
 import type { Part } from "../family.ts"
-import { type Dialect, plainDialect } from "../router.ts"
+import type { Dialect } from "../router.ts"
+import { plainDialect } from "./plain.ts"
 
 /** What a part says of the paths that are its own. */
 interface Claim {
