@@ -68,6 +68,7 @@ function parcelFamily(done: string[]) {
         look: () => ({ parcels: sql`SELECT 'p7' AS id` }),
         async work(_sweep, { parcels: found = [] }) {
           for (const { id } of found) done.push(`swept ${id}`)
+          return { parcelsSwept: found.length }
         },
       },
     ],
@@ -138,7 +139,9 @@ describe("a family that is one more object in the list", () => {
   it("has what the sweep finds for it worked, besides the others", async () => {
     await runCron(world.deps, all)
     expect(done).toEqual(["swept p7"])
-    expect(world.logged).toContainEqual(expect.objectContaining({ unit: "sweep", parcels: 1, due: 0 }))
+    expect(world.logged).toContainEqual(
+      expect.objectContaining({ unit: "sweep", found: { parcels: 1 }, done: { parcelsSwept: 1 } }),
+    )
   })
 
   it("has its settings read with the others', and its bad ones named with theirs", () => {
@@ -158,7 +161,7 @@ describe("a family that is one more object in the list", () => {
     expect(world.logged).toContainEqual(
       expect.objectContaining({
         unit: "job",
-        kind: "weigh-parcel",
+        jobs: [expect.objectContaining({ kind: "weigh-parcel", parcelId: "p1" })],
         error: "Error: Nobody works jobs of the kind weigh-parcel",
       }),
     )
