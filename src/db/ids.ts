@@ -1,4 +1,4 @@
-/** What an id begins with, by noun. */
+/** What an id begins with, by noun of the engine. */
 const PREFIXES = {
   application: "app",
   eventType: "ety",
@@ -8,15 +8,12 @@ const PREFIXES = {
   event: "evt",
   attempt: "att",
   ping: "ping",
-  user: "usr",
-  message: "mail",
-  invoice: "inv",
-  upload: "upl",
   backgroundTask: "qtask",
   token: "tok",
 } as const
 
-export type Noun = keyof typeof PREFIXES
+/** A noun of the engine by its name; one of a family with the prefix of its ids. */
+export type Noun = keyof typeof PREFIXES | { prefix: string }
 
 // Ids of one millisecond stay in the order they were made: rand_a counts (RFC 9562, section 6.2, method 1).
 // The only state kept between requests here; losing it costs order within one millisecond, nothing else.
@@ -37,18 +34,18 @@ function newUuid(now: number): string {
 
 /** A new id of a noun: `evt_` and a UUIDv7 without dashes, sortable by time. */
 export function newId(noun: Noun, now: number): string {
-  return `${PREFIXES[noun]}_${newUuid(now).replaceAll("-", "")}`
+  return `${prefixOf(noun)}_${newUuid(now).replaceAll("-", "")}`
 }
 
 /** Whether an id of a noun was made by `newId`; the ids of what comes with the system have words instead. */
 export function isMade(noun: Noun, id: string): boolean {
   const [prefix, rest = ""] = id.split("_")
-  return prefix === PREFIXES[noun] && /^[0-9a-f]{32}$/.test(rest)
+  return prefix === prefixOf(noun) && /^[0-9a-f]{32}$/.test(rest)
 }
 
 /** The least id that a noun made at `time` (epoch ms) can have: "since" and "before" are comparisons of ids. */
 export function idAt(noun: Noun, time: number): string {
-  return `${PREFIXES[noun]}_${Math.max(0, Math.ceil(time)).toString(16).padStart(12, "0")}`
+  return `${prefixOf(noun)}_${Math.max(0, Math.ceil(time)).toString(16).padStart(12, "0")}`
 }
 
 /** The UUID within an id, with dashes, as C's contract shows it; `fromUuid` is its inverse. */
@@ -60,5 +57,9 @@ export function toUuid(id: string): string {
 /** The id of a noun from its UUID with dashes; null when the text is no UUID. */
 export function fromUuid(noun: Noun, uuid: string): string | null {
   const wellFormed = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(uuid)
-  return wellFormed ? `${PREFIXES[noun]}_${uuid.replaceAll("-", "").toLowerCase()}` : null
+  return wellFormed ? `${prefixOf(noun)}_${uuid.replaceAll("-", "").toLowerCase()}` : null
+}
+
+function prefixOf(noun: Noun): string {
+  return typeof noun === "string" ? PREFIXES[noun] : noun.prefix
 }

@@ -11,6 +11,7 @@ import { invoices } from "./schema.ts"
 
 /** The id of application B, the invoice webhooks. */
 export const APPLICATION = "app_invoices"
+const INVOICE = { prefix: "inv" }
 /** How often a payment looks again when the invoice was changed between reading and writing it. */
 const PAY_TRIES = 5
 
@@ -33,7 +34,7 @@ export async function createInvoice(
 ): Promise<Invoice> {
   const now = deps.clock.now()
   const invoice: Invoice = {
-    id: newId("invoice", now),
+    id: newId(INVOICE, now),
     ...draft,
     status: "pending",
     amountReceived: null,

@@ -10,6 +10,7 @@ import { uploads } from "./schema.ts"
 
 /** The id of application C, file uploads. */
 export const APPLICATION = "app_uploads"
+const UPLOAD = { prefix: "upl" }
 const EVENT_TYPE = "upload_file"
 
 /** Claims of one upload that may end without a result. */
@@ -73,7 +74,7 @@ export async function beginUpload(
   { endpointId, fileName, contentType }: Pick<Upload, "endpointId" | "fileName" | "contentType">,
 ): Promise<string> {
   const now = deps.clock.now()
-  const id = newId("upload", now)
+  const id = newId(UPLOAD, now)
   await deps.shardOf(APPLICATION).batch({
     begun: sql`
       INSERT INTO uploads (id, endpoint_id, state, file_name, content_type, created_at, updated_at)
@@ -226,12 +227,12 @@ export function selectLeftUploads(
   return {
     unfinished: sql`
       SELECT 1 FROM uploads WHERE ${unfinished} AND (
-        (state = 'receiving' AND id < ${idAt("upload", receivedBefore)})
+        (state = 'receiving' AND id < ${idAt(UPLOAD, receivedBefore)})
         OR (state <> 'receiving' AND (leased_until IS NULL OR leased_until <= ${now}))
       ) LIMIT 1`,
     expired: sql`
       SELECT 1 FROM uploads
-      WHERE id < ${idAt("upload", endedBefore)} AND state IN ('completed', 'failed') LIMIT 1`,
+      WHERE id < ${idAt(UPLOAD, endedBefore)} AND state IN ('completed', 'failed') LIMIT 1`,
   }
 }
 
@@ -247,7 +248,7 @@ export async function lookForUploads(
       UPDATE uploads SET state = 'failed', failure = 'The file did not arrive whole', updated_at = ${now}
       WHERE id IN (
         SELECT id FROM uploads
-        WHERE ${unfinished} AND state = 'receiving' AND id < ${idAt("upload", receivedBefore)}
+        WHERE ${unfinished} AND state = 'receiving' AND id < ${idAt(UPLOAD, receivedBefore)}
         ORDER BY id LIMIT ${literal(limit)}
       ) RETURNING id, multipart_id`,
     poisoned: sql`
@@ -271,7 +272,7 @@ export async function lookForUploads(
 export async function listExpiredUploads(deps: Deps, before: number, limit: number) {
   const rows = await deps.shardOf(APPLICATION).read(sql`
     SELECT id, multipart_id FROM uploads
-    WHERE id < ${idAt("upload", before)} AND state IN ('completed', 'failed') ORDER BY id LIMIT ${literal(limit)}`)
+    WHERE id < ${idAt(UPLOAD, before)} AND state IN ('completed', 'failed') ORDER BY id LIMIT ${literal(limit)}`)
   return rows.map(toStored)
 }
 

@@ -11,6 +11,8 @@ import { messages, users } from "./schema.ts"
 
 /** The id of application A, the user notification service. */
 export const APPLICATION = "app_users"
+const USER = { prefix: "usr" }
+const MESSAGE = { prefix: "mail" }
 
 const userShape = shapeOf(users)
 const messageShape = shapeOf(messages)
@@ -26,7 +28,7 @@ export async function createUser(
   remember?: Remember<User>,
 ): Promise<User | null> {
   const registeredAt = deps.clock.now()
-  const user = { id: newId("user", registeredAt), username, registeredAt }
+  const user = { id: newId(USER, registeredAt), username, registeredAt }
   const isRegistered = sql`EXISTS (SELECT 1 FROM users WHERE id = ${user.id})`
   const { eventId } = await publish(deps, {
     applicationId: APPLICATION,
@@ -59,7 +61,7 @@ export async function createMessage(
   remember?: Remember<Message>,
 ): Promise<Message | Unsendable> {
   const receivedAt = deps.clock.now()
-  const message = { id: newId("message", receivedAt), ...draft, receivedAt }
+  const message = { id: newId(MESSAGE, receivedAt), ...draft, receivedAt }
   const { sender, recipient, subject } = message
   const isStored = sql`EXISTS (SELECT 1 FROM messages WHERE id = ${message.id})`
   const { eventId, rows } = await publish(deps, {
