@@ -108,6 +108,10 @@ function isPassingFault(error: unknown): boolean {
   )
 }
 
+/** What to do about a database without tables. */
+export const MIGRATE =
+  "The database has no tables yet. Create them with `npm run db:migrate` (local) or `npm run db:migrate:remote` (deployed), or start with `npm start`, which does it."
+
 /** True when the database has no tables yet: its migrations have not been applied. */
 export function isMissingTable(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {

@@ -1,7 +1,7 @@
 import { HTTPException } from "hono/http-exception"
 import type { ContentfulStatusCode } from "hono/utils/http-status"
 import type { ZodError } from "zod"
-import { isMissingTable } from "../db/client.ts"
+import { isMissingTable, MIGRATE } from "../db/client.ts"
 import { EngineError, type Refusal } from "../engine/kit/errors.ts"
 import { ConfigError } from "../platform/config.ts"
 
@@ -61,9 +61,6 @@ const STATUS: Record<Refusal, ContentfulStatusCode> = {
   storage_full: 507,
   not_configured: 503,
 }
-
-export const MIGRATE =
-  "The database has no tables yet. Create them with `npm run db:migrate` (local) or `npm run db:migrate:remote` (deployed), or start with `npm start`, which does it."
 
 /** Any thrown thing as a problem. What is not known is a 500 that says nothing of the inside. */
 export function toProblem(error: unknown, requestId: string): Problem {

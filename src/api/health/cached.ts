@@ -6,14 +6,14 @@ const CACHED_MS = 5_000
 const FAILURE_CACHED_MS = 1_000
 
 /** A look at the system's health with a memory: one every few seconds per isolate, however many ask. */
-export function cachedHealth(): (deps: Deps, migrate: string) => Promise<SystemHealth> {
+export function cachedHealth(): (deps: Deps) => Promise<SystemHealth> {
   let cached: { health: SystemHealth; until: number } | null = null
-  return async (deps, migrate) => {
+  return async (deps) => {
     const now = deps.clock.now()
     if (cached !== null && cached.until > now) return cached.health
     // Who comes during this look gets what the last one saw.
     if (cached !== null) cached.until = now + FAILURE_CACHED_MS
-    const health = await getSystemHealth(deps, migrate)
+    const health = await getSystemHealth(deps)
     cached = { health, until: now + (health.status === "failing" ? FAILURE_CACHED_MS : CACHED_MS) }
     return health
   }

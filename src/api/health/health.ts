@@ -1,5 +1,5 @@
 import { operation } from "../../http/operation.ts"
-import { MIGRATE, Problem } from "../../http/problem.ts"
+import { Problem } from "../../http/problem.ts"
 import { createRouter } from "../../http/router.ts"
 import { refusals } from "../problems.ts"
 import { cachedHealth } from "./cached.ts"
@@ -22,7 +22,7 @@ export function createHealth() {
       responses,
     }),
     async (c) => {
-      const { status } = await look(c.var.deps, MIGRATE)
+      const { status } = await look(c.var.deps)
       if (status === "failing")
         throw new Problem(503, "unhealthy", "The database does not answer: see /health")
       return c.body(null, 204)

@@ -2,7 +2,6 @@ import { z } from "@hono/zod-openapi"
 import { plainDialect, problems } from "../../http/dialects/plain.ts"
 import type { Family } from "../../http/family.ts"
 import { operation } from "../../http/operation.ts"
-import { MIGRATE } from "../../http/problem.ts"
 import { createRouter } from "../../http/router.ts"
 import { cachedHealth } from "./cached.ts"
 
@@ -63,7 +62,7 @@ function createHealth() {
       },
     }),
     async (c) => {
-      const seen = await look(c.var.deps, MIGRATE)
+      const seen = await look(c.var.deps)
       const lastAt = seen.sweep.lastAt === null ? null : new Date(seen.sweep.lastAt).toISOString()
       return c.json({ ...seen, sweep: { ...seen.sweep, lastAt } }, seen.status === "failing" ? 503 : 200)
     },

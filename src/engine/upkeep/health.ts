@@ -1,4 +1,4 @@
-import { isMissingTable } from "../../db/client.ts"
+import { isMissingTable, MIGRATE } from "../../db/client.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { NEARLY_FULL } from "./retention.ts"
 import { readState } from "./state.ts"
@@ -16,17 +16,14 @@ export interface SystemHealth {
 }
 
 /** Looks at D1, the queues and the last sweep without writing or sending anything. Never throws. */
-export async function getSystemHealth(deps: Deps, migrate: string): Promise<SystemHealth> {
-  const [{ database, sweep }, queues] = await Promise.all([lookAtDatabase(deps, migrate), lookAtQueues(deps)])
+export async function getSystemHealth(deps: Deps): Promise<SystemHealth> {
+  const [{ database, sweep }, queues] = await Promise.all([lookAtDatabase(deps), lookAtQueues(deps)])
   const all = [database.status, queues.status, sweep.status]
   const status = all.includes("failing") ? "failing" : all.includes("degraded") ? "degraded" : "ok"
   return { status, database, queues, sweep }
 }
 
-async function lookAtDatabase(
-  deps: Deps,
-  migrate: string,
-): Promise<Pick<SystemHealth, "database" | "sweep">> {
+async function lookAtDatabase(deps: Deps): Promise<Pick<SystemHealth, "database" | "sweep">> {
   const limitBytes = deps.config.databaseLimitBytes
   try {
     const states = (await Promise.all(deps.shards.map(readState))).filter((state) => state !== null)
@@ -63,7 +60,7 @@ async function lookAtDatabase(
     return {
       database: {
         status: "failing",
-        detail: isMissingTable(error) ? migrate : "D1 does not answer",
+        detail: isMissingTable(error) ? MIGRATE : "D1 does not answer",
         bytes: null,
         limitBytes,
       },
