@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers"
-import { beforeEach, describe, expect, it } from "vitest"
+import { beforeEach, describe, expect, it, vi } from "vitest"
 
 import { rawMember, rawMembers, verbatim, writeJson } from "../../src/http/raw-json.ts"
 import { EVENT_TYPE_ID, filePart, HOOK, multipart, send } from "../support/uploads.ts"
@@ -28,6 +28,22 @@ async function delivered(): Promise<string[]> {
   await world.runAll()
   return world.receivers.to(HOOK).map(({ body }) => body)
 }
+
+describe("a body of JSON", () => {
+  it.each(["application/json", "application/vnd.own+json; charset=utf-8", ""])(
+    "is parsed once, whoever asks for it, when it is sent as %j",
+    async (type) => {
+      const body = '{"username":"parsed-once"}'
+      const parse = vi.spyOn(JSON, "parse")
+      try {
+        expect((await post("/users", body, { "content-type": type })).status).toBe(200)
+        expect(parse.mock.calls.filter(([text]) => text === body)).toHaveLength(1)
+      } finally {
+        parse.mockRestore()
+      }
+    },
+  )
+})
 
 describe("a payload reaches its receiver byte for byte", () => {
   it("by POST /events", async () => {

@@ -2,7 +2,8 @@ import { env } from "cloudflare:workers"
 import { afterEach, describe, expect, it, vi } from "vitest"
 
 import { createApp } from "../../src/app.ts"
-import { ConfigError, parseConfig } from "../../src/platform/config.ts"
+import { families } from "../../src/families.ts"
+import { ConfigError, configOf, parseConfig } from "../../src/platform/config.ts"
 import { ORIGIN } from "../support/world.ts"
 
 const KEY = btoa("k".repeat(32))
@@ -102,6 +103,16 @@ describe("a bad setting", () => {
 })
 
 describe("good settings", () => {
+  it("are parsed once for an env, and anew for another one", () => {
+    const settings = { ...GOOD }
+    const config = configOf(settings, families)
+    expect(config).toEqual(parseConfig(settings, families))
+    expect(configOf(settings, families)).toBe(config)
+    expect(configOf({ ...settings, RETENTION_DAYS: "3" }, families).retentionDays).toBe(3)
+    const bad = { ...GOOD, RETENTION_DAYS: "0" }
+    for (const _ of [1, 2]) expect(() => configOf(bad, families)).toThrow(ConfigError)
+  })
+
   it("are taken as they are", async () => {
     const settings = {
       ...GOOD,

@@ -25,12 +25,11 @@ export function jsonBody(options: { emptyIs?: string; maxBytes?: number } = {}) 
       throw invalidInput([{ loc: ["body"], msg: "Field required: send a JSON body", type: "missing" }])
     }
     if (bytes.byteLength > 0) checkContentType(c.req.header("content-type"))
-    checkJson(text)
-    // The schema's validator takes the body from the request again, and only if it is called JSON.
-    const headers = new Headers(c.req.raw.headers)
-    headers.set("content-type", "application/json")
-    headers.delete("content-length")
-    c.req.raw = new Request(c.req.raw.url, { method: c.req.method, headers, body: text })
+    const value = parseJson(text)
+    // The schema's validator and the handlers take the body from the request again: it is read and parsed once.
+    c.req.text = async () => text
+    c.req.json = async <T>() => value as T
+    if (!JSON_TYPE.test(mediaTypeOf(c.req.header("content-type")))) c.req.raw = calledJson(c.req.raw)
     await next()
   })
 }
@@ -68,8 +67,19 @@ async function readBounded(request: Request, maxBytes: number): Promise<Uint8Arr
   return bytes
 }
 
+/** The validator looks at a body only if it is called JSON. */
+function calledJson({ url, method, headers: given }: Request): Request {
+  const headers = new Headers(given)
+  headers.set("content-type", "application/json")
+  return new Request(url, { method, headers })
+}
+
+function mediaTypeOf(contentType: string | undefined): string {
+  return contentType?.split(";")[0]?.trim() ?? ""
+}
+
 function checkContentType(header: string | undefined): void {
-  const type = header?.split(";")[0]?.trim() ?? ""
+  const type = mediaTypeOf(header)
   if (type === "" || JSON_TYPE.test(type)) return
   throw invalidInput([
     {
@@ -89,22 +99,27 @@ function decode(bytes: Uint8Array): string {
 }
 
 /**
- * Refuses malformed JSON, JSON that is nested too deeply to be read safely, and strings with half of a surrogate
+ * The value; refuses malformed JSON, JSON that is nested too deeply to be read safely, and strings with half of a surrogate
  * pair: no receiver could read them back.
  */
-function checkJson(text: string): void {
+function parseJson(text: string): unknown {
   if (depthOf(text) > MAX_JSON_DEPTH) {
     const msg = `The body is nested too deeply: at most ${MAX_JSON_DEPTH} objects and lists within each other`
     throw invalidInput([{ loc: ["body"], msg, type: TOO_DEEP }])
   }
-  try {
-    JSON.parse(text)
-  } catch {
-    throw invalidInput([{ loc: ["body"], msg: "The body is not valid JSON", type: "json_invalid" }])
-  }
+  const value = parsed(text)
   if (hasUnpairedSurrogate(text)) {
     throw invalidInput([
       { loc: ["body"], msg: "A string has an unpaired surrogate (\\ud800–\\udfff)", type: "string_unicode" },
     ])
+  }
+  return value
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw invalidInput([{ loc: ["body"], msg: "The body is not valid JSON", type: "json_invalid" }])
   }
 }
