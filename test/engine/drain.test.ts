@@ -1,12 +1,13 @@
 import { describe, expect, it } from "vitest"
 
 import { makeEndpoints, registerHook, registerUser } from "../support/make.ts"
-import { deliveriesOf } from "../support/read.ts"
+import { attemptsOf, deliveriesOf } from "../support/read.ts"
 import { createWorld } from "../support/world.ts"
 
 const HOOK = "http://receiver.example/hook"
 const OTHER = "http://other.example/hook"
 const HOUR_MS = 3_600_000
+const LEASE_MS = 61_000
 
 describe("the retry lane", () => {
   it("retries by the schedule until the receiver recovers", async () => {
@@ -23,6 +24,35 @@ describe("the retry lane", () => {
     expect(waited[1]).toBeLessThan(8_000)
     expect(waited[2]).toBeGreaterThanOrEqual(305_000)
     expect(waited[2]).toBeLessThan(305_000 + 65_000)
+  })
+
+  it("keeps a result that comes after the lease was lost as an attempt, never as state", async () => {
+    const world = await createWorld()
+    await registerHook(world, HOOK)
+    world.receivers.at(HOOK, 500, 200, 500)
+    const eventId = await registerUser(world, "ada")
+    await world.runDue()
+    world.clock.advance(6_000)
+    const { promise: over, resolve: go } = Promise.withResolvers<void>()
+    let late = false
+    world.probe.before = (statements) => {
+      if (late || !statements.some((sql) => sql.includes("INSERT INTO attempts"))) return
+      late = true
+      return over
+    }
+    const lost = world.runDue()
+    await expect.poll(() => late, { interval: 1 }).toBe(true)
+    world.clock.advance(LEASE_MS)
+    await world.cron()
+    await world.runDue()
+    const retried = await deliveriesOf(world, eventId)
+    expect(retried).toMatchObject([{ status: "pending", attempts: 2 }])
+    go()
+    await lost
+    expect(await deliveriesOf(world, eventId)).toEqual(retried)
+    expect((await attemptsOf(world, eventId)).map(({ statusCode }) => statusCode).sort()).toEqual([
+      200, 500, 500,
+    ])
   })
 
   it("gives up when the schedule is used up, with the reason `exhausted`", async () => {
@@ -49,8 +79,10 @@ describe("the retry lane", () => {
     await world.runDue()
     world.clock.advance(10_000)
     world.queued.length = 0
+    const before = world.receivers.to(HOOK).length
     await world.cron()
     await world.run(world.queued.splice(0))
+    expect(world.receivers.to(HOOK).length - before).toBe(6)
     expect(world.receivers.to(OTHER)).toHaveLength(2)
   })
 
