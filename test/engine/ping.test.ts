@@ -1,0 +1,44 @@
+import { describe, expect, it } from "vitest"
+import { HOOK, pass } from "../support/attempt.ts"
+import { registerHook } from "../support/make.ts"
+import { createWorld } from "../support/world.ts"
+
+const HOUR_MS = 3_600_000
+
+describe("a ping", () => {
+  it("is attempted once and never again, whatever comes of it", async () => {
+    const world = await createWorld()
+    world.pingsWork()
+    await registerHook(world, HOOK)
+    world.receivers.at(HOOK, () => new Response(null, { status: 503, headers: { "retry-after": "1" } }))
+    await world.fetch("/ping", { method: "POST" })
+    for (let n = 0; n < 5; n++) await pass(world, 6 * HOUR_MS)
+    expect(world.receivers.received).toHaveLength(1)
+  })
+
+  it("times out after 10 s, or sooner with a shorter ATTEMPT_TIMEOUT_MS", async () => {
+    for (const [setting, timeoutMs] of [
+      ["15000", 10_000],
+      ["3000", 3_000],
+    ] as const) {
+      const world = await createWorld({ ATTEMPT_TIMEOUT_MS: setting })
+      world.receivers.at(HOOK, "hang")
+      await registerHook(world, HOOK)
+      let working: Promise<unknown> | undefined
+      world.clock.whileAsleep = async () => {
+        working ??= world.runDue()
+        await expect.poll(() => world.receivers.received.length, { interval: 1 }).toBe(1)
+        const timers = world.clock.timers()
+        world.clock.advance(500)
+        if (world.clock.timers() < timers) await working
+      }
+      const started = world.clock.now()
+      const answer = await world.fetch("/ping", { method: "POST" })
+      await working
+      const { failed_webhooks: failed } = await answer.json<{ failed_webhooks: { error: string }[] }>()
+      expect(failed).toEqual([{ event: "user_registered", url: HOOK, error: "Timed out", status_code: null }])
+      expect(world.clock.now() - started).toBeGreaterThanOrEqual(timeoutMs)
+      expect(world.clock.now() - started).toBeLessThanOrEqual(timeoutMs + 1_500)
+    }
+  })
+})
