@@ -117,6 +117,15 @@ describe("creating an endpoint", () => {
     expect(received()).toEqual(["user.signup"])
   })
 
+  it("gets nothing that was sent before it was made, not even one that takes every type", async () => {
+    await make()
+    await send("user.signup")
+    world.clock.advance(1)
+    await make({ url: OTHER })
+    await world.runDue()
+    expect([received(), received(OTHER)]).toEqual([["user.signup"], []])
+  })
+
   it("gets only messages of its channels", async () => {
     await make({ channels: ["a"] })
     await send("user.signup")

@@ -161,7 +161,13 @@ describe("a sweep", () => {
 
   it("logs one line with what it found", async () => {
     const world = await createWorld()
+    await registerHook(world, HOOK)
+    await registerUser(world, "ada")
+    world.queued.length = 0
+    world.clock.advance(LEASE_MS)
     await world.cron()
-    expect(world.logged.filter(({ unit }) => unit === "sweep")).toHaveLength(1)
+    expect(world.logged.filter(({ unit }) => unit === "sweep")).toEqual([
+      expect.objectContaining({ found: { leftBehind: 1, oldest: 1 }, done: {}, refused: [] }),
+    ])
   })
 })
