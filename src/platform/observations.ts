@@ -102,7 +102,8 @@ export interface ResendObserved {
   eventId: string
   endpointId: string
   attempts: readonly AttemptObserved[]
-  ended: "expired" | "removed" | "disabled" | null
+  /** Why no attempt was made; null: one was. */
+  ended: "internal" | "expired" | "removed" | "disabled" | "unsubscribed" | null
   durationMs: number
 }
 

@@ -20,6 +20,7 @@ import { fanOut } from "./fan-out.ts"
 import { candidates, DIRECT_LIMIT, isInterested } from "./interest.ts"
 import { type EventKey, keysIn, readKey, toPairs } from "./jobs.ts"
 import { attemptAll, fairShare } from "./pool.ts"
+import { prepare } from "./prepare.ts"
 import { record } from "./record.ts"
 import type { Handled } from "./state.ts"
 
@@ -199,8 +200,8 @@ async function deliver(deps: Deps, db: Db, reading: Reading, budget: Budget): Pr
     attempt(deps, one.event, one.endpoint, "scheduled"),
   )
   const handled = [...direct, ...later].map((one): Handled => {
-    if (one.event.payload === null) return { owed: one, attempt: null, ended: "expired" }
-    return { owed: one, attempt: attempts.get(one) ?? null }
+    const made = attempts.get(one) ?? null
+    return { owed: one, attempt: made, ended: made ? null : prepare(one) }
   })
   const next = await record(deps, db, { held: { by: "event", token }, handled, dispatched: events })
   await scheduleDrain(deps, db, next)
@@ -220,7 +221,7 @@ function plan(owed: readonly Owed[], budget: Budget, now: number): { direct: Owe
   const later: Owed[] = []
   for (const one of owed) {
     const { health, throttleRate } = one.endpoint
-    const ready = one.event.payload !== null && !isImpaired(health, now) && throttleRate === null
+    const ready = prepare(one) === null && !isImpaired(health, now) && throttleRate === null
     if (ready && budget.take()) direct.push(one)
     else later.push(one)
   }

@@ -5,18 +5,11 @@ import type { Deps } from "../../platform/deps.ts"
 import { isImpaired } from "../rules/endpoint-health.ts"
 import { type Attempt, attempt, observed } from "./attempt.ts"
 import { type Budget, lastStart, leaseMs } from "./budget.ts"
-import {
-  endpointColumns,
-  eventColumns,
-  MAX_CLAIMS,
-  type Owed,
-  readEndpoint,
-  readEvent,
-  SUSPECT_CLAIMS,
-} from "./claim.ts"
+import { endpointColumns, eventColumns, type Owed, readEndpoint, readEvent, SUSPECT_CLAIMS } from "./claim.ts"
 import { DELIVERIES_PER_ENDPOINT, scheduleDrain } from "./due.ts"
 import { enqueue } from "./jobs.ts"
 import { attemptAll } from "./pool.ts"
+import { type Ended, prepare } from "./prepare.ts"
 import { record } from "./record.ts"
 import type { Handled } from "./state.ts"
 
@@ -107,7 +100,7 @@ async function drainAlone(
 interface Claim {
   token: string
   endpointIds: string[]
-  due: { owed: Owed; ended?: "expired" | "internal" | "unsubscribed" }[]
+  due: { owed: Owed; ended: Ended | null }[]
   /** Endpoints whose claims have ended without a result too often: what is due there is handled alone. */
   suspects: ReadonlySet<string>
   /** Deliveries that ended because their endpoint is removed or disabled. */
@@ -175,9 +168,9 @@ async function claimEndpoints(deps: Deps, db: Db, at: number, limit: number): Pr
         claims: row.claims as number,
         startBy: lastStart(deps, at),
       }
-      if (!event || owed.claims >= MAX_CLAIMS) return { owed, ended: "internal" as const }
-      if (event.payload === null) return { owed, ended: "expired" as const }
-      return row.subscribed === 1 ? { owed } : { owed, ended: "unsubscribed" as const }
+      // What removed and disabled endpoints owe has ended above.
+      const ended = prepare({ event: event ?? null, claims: owed.claims, subscribed: row.subscribed === 1 })
+      return { owed, ended }
     }),
   }
 }

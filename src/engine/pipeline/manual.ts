@@ -15,8 +15,9 @@ import { earliestDue, endPause, readDue, scheduleDrain } from "./due.ts"
 import { whoAnswers } from "./endpoint-health.ts"
 import { enqueue, type Work } from "./jobs.ts"
 import { FAILING_ATTEMPTS } from "./news.ts"
+import { prepare } from "./prepare.ts"
 import { insertAttempts } from "./record.ts"
-import type { DeliveryReason } from "./state.ts"
+import { type DeliveryReason, statusOf } from "./state.ts"
 
 /** An attempt that was asked for so long ago, and killed whoever tried to make it, is given up. */
 const GIVEN_UP_MS = 3600 * 1000
@@ -40,17 +41,14 @@ export async function workResend(deps: Deps, db: Db, job: ResendJob, budget: Bud
   const event = readEvent(claimed)
   const endpoint = readEndpoint(claimed)
   const askedAt = claimed.asked_at as number
-  const impossible =
-    event.payload === null
-      ? "expired"
-      : claimed.removed_at !== null
-        ? "removed"
-        : claimed.disabled_at !== null
-          ? "disabled"
-          : null
-  if (impossible) {
-    await db.batch({ ended: endResend(job, impossible, askedAt, deps.clock.now()) })
-    observe(deps, job, at, null, impossible)
+  const ended = prepare({
+    event,
+    removedAt: claimed.removed_at as number | null,
+    disabledAt: claimed.disabled_at as number | null,
+  })
+  if (ended) {
+    await db.batch({ ended: endResend(job, ended, askedAt, deps.clock.now()) })
+    observe(deps, job, at, null, ended)
     return
   }
   const made = await attempt(deps, event, endpoint, "manual")
@@ -183,9 +181,8 @@ function endResend(job: ResendJob, reason: DeliveryReason, askedAt: number, now:
 
 function endedFor(reason: DeliveryReason, now: number): SQL {
   const waitsForNothing = sql`status = 'pending' AND next_attempt_at IS NULL`
-  const status = reason === "removed" ? "canceled" : "failed"
   return sql`
-    status = CASE WHEN ${waitsForNothing} THEN ${status} ELSE status END,
+    status = CASE WHEN ${waitsForNothing} THEN ${statusOf(reason)} ELSE status END,
     reason = CASE WHEN ${waitsForNothing} THEN ${reason} ELSE reason END,
     ended_at = CASE WHEN ${waitsForNothing} THEN ${now} ELSE ended_at END`
 }

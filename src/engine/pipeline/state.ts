@@ -2,6 +2,7 @@ import type { Deps } from "../../platform/deps.ts"
 import { nextAttemptAt } from "../rules/retry-schedule.ts"
 import { type Attempt, endOf } from "./attempt.ts"
 import type { Owed } from "./claim.ts"
+import type { Ended } from "./prepare.ts"
 
 export type DeliveryStatus = "pending" | "delivered" | "failed" | "canceled"
 export type DeliveryReason =
@@ -21,7 +22,7 @@ export type DeliveryReason =
 export interface Handled {
   owed: Owed
   attempt: Attempt | null
-  ended?: "expired" | "internal" | "unsubscribed"
+  ended?: Ended | null
 }
 
 export interface DeliveryState {
@@ -29,6 +30,11 @@ export interface DeliveryState {
   reason: DeliveryReason | null
   attempts: number
   nextAttemptAt: number | null
+}
+
+/** Nobody wants the delivery any more, or it has failed. */
+export function statusOf(reason: DeliveryReason): "canceled" | "failed" {
+  return reason === "removed" || reason === "unsubscribed" ? "canceled" : "failed"
 }
 
 /** What a delivery becomes through what happened to it; `gone`: its endpoint has said farewell for good. */
@@ -40,7 +46,7 @@ export function stateAfter(deps: Deps, { owed, attempt, ended }: Handled, gone: 
     attempts,
     nextAttemptAt: null,
   })
-  if (ended) return end(ended === "unsubscribed" ? "canceled" : "failed", ended)
+  if (ended) return end(statusOf(ended), ended)
   if (!attempt) return { status: "pending", reason: null, attempts, nextAttemptAt: deps.clock.now() }
   if (attempt.outcome === "delivered") return end("delivered", null)
   if (attempt.outcome === "refused") return end("failed", "refused-target")
