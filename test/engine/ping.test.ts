@@ -16,6 +16,22 @@ describe("a ping", () => {
     expect(world.receivers.received).toHaveLength(1)
   })
 
+  it("ends as expired, without an attempt, once its payload is forgotten", async () => {
+    const world = await createWorld()
+    await registerHook(world, HOOK)
+    let working: Promise<unknown> | undefined
+    world.clock.whileAsleep = async () => {
+      working ??= world.env.DB.prepare("UPDATE events SET payload = NULL")
+        .run()
+        .then(() => world.runDue())
+      await working
+    }
+    await world.fetch("/ping", { method: "POST" })
+    const rows = await world.env.DB.prepare("SELECT status, reason FROM deliveries").all()
+    expect(rows.results).toEqual([{ status: "failed", reason: "expired" }])
+    expect(world.receivers.received).toHaveLength(0)
+  })
+
   it("times out after 10 s, or sooner with a shorter ATTEMPT_TIMEOUT_MS", async () => {
     for (const [setting, timeoutMs] of [
       ["15000", 10_000],

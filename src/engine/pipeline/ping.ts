@@ -8,7 +8,9 @@ import { type Budget, lastStart } from "./budget.ts"
 import { endpointColumns, eventColumns, type Owed, readEndpoint, readEvent } from "./claim.ts"
 import { enqueue } from "./jobs.ts"
 import { attemptAll, fairShare } from "./pool.ts"
+import { prepare } from "./prepare.ts"
 import { record } from "./record.ts"
+import type { Handled } from "./state.ts"
 
 const PING_TIMEOUT_MS = 10_000
 /** A ping that nobody has worked by then ends as expired: its caller is long gone. */
@@ -30,11 +32,16 @@ export async function workPing(
   if (owed.length === 0) return
   for (const _ of owed) budget.take()
   const timeout = Math.min(PING_TIMEOUT_MS, deps.config.attemptTimeoutMs)
-  const made = await attemptAll(deps, owed, fairShare(owed), ({ event, endpoint }) =>
+  const ended = owed.flatMap((one): Handled[] => {
+    const reason = prepare(one)
+    return reason ? [{ owed: one, attempt: null, ended: reason }] : []
+  })
+  const toSend = owed.filter((one) => prepare(one) === null)
+  const made = await attemptAll(deps, toSend, fairShare(toSend), ({ event, endpoint }) =>
     attempt(deps, event, endpoint, "ping", timeout),
   )
-  const handled = [...made].map(([one, attempt]) => ({ owed: one, attempt }))
-  const untouched = owed.filter((one) => !made.has(one))
+  const handled = [...ended, ...[...made].map(([one, attempt]): Handled => ({ owed: one, attempt }))]
+  const untouched = toSend.filter((one) => !made.has(one))
   await record(deps, db, { held: { by: "ping", token }, handled, untouched })
   await closePing(deps, db, job.pingId)
   if (untouched.length > 0 || budget.left === 0) await enqueue(deps, db, { kind: "ping", ...job })
