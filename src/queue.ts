@@ -1,3 +1,4 @@
+import { sweepJobs } from "./cron.ts"
 import type { Db } from "./db/client.ts"
 import type { Job, JobKinds } from "./engine/jobs/job.ts"
 import { Budget } from "./engine/pipeline/budget.ts"
@@ -19,7 +20,11 @@ export async function consume(
   families: readonly Family[] = all,
 ): Promise<void> {
   const budget = new Budget(deps.shards)
-  const kinds: JobKinds = Object.assign({}, ENGINE_JOBS, ...families.map(({ jobs }) => jobs))
+  const kinds: JobKinds = Object.assign(
+    { sweep: sweepJobs(families) },
+    ENGINE_JOBS,
+    ...families.map(({ jobs }) => jobs),
+  )
   for (const messages of sharesOf(batch.messages, kinds)) {
     await settle(deps, messages, (db) => work(deps, db, messages, kinds, budget))
   }

@@ -1,4 +1,6 @@
 import { applyD1Migrations } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 
-await applyD1Migrations(env.DB, env.TEST_MIGRATIONS)
+import { shards } from "./support/shards.ts"
+
+for (const shard of shards) await applyD1Migrations(shard, env.TEST_MIGRATIONS)

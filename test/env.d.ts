@@ -1,6 +1,7 @@
 /// <reference types="@cloudflare/vitest-plugin/types" />
 declare namespace Cloudflare {
   interface Env {
+    SHARDS: string
     TEST_MIGRATIONS: import("cloudflare:test").D1Migration[]
   }
   interface GlobalProps {

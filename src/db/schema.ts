@@ -16,6 +16,8 @@ export const applications = sqliteTable(
     createdAt: integer().notNull(),
     updatedAt: integer().notNull(),
     removedAt: integer(),
+    /** Where it lives, as the directory says; other shards have copies of the id and uid alone. */
+    shard: integer().notNull().default(0),
   },
   (t) => [uniqueIndex("applications_by_uid").on(t.uid)], // paths name an application by id or uid
 )
@@ -309,6 +311,17 @@ export const idempotencyKeys = sqliteTable(
     index("idempotency_keys_by_age").on(t.createdAt), // sweep: forget them after a day
   ],
 )
+
+/** Operational events that are still to be moved to the shard of `operations`, in the order in which they happened. */
+export const outbox = sqliteTable("outbox", {
+  seq: integer().primaryKey(),
+  /** The event's. A batch that is repeated leaves two rows, and still one event. */
+  id: text().notNull(),
+  eventType: text().notNull(),
+  /** What is told, JSON. */
+  data: text().notNull(),
+  createdAt: integer().notNull(),
+})
 
 /** Application tokens that were logged out before their time. */
 export const revokedTokens = sqliteTable("revoked_tokens", {

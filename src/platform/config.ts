@@ -28,6 +28,8 @@ export interface Config extends FamilyConfig {
   disableAfterMs: number
   retentionDays: number
   databaseLimitBytes: number
+  /** D1 databases that applications are spread over. */
+  shards: number
   maxEndpointsPerApplication: number
 }
 
@@ -75,6 +77,7 @@ const settings = z
     RETENTION_DAYS: number().int().min(1).max(90).default(7),
     MAX_ENDPOINTS_PER_APPLICATION: number().int().min(1).max(1_000_000).default(1_000),
     DATABASE_LIMIT_MB: number().min(1).default(10_000),
+    SHARDS: number().int().min(1).max(100).default(1),
   })
   .refine((given) => given.AUTH_MODE !== "open" || given.OPEN_SECRET !== undefined, {
     path: ["AUTH_MODE"],
@@ -124,6 +127,7 @@ export function parseConfig(env: object, families: readonly Declared[] = []): Co
     retentionDays: s.RETENTION_DAYS,
     maxEndpointsPerApplication: s.MAX_ENDPOINTS_PER_APPLICATION,
     databaseLimitBytes: s.DATABASE_LIMIT_MB * 1_000_000,
+    shards: s.SHARDS,
   }
 }
 

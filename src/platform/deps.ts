@@ -1,8 +1,8 @@
-import { openDatabase } from "../db/client.ts"
+import { type Db, openDatabase } from "../db/client.ts"
 import { type Layout, layOut } from "../db/directory.ts"
 import type { Job } from "../engine/jobs/job.ts"
 import { type Clock, systemClock } from "./clock.ts"
-import { type Config, configOf, type Declared } from "./config.ts"
+import { type Config, ConfigError, configOf, type Declared } from "./config.ts"
 import { logSink } from "./log.ts"
 import type { Sink } from "./observations.ts"
 
@@ -24,7 +24,7 @@ export function createDeps(env: Env, families: readonly Declared[]): Deps {
   const config = configOf(env, families)
   return {
     config,
-    ...layOut([openDatabase(env.DB, systemClock, Math.random)]),
+    ...layOut(openShards(env, config.shards)),
     queues: { events: env.EVENTS, retries: env.RETRIES, tasks: env.TASKS },
     files: (env as { FILES?: R2Bucket }).FILES ?? null,
     fetch: (input, init) => fetch(input, init),
@@ -43,4 +43,19 @@ function toAll(sinks: readonly Sink[]): Sink {
   return (observation) => {
     for (const sink of sinks) sink(observation)
   }
+}
+
+/** The databases of the bindings `DB`, `DB_1`, `DB_2`… as far as SHARDS says. */
+function openShards(env: Env, count: number): Db[] {
+  const bindings = env as unknown as Readonly<Record<string, D1Database | undefined>>
+  return Array.from({ length: count }, (_, shard) => {
+    const name = bindingOf(shard)
+    const d1 = bindings[name]
+    if (!d1) throw new ConfigError(`The setting SHARDS: is ${count}, but no D1 database is bound as ${name}`)
+    return openDatabase(d1, systemClock, Math.random, shard)
+  })
+}
+
+function bindingOf(shard: number): string {
+  return shard === 0 ? "DB" : `DB_${shard}`
 }

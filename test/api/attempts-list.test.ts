@@ -19,15 +19,15 @@ describe("listing attempts", () => {
     world.clock.advance(MINUTE_MS)
     await send("m2", { eventType: "b", channels: ["x", "y"] })
     await world.runDue()
-    await world.env.DB.prepare("UPDATE deliveries SET status = 'failed', next_attempt_at = NULL").run()
+    await world.customersDB.prepare("UPDATE deliveries SET status = 'failed', next_attempt_at = NULL").run()
     world.clock.advance(MINUTE_MS)
     await send("m3", { eventType: "a" })
     await world.runAll()
-    await world.env.DB.prepare("UPDATE deliveries SET status = 'failed', next_attempt_at = NULL").run()
+    await world.customersDB.prepare("UPDATE deliveries SET status = 'failed', next_attempt_at = NULL").run()
     world.clock.advance(10 * MINUTE_MS)
     await send("m4", { eventType: "b", channels: ["y"] })
     await world.runAll()
-    await world.env.DB.prepare("UPDATE deliveries SET status = 'failed', next_attempt_at = NULL").run()
+    await world.customersDB.prepare("UPDATE deliveries SET status = 'failed', next_attempt_at = NULL").run()
     const codes = (list: { data: { responseStatusCode: number }[] }) =>
       list.data.map(({ responseStatusCode }) => responseStatusCode)
     return { ...made, start, codes }
@@ -172,13 +172,14 @@ describe("listing attempts", () => {
     world.receivers.at(HOOK, 404, 200)
     const { id } = await send("m1")
     await world.runDue()
-    await world.env.DB.prepare(
-      `WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < ?1)
+    await world.customersDB
+      .prepare(
+        `WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < ?1)
        INSERT INTO attempts (event_id, id, endpoint_id, application_id, trigger, url, status_code, duration_ms,
          created_at, body_encoding, body_truncated, body)
        SELECT ?2, 'att_1' || printf('%031d', i), ?3, 'app', 'scheduled', 'http://x.example/', 200, 1, 1, 'utf8', 0, ''
        FROM c`,
-    )
+      )
       .bind(SCANNED_ROWS + 10, id, endpoint.id)
       .run()
     for (const list of [

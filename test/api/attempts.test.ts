@@ -168,6 +168,7 @@ describe("the messages to an endpoint", () => {
   it("are `pending` as long as nobody has attempted them, and `sending` in the hands of who does", async () => {
     const { world, svix, endpoint, send } = await worldWithEndpoint({ ATTEMPT_TIMEOUT_MS: "60000" })
     await svix.endpoint.patch("acme", "ep", { throttleRate: 1 })
+    await world.runDue()
     world.receivers.at(HOOK, "hang")
     await send("m1")
     const [dispatch] = world.queued

@@ -1,6 +1,7 @@
 import { ApiException } from "svix"
 import { beforeEach, describe, expect, it } from "vitest"
 
+import { countRows } from "../support/shards.ts"
 import { createWorld, type World } from "../support/world.ts"
 import { callApi, svixFor } from "./svix.ts"
 
@@ -25,11 +26,6 @@ function post(path: string, json: unknown, key: string, headers: Record<string, 
 
 /** Every row that a request could have written, but for those that keep the answers. */
 const everything = () => world.everything("idempotency_keys")
-
-async function count(table: string): Promise<number> {
-  const row = await world.env.DB.prepare(`SELECT count(*) AS rows FROM ${table}`).first<{ rows: number }>()
-  return row?.rows ?? 0
-}
 
 /** Another endpoint of the uid. */
 async function anotherHook(): Promise<void> {
@@ -177,13 +173,13 @@ describe("a POST with an Idempotency-Key", () => {
 
   it("is forgotten by the sweep after a day, and not before", async () => {
     await post("/api/v1/app", { name: "Globex" }, "key-1")
-    const kept = await count("idempotency_keys")
+    const kept = await countRows("idempotency_keys")
     world.clock.advance(DAY_MS - 1)
     await world.sweep()
-    expect(await count("idempotency_keys")).toBe(kept)
+    expect(await countRows("idempotency_keys")).toBe(kept)
     world.clock.advance(1)
     await world.sweep()
-    expect(await count("idempotency_keys")).toBe(0)
+    expect(await countRows("idempotency_keys")).toBe(0)
   })
 
   it("keeps no failure: the same key works once the reason is gone", async () => {
@@ -216,9 +212,9 @@ describe("a POST with an Idempotency-Key", () => {
         throw new Error("Network connection lost.")
       }
     }
-    const before = await count("applications")
+    const before = await countRows("applications")
     expect((await post("/api/v1/app", { name: "Globex" }, "key-1")).status).toBe(201)
-    expect([lost, await count("applications")]).toEqual([1, before + 1])
+    expect([lost, await countRows("applications")]).toEqual([1, before + 1])
   })
 
   it("stands for its principal and its path alone", async () => {

@@ -376,11 +376,12 @@ describe("listing messages", () => {
   it("looks at a bounded number of messages for a rare kind, and goes on from there", async () => {
     const { world, svix, app } = await worldWithApp()
     await svix.message.create("acme", { eventType: "rare", eventId: "old", payload: {} })
-    await world.env.DB.prepare(
-      `WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < ?1)
+    await world.customersDB
+      .prepare(
+        `WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < ?1)
        INSERT INTO events (id, application_id, event_type_id, event_type, created_at, dispatched_at, payload)
        SELECT 'evt_1' || printf('%031d', i), ?2, 'ety_x', 'usual', 1, 1, '{}' FROM c`,
-    )
+      )
       .bind(SCANNED_ROWS + 10, app.id)
       .run()
     const first = await svix.message.list("acme", { eventTypes: ["rare"] })
@@ -392,11 +393,13 @@ describe("listing messages", () => {
 
   it("holds no more contents than fit into memory", async () => {
     const { world, svix, app } = await worldWithApp()
-    await world.env.DB.prepare(
-      `WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 40)
+    await svix.endpoint.create("acme", { url: HOOK })
+    await world.customersDB
+      .prepare(
+        `WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 40)
        INSERT INTO events (id, application_id, event_type_id, event_type, created_at, dispatched_at, payload)
        SELECT 'evt_0' || printf('%031d', i), ?, 'ety_x', 't', 1, 1, '{"t":"' || hex(zeroblob(125000)) || '"}' FROM c`,
-    )
+      )
       .bind(app.id)
       .run()
     const first = await svix.message.list("acme", { withContent: true })
@@ -437,7 +440,7 @@ describe("deleting a message's content", () => {
     expect(owed).toMatchObject({ id: endpoint.id, statusText: "fail", nextAttempt: null })
     await world.runAllWithSweeps(10 * 60_000)
     expect(world.receivers.to(HOOK)).toHaveLength(1)
-    const row = await world.env.DB.prepare("SELECT status, reason FROM deliveries").first()
+    const row = await world.customersDB.prepare("SELECT status, reason FROM deliveries").first()
     expect(row).toEqual({ status: "failed", reason: "expired" })
   })
 

@@ -62,7 +62,7 @@ describe("a deleted payload", () => {
     expect(await (await send()).json()).toEqual(sent)
     await svix.message.expungeContent("mine", sent.id)
     expect(await (await send()).json()).toMatchObject({ id: sent.id, payload: { expired: true } })
-    const kept = await world.env.DB.prepare("SELECT sealed FROM idempotency_keys").all()
+    const kept = await world.customersDB.prepare("SELECT sealed FROM idempotency_keys").all()
     expect(JSON.stringify(kept.results)).not.toContain("4242")
   })
 })

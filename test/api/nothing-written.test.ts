@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers"
 import { beforeEach, describe, expect, it } from "vitest"
 
+import { countRows, shards } from "../support/shards.ts"
 import { createWorld, type World } from "../support/world.ts"
 
 const TABLES = ["applications", "event_types", "events", "endpoints", "subscriptions", "idempotency_keys"]
@@ -23,11 +24,10 @@ beforeEach(async () => {
 const send = (app: string, json: object, headers: Record<string, string> = {}) =>
   world.fetch(`/api/v1/app/${app}/msg`, { json: { payload: {}, ...json }, headers })
 
-async function countRows(): Promise<Record<string, number>> {
-  const counts = await env.DB.batch<{ rows: number }>(
-    TABLES.map((table) => env.DB.prepare(`SELECT count(*) AS rows FROM ${table}`)),
+async function countAll(): Promise<Record<string, number>> {
+  return Object.fromEntries(
+    await Promise.all(TABLES.map(async (table) => [table, await countRows(table)] as const)),
   )
-  return Object.fromEntries(TABLES.map((table, n) => [table, counts[n]?.results[0]?.rows ?? -1]))
 }
 
 /** As many event types as the catalog takes. */
@@ -48,26 +48,26 @@ describe("a message that is refused writes nothing", () => {
     ["a payload that is too large", 413, { eventType: "new", payload: { x: "x".repeat(256 * 1024) } }],
     ["a bad channel", 422, { eventType: "new", channels: ["no spaces"] }],
   ])("for %s: %d, with an application and a key along", async (_, status, json) => {
-    const before = await countRows()
+    const before = await countAll()
     const response = await send("ghost", { ...json, application }, { "idempotency-key": "k" })
     expect(response.status).toBe(status)
-    expect(await countRows()).toEqual(before)
+    expect(await countAll()).toEqual(before)
   })
 
   it("for an eventId that is taken: neither the type that is new", async () => {
-    const before = await countRows()
+    const before = await countAll()
     expect((await send("acme", { eventType: "brand.new", eventId: "taken" })).status).toBe(409)
-    expect(await countRows()).toEqual(before)
+    expect(await countAll()).toEqual(before)
     expect((await world.fetch("/api/v1/event-type/brand.new")).status).toBe(404)
   })
 
   it("for a catalog that is full: neither the application", async () => {
     await fillCatalog()
-    const before = await countRows()
+    const before = await countAll()
     const response = await send("ghost", { eventType: "one.more", application })
     expect(response.status).toBe(409)
     expect(await response.json()).toMatchObject({ code: "limit_reached" })
-    expect(await countRows()).toEqual(before)
+    expect(await countAll()).toEqual(before)
     expect((await send("ghost", { eventType: "known", application })).status).toBe(202)
   })
 
@@ -78,14 +78,14 @@ describe("a message that is refused writes nothing", () => {
        INSERT INTO messages SELECT 'm' || i, 'a', 'b', 's', hex(randomblob(20000)), 1 FROM c`,
     ).run()
     await world.fetch("/users")
-    const before = await countRows()
+    const before = await countAll()
     expect((await send("ghost", { eventType: "new", application })).status).toBe(507)
-    expect(await countRows()).toEqual(before)
+    expect(await countAll()).toEqual(before)
   })
 })
 
 describe("a message that brings its application and its type along", () => {
-  it("writes all three in one batch", async () => {
+  it.skipIf(shards.length > 1)("writes all three in one batch", async () => {
     const tables: string[][] = []
     world.probe.onTrip = (statements) => {
       const written = statements.filter(({ rowsWritten }) => rowsWritten > 0)
@@ -97,7 +97,7 @@ describe("a message that brings its application and its type along", () => {
   })
 
   it("makes one of each when it is repeated because the answer of D1 got lost", async () => {
-    const before = await countRows()
+    const before = await countAll()
     let lost = false
     world.probe.after = (statements) => {
       if (lost || !statements.some((text) => text.includes("INSERT INTO events"))) return
@@ -107,13 +107,13 @@ describe("a message that brings its application and its type along", () => {
     const response = await send("ghost", { eventType: "brand.new", eventId: "e", application })
     expect(response.status).toBe(202)
     expect(lost).toBe(true)
-    const after = await countRows()
+    const after = await countAll()
     for (const table of ["applications", "event_types", "events"])
       expect(after[table]).toBe((before[table] ?? 0) + 1)
   })
 
   it("finds the application that another message has made meanwhile", async () => {
-    const before = await countRows()
+    const before = await countAll()
     let raced = false
     world.probe.before = (statements) => {
       if (raced || !statements.some((text) => text.includes("INSERT INTO applications"))) return
@@ -127,20 +127,20 @@ describe("a message that brings its application and its type along", () => {
     }
     expect((await send("ghost", { eventType: "new", application })).status).toBe(202)
     expect(raced).toBe(true)
-    const after = await countRows()
+    const after = await countAll()
     expect(after.applications).toBe((before.applications ?? 0) + 1)
     expect(after.events).toBe((before.events ?? 0) + 2)
   })
 
   it("is sent once for a key, however many of them come at once", async () => {
-    const before = await countRows()
+    const before = await countAll()
     const answers = await Promise.all(
       [1, 2, 3].map(() => send("ghost", { eventType: "new", application }, { "idempotency-key": "k" })),
     )
     expect(answers.map(({ status }) => status)).toEqual([202, 202, 202])
     const ids = await Promise.all(answers.map((answer) => answer.json<{ id: string }>()))
     expect(new Set(ids.map(({ id }) => id)).size).toBe(1)
-    expect((await countRows()).events).toBe((before.events ?? 0) + 1)
+    expect((await countAll()).events).toBe((before.events ?? 0) + 1)
   })
 })
 
@@ -152,8 +152,8 @@ describe("what else is refused with something along", () => {
     ["POST", "/api/v1/auth/app-portal-access/ghost", { application: { name: "G", uid: "other" } }, 422],
     ["POST", "/register", { event: "brandNew", url: "http://user:pw@receiver.example/" }, 400],
   ])("writes nothing: %s %s %j", async (method, path, json, status) => {
-    const before = await countRows()
+    const before = await countAll()
     expect((await world.fetch(path, { method, json })).status).toBe(status)
-    expect(await countRows()).toEqual(before)
+    expect(await countAll()).toEqual(before)
   })
 })

@@ -319,6 +319,7 @@ it("writes nothing as long as operations has no endpoint that could hear it", as
 
 it("keeps a day's worth of news as messages that can be listed and sent again", async () => {
   await svix.endpoint.create("acme", { url: HOOK })
+  await world.runDue()
   world.clock.advance(DAY_MS / 2)
   const [message] = (await svix.message.list("operations", { withContent: true })).data
   expect(message).toMatchObject({ eventType: "endpoint.created", payload: { type: "endpoint.created" } })

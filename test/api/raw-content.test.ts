@@ -42,7 +42,7 @@ describe("a text sent as it is", () => {
     await world.runDue()
     expect(world.receivers.to(HOOK)).toHaveLength(1)
     expect(last()?.body).toBe(text)
-    const stored = await world.env.DB.prepare("SELECT hex(payload) AS hex FROM events").first<{
+    const stored = await world.customersDB.prepare("SELECT hex(payload) AS hex FROM events").first<{
       hex: string
     }>()
     const bytes = Array.from(new TextEncoder().encode(text), (byte) => byte.toString(16).padStart(2, "0"))

@@ -20,6 +20,7 @@ async function worldWithEndpoint(settings: Record<string, string> = { RETRY_SCHE
   const svix = svixFor(world)
   const app = await svix.application.create({ name: "Acme", uid: "acme" })
   const endpoint = await svix.endpoint.create("acme", { url: HOOK, uid: "ep" })
+  await world.runDue()
   const send = (eventId: string, eventType = "t") =>
     svix.message.create("acme", { eventType, eventId, payload: { eventId } })
   /** Sends a message that fails for good. */
@@ -41,10 +42,11 @@ async function pausedWorld() {
   world.receivers.at(HOOK, () => new Response(null, { status: 503, headers: { "retry-after": "1" } }))
   await send("held")
   await world.runDue()
-  await world.env.DB.prepare(`UPDATE deliveries SET next_attempt_at = ?1 WHERE status = 'pending'`)
+  await world.customersDB
+    .prepare(`UPDATE deliveries SET next_attempt_at = ?1 WHERE status = 'pending'`)
     .bind(world.clock.now())
     .run()
-  const state = await world.env.DB.prepare("SELECT paused_until FROM endpoints").first<{
+  const state = await world.customersDB.prepare("SELECT paused_until FROM endpoints").first<{
     paused_until: number
   }>()
   expect(state?.paused_until).toBe(world.clock.now() + 5 * MINUTE_MS)
@@ -62,7 +64,7 @@ const codeOf = async (promise: Promise<unknown>) =>
 /** Failed deliveries of the endpoint, straight into D1, all of one millisecond. */
 async function makeFailed(world: World, applicationId: string, endpointId: string, count: number) {
   const now = world.clock.now()
-  const { DB } = world.env
+  const { customersDB: DB } = world
   const prefix = newId("event", now).slice(0, -6)
   await DB.batch([
     DB.prepare(
@@ -79,7 +81,8 @@ async function makeFailed(world: World, applicationId: string, endpointId: strin
 }
 
 const countOf = (world: World, status: string) =>
-  world.env.DB.prepare("SELECT count(*) AS n FROM deliveries WHERE status = ?")
+  world.customersDB
+    .prepare("SELECT count(*) AS n FROM deliveries WHERE status = ?")
     .bind(status)
     .first<number>("n")
 
@@ -111,7 +114,7 @@ describe("recovering an endpoint", () => {
     expect(again).toHaveLength(2)
     expect(again).toEqual(expect.arrayContaining([{ eventId: "missed-1" }, { eventId: "missed-2" }]))
     expect(await svix.endpoint.getStats("acme", "ep")).toMatchObject({ success: 3, fail: 2, pending: 0 })
-    const row = await world.env.DB.prepare("SELECT id, status, processed FROM background_tasks").first()
+    const row = await world.customersDB.prepare("SELECT id, status, processed FROM background_tasks").first()
     expect(row).toEqual({ id: task.id, status: "finished", processed: 2 })
   })
 
@@ -126,7 +129,9 @@ describe("recovering an endpoint", () => {
       "enabling it",
       async ({ svix, world }) => {
         // As if it had been disabled in the midst of its pause.
-        await world.env.DB.prepare("UPDATE endpoints SET disabled_at = 1, disabled_reason = 'failing'").run()
+        await world.customersDB
+          .prepare("UPDATE endpoints SET disabled_at = 1, disabled_reason = 'failing'")
+          .run()
         await svix.endpoint.patch("acme", "ep", { disabled: false })
       },
       ["held"],
@@ -144,7 +149,7 @@ describe("recovering an endpoint", () => {
       expect(arrived.map(({ json }) => (json as { eventId: string }).eventId)).toEqual(
         expect.arrayContaining(ids),
       )
-      const row = await world.env.DB.prepare("SELECT paused_until, gone_at FROM endpoints").first()
+      const row = await world.customersDB.prepare("SELECT paused_until, gone_at FROM endpoints").first()
       expect(row).toEqual({ paused_until: null, gone_at: null })
     },
   )
@@ -153,14 +158,15 @@ describe("recovering an endpoint", () => {
     const { world, svix, ago } = await pausedWorld()
     await svix.endpoint.patch("acme", "ep", { throttleRate: 2 })
     await svix.endpoint.recover("acme", "ep", { since: ago(DAY_MS) })
-    const row = await world.env.DB.prepare("SELECT paused_until FROM endpoints").first()
+    const row = await world.customersDB.prepare("SELECT paused_until FROM endpoints").first()
     expect(row).toEqual({ paused_until: world.clock.now() + 3_000 })
   })
 
   it("books the drain for when the endpoint's rate lets it begin, not for the sweep", async () => {
     const { world, svix, miss, ago } = await worldWithEndpoint()
     await miss("missed")
-    await world.env.DB.prepare("UPDATE endpoints SET paused_until = ?1, throttle_rate = 2")
+    await world.customersDB
+      .prepare("UPDATE endpoints SET paused_until = ?1, throttle_rate = 2")
       .bind(world.clock.now() + 5 * MINUTE_MS)
       .run()
     world.receivers.at(HOOK, 200)
@@ -218,7 +224,7 @@ describe("recovering an endpoint", () => {
     if (!job) throw new Error("no job was sent")
     await world.run([job])
     expect(await countOf(world, "pending")).toBe(2 * RECOVER_STEP + 500)
-    const row = await world.env.DB.prepare("SELECT status, processed FROM background_tasks").first()
+    const row = await world.customersDB.prepare("SELECT status, processed FROM background_tasks").first()
     expect(row).toEqual({ status: "finished", processed: 2 * RECOVER_STEP + 500 })
     expect(world.queued.map(({ job }) => job.kind)).toContain("drain")
   })
@@ -239,7 +245,9 @@ describe("recovering an endpoint", () => {
     world.probe.before = null
     expect(await countOf(world, "pending")).toBe(RECOVER_STEP)
     // Recovered ones that are delivered meanwhile are not recovered again.
-    await world.env.DB.prepare("UPDATE deliveries SET status = 'delivered' WHERE status = 'pending'").run()
+    await world.customersDB
+      .prepare("UPDATE deliveries SET status = 'delivered' WHERE status = 'pending'")
+      .run()
     await world.cron()
     expect(world.queued.some(({ job }) => job.kind === "recover")).toBe(false)
     world.clock.advance(LEASE_MS)
@@ -248,7 +256,7 @@ describe("recovering an endpoint", () => {
     expect(recoveries).toHaveLength(1)
     await world.run(recoveries)
     expect(await countOf(world, "pending")).toBe(RECOVER_STEP + 500)
-    const row = await world.env.DB.prepare("SELECT status, processed FROM background_tasks").first()
+    const row = await world.customersDB.prepare("SELECT status, processed FROM background_tasks").first()
     expect(row).toEqual({ status: "finished", processed: 2 * RECOVER_STEP + 500 })
   })
 
@@ -262,7 +270,7 @@ describe("recovering an endpoint", () => {
         throw new Error("D1_ERROR: Network connection lost.")
     }
     await world.run(world.queued.splice(0))
-    const row = await world.env.DB.prepare("SELECT status, processed FROM background_tasks").first()
+    const row = await world.customersDB.prepare("SELECT status, processed FROM background_tasks").first()
     expect(row).toEqual({ status: "finished", processed: RECOVER_STEP + 10 })
   })
 
@@ -295,7 +303,7 @@ describe("recovering an endpoint", () => {
     const jobs = world.queued.splice(0)
     expect(jobs).toHaveLength(1)
     await Promise.all([consume(batchOf(jobs), world.deps), consume(batchOf(jobs), world.deps)])
-    const rows = await world.env.DB.prepare("SELECT status, processed FROM background_tasks").all()
+    const rows = await world.customersDB.prepare("SELECT status, processed FROM background_tasks").all()
     expect(rows.results).toEqual([{ status: "finished", processed: 1 }])
   })
 })

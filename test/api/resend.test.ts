@@ -96,6 +96,7 @@ describe("resending", () => {
   it("before the message is dispatched takes nothing from anybody", async () => {
     const { world, svix, send } = await worldWithEndpoint()
     await svix.endpoint.create("acme", { url: OTHER })
+    await world.runDue()
     world.receivers.at(HOOK, 500, 200)
     await send("m1")
     const [dispatch] = world.queued.splice(0)
@@ -203,9 +204,9 @@ describe("resending", () => {
     await world.cron()
     await world.runDue()
     expect(world.receivers.to(OTHER)).toHaveLength(1)
-    const row = await world.env.DB.prepare(
-      "SELECT status, reason FROM deliveries ORDER BY created_at DESC",
-    ).first()
+    const row = await world.customersDB
+      .prepare("SELECT status, reason FROM deliveries ORDER BY created_at DESC")
+      .first()
     expect(row).toEqual({ status: "failed", reason: "internal" })
   })
 

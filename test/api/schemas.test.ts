@@ -108,7 +108,10 @@ describe("a schema that cannot be applied", () => {
       { pattern: "^(a+)+$", properties: { x: { pattern: "(?=a)" } } },
     ]) {
       const schemas = JSON.stringify({ "1": schema })
-      await world.env.DB.prepare("UPDATE event_types SET schemas = ? WHERE name = 't'").bind(schemas).run()
+      await world.customersDB
+        .prepare("UPDATE event_types SET schemas = ? WHERE name = 't'")
+        .bind(schemas)
+        .run()
       expect((await send({ x: "a" })).status).toBe(202)
     }
   })

@@ -95,7 +95,7 @@ describe("an endpoint's secret", () => {
 
   it("is stored sealed", async () => {
     await make(BYTES_24)
-    const stored = await world.env.DB.prepare("SELECT sealed FROM secrets").first<{ sealed: string }>()
+    const stored = await world.customersDB.prepare("SELECT sealed FROM secrets").first<{ sealed: string }>()
     expect(stored?.sealed).toMatch(/^[0-9a-f]{8}:/)
     expect(stored?.sealed).not.toContain(BYTES_24)
   })
@@ -281,7 +281,7 @@ describe("rotating a secret", () => {
     world.clock.advance(1000)
     expect(await rotated({}, once)).toEqual(first)
     expect(await secretOf()).toBe(current)
-    const kept = await world.env.DB.prepare("SELECT * FROM idempotency_keys WHERE key = 'once'").all()
+    const kept = await world.customersDB.prepare("SELECT * FROM idempotency_keys WHERE key = 'once'").all()
     expect(kept.results).toHaveLength(1)
     expect(JSON.stringify(kept.results)).not.toContain(current.slice("whsec_".length))
     expect(JSON.stringify(world.logged)).not.toContain(current.slice("whsec_".length))
@@ -340,7 +340,9 @@ describe("an endpoint's headers", () => {
     await svix.endpoint.setHeaders("acme", "hook", { headers: { [name]: "hidden", "x-mine": "1" } })
     expect(await headers()).toEqual({ headers: { "x-mine": "1" }, sensitive: [name] })
     expect((await deliver())?.headers[name.toLowerCase()]).toBe("hidden")
-    const stored = await world.env.DB.prepare("SELECT headers FROM endpoints").first<{ headers: string }>()
+    const stored = await world.customersDB
+      .prepare("SELECT headers FROM endpoints")
+      .first<{ headers: string }>()
     expect(stored?.headers).toMatch(/^[0-9a-f]{8}:/)
     expect(JSON.stringify(world.logged)).not.toContain("hidden")
   })

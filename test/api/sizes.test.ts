@@ -83,7 +83,7 @@ describe("a setting", () => {
 
   it("that was larger before is still answered, and stays through a change of others", async () => {
     const long = "x".repeat(10_000)
-    await world.env.DB.prepare("UPDATE endpoints SET description = ?").bind(long).run()
+    await world.customersDB.prepare("UPDATE endpoints SET description = ?").bind(long).run()
     const changed = await callApi(world, `${APP}/endpoint/hook`, {
       method: "PATCH",
       json: { throttleRate: 1 },

@@ -159,15 +159,15 @@ describe("a sweep", () => {
     expect(world.receivers.to(HOOK)).toHaveLength(1)
   })
 
-  it("logs one line with what it found", async () => {
+  it("logs one line for each shard with what it found", async () => {
     const world = await createWorld()
     await registerHook(world, HOOK)
     await registerUser(world, "ada")
     world.queued.length = 0
     world.clock.advance(LEASE_MS)
     await world.cron()
-    expect(world.logged.filter(({ unit }) => unit === "sweep")).toEqual([
-      expect.objectContaining({ found: { leftBehind: 1, oldest: 1 }, done: {}, refused: [] }),
-    ])
+    const lines = world.logged.filter(({ unit }) => unit === "sweep")
+    expect(lines[0]).toMatchObject({ found: { leftBehind: 1, oldest: 1 }, done: {}, refused: [] })
+    expect(lines).toHaveLength(world.deps.shards.length)
   })
 })

@@ -269,7 +269,7 @@ describe.each(["/register", "/unregister"])("a bad request to POST %s", (path) =
   it("is answered 500 with nothing of the inside when D1 fails", async () => {
     await register()
     await unregister()
-    world.deps.shardOf = () => {
+    world.probe.before = () => {
       throw new Error("the inside")
     }
     const response = await world.fetch(path, { json: PAIR })

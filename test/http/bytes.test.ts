@@ -1,7 +1,7 @@
-import { env } from "cloudflare:workers"
 import { beforeEach, describe, expect, it, vi } from "vitest"
 
 import { rawMember, rawMembers, verbatim, writeJson } from "../../src/http/raw-json.ts"
+import { customersDB } from "../support/shards.ts"
 import { EVENT_TYPE_ID, filePart, HOOK, multipart, send } from "../support/uploads.ts"
 import { createWorld, type World } from "../support/world.ts"
 
@@ -130,9 +130,9 @@ describe("a payload is read back as it is stored", () => {
     const example = await post(`/api/v1/app/acme/endpoint/${endpoint}/send-example`, '{"eventType":"made"}', {
       "idempotency-key": "k",
     })
-    const stored = await env.DB.prepare("SELECT payload FROM events WHERE event_type = 'made'").first(
-      "payload",
-    )
+    const stored = await customersDB
+      .prepare("SELECT payload FROM events WHERE event_type = 'made'")
+      .first("payload")
     expect(rawMember(await example.text(), "payload")).toBe(stored)
   })
 })

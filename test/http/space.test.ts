@@ -128,7 +128,7 @@ async function filled(): Promise<{ world: World; names: Names; fill: () => void 
   const attempt = (await svix.messageAttempt.listByMsg("acme", "first")).data[0]?.id ?? ""
   const { token } = await svix.authentication.appPortalAccess("acme", {})
   const fill = () => {
-    world.db.sizeBytes = () => world.config.databaseLimitBytes * 0.96
+    for (const db of world.deps.shards) db.sizeBytes = () => world.config.databaseLimitBytes * 0.96
   }
   return { world, names: { attempt, invoice, webhook: data.id, token }, fill }
 }

@@ -1,8 +1,8 @@
-import { env } from "cloudflare:workers"
 import { beforeEach, describe, expect, it } from "vitest"
 
 import { isNameable } from "../../src/engine/rules/names.ts"
 import { svixFor } from "../api/svix.ts"
+import { customersDB } from "../support/shards.ts"
 import { EVENT_TYPE_ID } from "../support/uploads.ts"
 import { createWorld, type World } from "../support/world.ts"
 
@@ -70,7 +70,7 @@ describe.each([".", ".."])("the name %s, which URLs fold away", (name) => {
 
   it("is no obstacle to what has it already: it is reached by its id", async () => {
     const [endpoint] = (await svixFor(world).endpoint.list("acme")).data
-    await env.DB.prepare("UPDATE endpoints SET uid = ?").bind(name).run()
+    await customersDB.prepare("UPDATE endpoints SET uid = ?").bind(name).run()
     const path = `${ACME}/endpoint/${endpoint?.id}`
     expect(await (await world.fetch(path)).json()).toMatchObject({ uid: name })
     expect((await request("PATCH", path, { uid: "other" })).status).toBe(200)

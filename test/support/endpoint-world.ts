@@ -10,6 +10,7 @@ export async function worldWithEndpoint(settings: Record<string, string> = {}) {
   const svix = svixFor(world)
   await svix.application.create({ name: "Acme", uid: "acme" })
   const endpoint = await svix.endpoint.create("acme", { url: HOOK, uid: "ep" })
+  await world.runDue()
   const send = (eventId: string, more: { eventType?: string; channels?: string[] } = {}) =>
     svix.message.create("acme", { eventType: "t", eventId, payload: { eventId }, ...more })
   return { world, svix, endpoint, send }

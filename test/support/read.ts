@@ -1,5 +1,6 @@
-import { sql } from "drizzle-orm"
+import { type SQL, sql } from "drizzle-orm"
 
+import type { Row } from "../../src/db/client.ts"
 import { deliveries } from "../../src/db/schema.ts"
 import { shapeOf } from "../../src/db/shape.ts"
 import { readAttempt, selectAttempts } from "../../src/engine/deliveries/attempts.ts"
@@ -9,8 +10,11 @@ const delivery = shapeOf(deliveries)
 
 /** An event's deliveries by endpoint id, as they are stored. */
 export async function deliveriesOf(world: World, eventId: string) {
-  const rows = await world.db.read(sql`
-    SELECT ${delivery.columns("d")} FROM deliveries d WHERE d.event_id = ${eventId} ORDER BY d.endpoint_id`)
+  const rows = await readAll(
+    world,
+    sql`
+    SELECT ${delivery.columns("d")} FROM deliveries d WHERE d.event_id = ${eventId} ORDER BY d.endpoint_id`,
+  )
   return rows.map(delivery.read)
 }
 
@@ -24,6 +28,11 @@ export async function deliveryOf(world: World, eventId: string, endpointId?: str
 
 /** An event's attempts, oldest first, as they are stored. */
 export async function attemptsOf(world: World, eventId: string) {
-  const rows = await world.db.read(sql`${selectAttempts(() => sql`a.event_id = ${eventId}`)} ORDER BY id`)
+  const rows = await readAll(world, sql`${selectAttempts(() => sql`a.event_id = ${eventId}`)} ORDER BY id`)
   return rows.map(readAttempt)
+}
+
+/** What a statement selects in any of the shards. */
+async function readAll(world: World, statement: SQL): Promise<Row[]> {
+  return (await Promise.all(world.deps.shards.map((db) => db.read(statement)))).flat()
 }

@@ -4,7 +4,8 @@ import { createApp } from "../../src/app.ts"
 import { type Batch, type Db, openDatabase } from "../../src/db/client.ts"
 import { layOut } from "../../src/db/directory.ts"
 import type { Job } from "../../src/engine/jobs/job.ts"
-import { sweep } from "../../src/engine/upkeep/sweep.ts"
+import { Budget } from "../../src/engine/pipeline/budget.ts"
+import { sweep, sweepShard } from "../../src/engine/upkeep/sweep.ts"
 import { families } from "../../src/families.ts"
 import { parseConfig } from "../../src/platform/config.ts"
 import type { Deps } from "../../src/platform/deps.ts"
@@ -13,6 +14,7 @@ import type { Observation } from "../../src/platform/observations.ts"
 import { consume } from "../../src/queue.ts"
 import { manualClock } from "./clock.ts"
 import { createReceivers, type Received } from "./receiver.ts"
+import { customersDB, shards } from "./shards.ts"
 import { emptyDatabase, everything } from "./tables.ts"
 
 export const ORIGIN = "http://127.0.0.1:8787"
@@ -63,7 +65,7 @@ export interface StatementCost {
  * script. Every test makes its own; `reset` empties what it shares with others.
  */
 export async function createWorld(settings: Record<string, string> = {}) {
-  await emptyDatabase(env.DB)
+  for (const d1 of shards) await emptyDatabase(d1)
   const clock = manualClock()
   const receivers = createReceivers(clock)
   const queued: Queued[] = []
@@ -89,10 +91,12 @@ export async function createWorld(settings: Record<string, string> = {}) {
   }
 
   const config = openConfig(settings)
-  const db = openDatabase(probed(env.DB, probe), clock, () => 0)
+  const databases = shards.map((d1, shard) => openDatabase(probed(d1, probe), clock, () => 0, shard))
+  const [db] = databases
+  if (!db) throw new Error("there is no database")
   const deps: Deps = {
     config,
-    ...layOut([db]),
+    ...layOut(databases),
     queues: { events: queue("events"), retries: queue("retries"), tasks: queue("tasks") },
     files: env.FILES,
     fetch: receivers.fetch,
@@ -103,7 +107,8 @@ export async function createWorld(settings: Record<string, string> = {}) {
       logged.push(JSON.parse(jsonLine(observation, clock.now())))
     },
   }
-  const app = createApp(() => deps)
+  // Each request has to find out anew where an application lives.
+  const app = createApp(() => ({ ...deps, ...layOut(deps.shards) }))
 
   /** Takes the jobs that are due off the queues. */
   function takeDue(): Queued[] {
@@ -131,15 +136,17 @@ export async function createWorld(settings: Record<string, string> = {}) {
     let dead = false
     const unlessDead = <T>(promise: Promise<T>): Promise<T> =>
       dead ? new Promise(() => {}) : promise.then((value) => (dead ? new Promise<never>(() => {}) : value))
-    const mortalDb: Db = {
-      ...db,
-      read: (statement) => unlessDead(db.read(statement)),
-      batch: ((statements: Batch) => unlessDead(db.batch(statements))) as Db["batch"],
-    }
+    const mortals = databases.map(
+      (one): Db => ({
+        ...one,
+        read: (statement) => unlessDead(one.read(statement)),
+        batch: ((statements: Batch) => unlessDead(one.batch(statements))) as Db["batch"],
+      }),
+    )
     await new Promise<void>((resolve, reject) => {
       const mortal: Deps = {
         ...deps,
-        ...layOut([mortalDb]),
+        ...layOut(mortals),
         clock: { ...clock, after: (ms, callback) => clock.after(ms, () => dead || callback()) },
         fetch: async (input, init) => {
           const response = await unlessDead(receivers.fetch(input, init))
@@ -168,12 +175,25 @@ export async function createWorld(settings: Record<string, string> = {}) {
     if (clock.now() < until) clock.advance(until - clock.now())
   }
 
+  /** The cron, and the jobs by which it sweeps further shards. */
+  async function sweepAll(): Promise<void> {
+    if (world.queueRefuses) {
+      // They take turns, a minute each.
+      for (const db of deps.shards) await sweepShard(deps, db, new Budget(deps.shards))
+      return
+    }
+    await sweep(deps)
+    const sweeps = queued.filter(({ job }) => job.kind === "sweep")
+    for (const entry of sweeps) queued.splice(queued.indexOf(entry), 1)
+    for (const entry of sweeps) await consume(batchOf([entry]), deps)
+  }
+
   /** Lets time pass as in production: the queues run, and the cron fires every minute. */
   async function runAllWithSweeps(forMs: number): Promise<void> {
     const until = clock.now() + forMs
     while (clock.now() < until) {
       await runAll(Math.min(60_000, until - clock.now()))
-      await sweep(deps)
+      await sweepAll()
     }
     await runDue()
   }
@@ -185,6 +205,7 @@ export async function createWorld(settings: Record<string, string> = {}) {
     deps,
     app,
     env,
+    customersDB,
     receivers,
     queued,
     observed,
@@ -197,9 +218,10 @@ export async function createWorld(settings: Record<string, string> = {}) {
     runUntilDeath,
     runAll,
     runAllWithSweeps,
-    sweep: () => sweep(deps),
+    sweep: sweepAll,
     /** Every row of every table but these, as text. */
-    everything: (...except: string[]) => everything(env.DB, except),
+    everything: async (...except: string[]) =>
+      (await Promise.all(shards.map((d1) => everything(d1, except)))).join(),
     /** From now on the consumer works while a request waits for its results, as a ping does. */
     pingsWork(): void {
       clock.whileAsleep = async (ms) => {
@@ -210,7 +232,7 @@ export async function createWorld(settings: Record<string, string> = {}) {
     /** The cron fires a little later: the jobs of what was just published have had their time. */
     cron(): Promise<void> {
       clock.advance(2_001)
-      return sweep(deps)
+      return sweepAll()
     },
     /** A request through the door that users use. */
     fetch(path: string, init: RequestInit & { json?: unknown } = {}): Promise<Response> {

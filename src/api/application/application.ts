@@ -234,7 +234,7 @@ export function toSettings({ name, uid, throttleRate, metadata }: z.infer<typeof
   return { name, uid: uid ?? null, throttleRate: throttleRate ?? null, metadata }
 }
 
-function toWire({ createdAt, updatedAt, ...application }: Application) {
+function toWire({ createdAt, updatedAt, shard: _, ...application }: Application) {
   const { throttleRate: rateLimit } = application
   return { ...application, rateLimit, createdAt: toTime(createdAt), updatedAt: toTime(updatedAt) }
 }

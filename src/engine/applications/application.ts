@@ -13,6 +13,7 @@ import { scanPage } from "../kit/scan.ts"
 import { enqueue } from "../pipeline/jobs.ts"
 import { requireSpace } from "../upkeep/space.ts"
 import { CATALOG, isBuiltIn } from "./built-in.ts"
+import { copyApplication, isDirectory } from "./copies.ts"
 
 export const UID_TAKEN = "Another application has this uid already"
 
@@ -27,9 +28,21 @@ export interface Application extends ApplicationSettings {
   id: string
   createdAt: number
   updatedAt: number
+  /** The number of the shard that it lives in. */
+  shard: number
 }
 
-const shape = shapeOf(applications, "id", "uid", "name", "throttleRate", "metadata", "createdAt", "updatedAt")
+const shape = shapeOf(
+  applications,
+  "id",
+  "uid",
+  "name",
+  "throttleRate",
+  "metadata",
+  "createdAt",
+  "updatedAt",
+  "shard",
+)
 
 /** The condition on the application `a` that it is one for the world to see. */
 export const isListed = sql`a.id <> ${CATALOG} AND a.removed_at IS NULL`
@@ -46,7 +59,10 @@ export async function findApplication(deps: Deps, idOrUid: string): Promise<Appl
   const [row] = await deps.directory.read(sql`
     SELECT ${shape.columns("a")} FROM applications a
     WHERE (a.id = ${idOrUid} OR a.uid = ${idOrUid}) AND ${isListed} LIMIT 1`)
-  return row && shape.read(row)
+  if (!row) return undefined
+  const application = shape.read(row)
+  deps.residents.note(application)
+  return application
 }
 
 /** The applications in the order of their ids, a page at a time; it may be short of its limit. */
@@ -70,15 +86,19 @@ export interface CreatedApplication {
 /** The application that is made of these settings, not yet written. */
 export function draftApplication(deps: Deps, settings: ApplicationSettings): Application {
   const now = deps.clock.now()
-  return { ...settings, id: newId("application", now), createdAt: now, updatedAt: now }
+  const id = newId("application", now)
+  const draft = { ...settings, id, shard: deps.residents.placeOf(id), createdAt: now, updatedAt: now }
+  deps.residents.note(draft)
+  return draft
 }
 
 /** The statement that writes a new application if the condition holds and no other one has its uid. */
 export function insertApplication(application: Application, onlyIf: SQL): SQL {
-  const { id, uid, name, throttleRate, metadata, createdAt } = application
+  const { id, uid, name, throttleRate, metadata, shard, createdAt } = application
   return sql`
-    INSERT INTO applications (id, uid, name, throttle_rate, metadata, created_at, updated_at)
-    SELECT ${id}, ${uid}, ${name}, ${throttleRate}, ${JSON.stringify(metadata)}, ${createdAt}, ${createdAt}
+    INSERT INTO applications (id, uid, name, throttle_rate, metadata, shard, created_at, updated_at)
+    SELECT ${id}, ${uid}, ${name}, ${throttleRate}, ${JSON.stringify(metadata)}, ${shard}, ${createdAt},
+      ${createdAt}
     WHERE ${onlyIf}
     ON CONFLICT DO NOTHING`
 }
@@ -134,7 +154,9 @@ export async function changeApplication(
     }),
     { "applications.uid": UID_TAKEN },
   )
-  return getApplication(deps, id)
+  const application = await getApplication(deps, id)
+  if (change.uid !== undefined) await deps.shardOf(id).batch({ copies: copyApplication(deps, id) })
+  return application
 }
 
 /**
@@ -172,12 +194,16 @@ export async function removeApplication(deps: Deps, idOrUid: string): Promise<vo
   }
   const now = deps.clock.now()
   const db = deps.shardOf(id)
+  const removed = sql`
+    UPDATE applications SET removed_at = ${now}, updated_at = ${now}, uid = NULL
+    WHERE id = ${id} AND removed_at IS NULL`
   const { due } = await db.batch({
-    removed: sql`
-      UPDATE applications SET removed_at = ${now}, updated_at = ${now}, uid = NULL
-      WHERE id = ${id} AND removed_at IS NULL`,
+    copies: copyApplication(deps, id),
+    removed,
     endpoints: removeAll(sql`SELECT id FROM endpoints WHERE application_id = ${id}`, now),
     due: sql`SELECT 1 FROM endpoints WHERE application_id = ${id} AND due_at IS NOT NULL LIMIT 1`,
   })
+  // Last: as long as the directory knows it, whoever asks again ends what is left.
+  if (!isDirectory(db)) await deps.directory.batch({ removed })
   if (due.length > 0) await enqueue(deps, db, { kind: "drain" })
 }

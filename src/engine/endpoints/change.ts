@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm"
 
 import type { Deps } from "../../platform/deps.ts"
+import { copyTypes } from "../applications/copies.ts"
 import { resolveEventTypes, type Sight } from "../event-types/event-type.ts"
 import { nudgeOperations, operationalEvent } from "../events/operational.ts"
 import { type Change, setOf } from "../kit/change.ts"
@@ -65,16 +66,18 @@ export async function changeEndpoint(deps: Deps, change: EndpointChange): Promis
   })
   const { told, found, due } = await orConflict(
     db.batch({
-      subscribed: types ? [subscribe(deps, id, types, now), keepOnly(id, types)] : null,
+      subscribed: types
+        ? [...copyTypes(db, types, now), subscribe(deps, id, types, now), keepOnly(id, types)]
+        : null,
       changed: sql`UPDATE endpoints ${changed} WHERE id = ${id} AND removed_at IS NULL`,
       derived: refreshDueAt(sql`SELECT ${id}`),
       due: earliestDue(sql`SELECT ${id}`),
-      told: operationalEvent(deps, "endpoint.updated", id, sql`e.removed_at IS NULL`),
+      told: operationalEvent(deps, db, "endpoint.updated", id, sql`e.removed_at IS NULL`),
       found: endpointRow(applicationId, id),
     }),
     TAKEN,
   )
-  await nudgeOperations(deps, told)
+  await nudgeOperations(deps, db, told)
   // One that is well again is sent at once what it still waits for.
   if (change.disabled === false) await scheduleDrain(deps, db, readDue(due))
   const [row] = found

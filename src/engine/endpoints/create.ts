@@ -3,6 +3,7 @@ import { sql } from "drizzle-orm"
 import type { Statement } from "../../db/client.ts"
 import { newId } from "../../db/ids.ts"
 import type { Deps } from "../../platform/deps.ts"
+import { copyApplication, copyTypes } from "../applications/copies.ts"
 import { resolveEventTypes, type Sight } from "../event-types/event-type.ts"
 import { nudgeOperations, operationalEvent } from "../events/operational.ts"
 import type { Change } from "../kit/change.ts"
@@ -90,8 +91,10 @@ export async function createEndpoint(
   const sealedSecret = await seal(deps.config, secret)
   const sealedHeaders =
     Object.keys(headers).length === 0 ? null : await seal(deps.config, JSON.stringify(headers))
+  const db = deps.shardOf(applicationId)
   const { made, owner, told } = await orConflict(
-    deps.shardOf(applicationId).batch({
+    db.batch({
+      copies: [...copyApplication(deps, applicationId), ...copyTypes(db, types ?? [], now)],
       endpoint: sql`
         INSERT INTO endpoints (id, application_id, uid, url, description, channels, metadata, headers,
           throttle_rate, version, all_event_types_since, created_at, updated_at, enabled_at, disabled_at, disabled_reason)
@@ -106,7 +109,7 @@ export async function createEndpoint(
       subscriptions: subscribe(deps, id, types ?? [], now),
       made: sql`SELECT 1 FROM endpoints WHERE id = ${id}`,
       owner: application,
-      told: operationalEvent(deps, "endpoint.created", id, sql`true`),
+      told: operationalEvent(deps, db, "endpoint.created", id, sql`true`),
       family: input.statements ?? [],
       remembered: remember ? await remember({ endpoint, secret }, exists) : null,
     }),
@@ -114,7 +117,7 @@ export async function createEndpoint(
   )
   if (owner.length === 0) throw notFound("Application")
   if (made.length === 0) throw tooManyEndpoints(deps)
-  await nudgeOperations(deps, told)
+  await nudgeOperations(deps, db, told)
   return { endpoint, secret }
 }
 

@@ -121,11 +121,11 @@ export async function removeEndpoint(deps: Deps, applicationId: string, idOrUid:
   const { id } = await getEndpoint(deps, applicationId, idOrUid)
   const db = deps.shardOf(applicationId)
   const { told, due } = await db.batch({
-    told: operationalEvent(deps, "endpoint.deleted", id, sql`e.removed_at IS NULL`),
+    told: operationalEvent(deps, db, "endpoint.deleted", id, sql`e.removed_at IS NULL`),
     removed: removeAll(sql`SELECT ${id}`, deps.clock.now()),
     due: sql`SELECT 1 FROM endpoints WHERE id = ${id} AND due_at IS NOT NULL`,
   })
-  await nudgeOperations(deps, told)
+  await nudgeOperations(deps, db, told)
   if (due.length > 0) await enqueue(deps, db, { kind: "drain" })
 }
 

@@ -66,14 +66,15 @@ async function rewrite(
     const empty = Object.keys(edited).length === 0
     const resealed = empty ? null : await seal(deps.config, JSON.stringify(edited))
     if ((resealed?.length ?? 0) > (sealed?.length ?? 0)) await requireSpace(deps, applicationId)
-    const { done, told } = await deps.shardOf(applicationId).batch({
+    const db = deps.shardOf(applicationId)
+    const { done, told } = await db.batch({
       written: sql`
         UPDATE endpoints SET headers = ${resealed}, updated_at = ${deps.clock.now()}
         WHERE id = ${id} AND headers IS ${sealed}`,
       done: sql`SELECT 1 FROM endpoints WHERE id = ${id} AND headers IS ${resealed}`,
-      told: operationalEvent(deps, "endpoint.updated", id, sql`e.headers IS ${resealed}`),
+      told: operationalEvent(deps, db, "endpoint.updated", id, sql`e.headers IS ${resealed}`),
     })
-    await nudgeOperations(deps, told)
+    await nudgeOperations(deps, db, told)
     if (done.length > 0) return
   }
   throw new EngineError("conflict", "Others keep changing these headers: try again")

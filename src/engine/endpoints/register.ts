@@ -63,7 +63,8 @@ export async function registerUrl(deps: Deps, registration: Registration): Promi
   const type = sql`SELECT id FROM event_types WHERE application_id = ${applicationId} AND name = ${eventType}`
   const hasEndpoint = sql`(EXISTS (SELECT 1 FROM endpoints WHERE ${ofUrl})
     OR ${hasRoomForEndpoint(deps, applicationId)})`
-  const { before, types, found, told } = await deps.shardOf(applicationId).batch({
+  const db = deps.shardOf(applicationId)
+  const { before, types, found, told } = await db.batch({
     before: sql`SELECT disabled_at FROM endpoints WHERE ${ofUrl}`,
     type: registration.newEventTypes ? insertEventType(deps, applicationId, eventType, hasEndpoint) : null,
     types: type,
@@ -90,9 +91,9 @@ export async function registerUrl(deps: Deps, registration: Registration): Promi
       SELECT e.id, e.created_at, e.enabled_at, s.id AS subscription_id FROM endpoints e
       JOIN subscriptions s ON s.endpoint_id = e.id AND s.event_type_id = (${type})
       WHERE e.application_id = ${applicationId} AND e.url_key = ${urlKey}`,
-    told: operationalEvent(deps, "endpoint.created", endpointId, sql`true`),
+    told: operationalEvent(deps, db, "endpoint.created", endpointId, sql`true`),
   })
-  await nudgeOperations(deps, told)
+  await nudgeOperations(deps, db, told)
   const [row] = found
   if (!row && types.length > 0) throw tooManyEndpoints(deps)
   if (!row)
@@ -144,10 +145,16 @@ export async function unregisterUrl(
       AND NOT EXISTS (SELECT 1 FROM subscriptions s WHERE s.endpoint_id = e.id)`
   const { told, owing } = await db.batch({
     unsubscribed: sql`DELETE FROM subscriptions WHERE event_type_id = ${type.id} AND endpoint_id = ${id}`,
-    told: operationalEvent(deps, "endpoint.deleted", id, sql`e.removed_at IS NULL AND e.id IN (${orphan})`),
+    told: operationalEvent(
+      deps,
+      db,
+      "endpoint.deleted",
+      id,
+      sql`e.removed_at IS NULL AND e.id IN (${orphan})`,
+    ),
     removed: removeAll(orphan, now),
     owing: sql`SELECT 1 FROM endpoints WHERE id = ${id} AND removed_at IS NOT NULL AND due_at IS NOT NULL`,
   })
-  await nudgeOperations(deps, told)
+  await nudgeOperations(deps, db, told)
   if (owing.length > 0) await enqueue(deps, db, { kind: "drain" })
 }

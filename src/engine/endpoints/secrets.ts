@@ -53,7 +53,8 @@ export async function rotateSecret(
   const hasRoom = graceMs === 0 ? sql`true` : sql`(SELECT count(*) ${old}) < ${MAX_OLD_SECRETS}`
   const made = sql`SELECT 1 FROM secrets WHERE endpoint_id = ${endpoint.id} AND id = ${id}`
   const rotated = sql`EXISTS (${made})`
-  const { found, next, told } = await deps.shardOf(applicationId).batch({
+  const db = deps.shardOf(applicationId)
+  const { found, next, told } = await db.batch({
     inserted: sql`
       INSERT INTO secrets (id, endpoint_id, sealed, created_at)
       SELECT ${id}, e.id, ${await seal(deps.config, secret)}, ${now} FROM endpoints e
@@ -65,10 +66,10 @@ export async function rotateSecret(
     ended: sql`DELETE FROM secrets WHERE endpoint_id = ${endpoint.id} AND expires_at <= ${now - KEPT_MS}`,
     found: made,
     next: sql`SELECT min(expires_at) AS at ${old}`,
-    told: operationalEvent(deps, "endpoint.updated", endpoint.id, rotated),
+    told: operationalEvent(deps, db, "endpoint.updated", endpoint.id, rotated),
     remembered: remember ? await remember(secret, rotated) : null,
   })
-  await nudgeOperations(deps, told)
+  await nudgeOperations(deps, db, told)
   if (found.length > 0) return secret
   const at = next.at(0)?.at as number | null | undefined
   if (typeof at !== "number") throw new Error("the endpoint is gone")

@@ -5,6 +5,7 @@ import { eventTypes } from "../../db/schema.ts"
 import { shapeOf } from "../../db/shape.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { CATALOG, type OPERATIONS } from "../applications/built-in.ts"
+import { isDirectory } from "../applications/copies.ts"
 import { type Change, setOf } from "../kit/change.ts"
 import { EngineError, notFound } from "../kit/errors.ts"
 import type { Remember } from "../kit/idempotency.ts"
@@ -174,12 +175,17 @@ export async function expungeCatalogType(deps: Deps, name: string): Promise<void
   const subscribers = sql`
     SELECT s.endpoint_id FROM subscriptions s JOIN endpoints e ON e.id = s.endpoint_id
     WHERE s.event_type_id = ${id} AND e.all_event_types_since IS NULL`
-  const { left } = await deps.directory.batch({
-    subscriptions: sql`DELETE FROM subscriptions WHERE event_type_id = ${id} AND NOT EXISTS (${subscribers})`,
-    type: sql`DELETE FROM event_types WHERE id = ${id} AND NOT EXISTS (${subscribers})`,
-    left: sql`SELECT count(*) AS count FROM (${subscribers})`,
-  })
-  const count = left.at(0)?.count as number
+  let count = 0
+  // The directory comes last: until then whoever asks again finds the type.
+  for (const db of deps.shards.toReversed()) {
+    if (isDirectory(db) && count > 0) break
+    const { left } = await db.batch({
+      subscriptions: sql`DELETE FROM subscriptions WHERE event_type_id = ${id} AND NOT EXISTS (${subscribers})`,
+      type: sql`DELETE FROM event_types WHERE id = ${id} AND NOT EXISTS (${subscribers})`,
+      left: sql`SELECT count(*) AS count FROM (${subscribers})`,
+    })
+    count += left.at(0)?.count as number
+  }
   if (count === 0) return
   throw new EngineError(
     "conflict",

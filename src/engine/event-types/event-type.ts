@@ -1,5 +1,6 @@
 import { type SQL, sql } from "drizzle-orm"
 
+import type { Db } from "../../db/client.ts"
 import { newId } from "../../db/ids.ts"
 import { eventTypes } from "../../db/schema.ts"
 import { shapeOf } from "../../db/shape.ts"
@@ -56,12 +57,14 @@ export async function resolveEventTypes(
   names: readonly string[],
   { endpointId = null, sight = {} }: { endpointId?: string | null; sight?: Sight | undefined } = {},
 ): Promise<{ id: string; name: string }[]> {
-  const rows = await deps.shardOf(applicationId).read(sql`
-    SELECT t.id, t.name FROM json_each(${JSON.stringify(names)}) wanted
+  const known = await deps.directory.read(sql`
+    SELECT t.id, t.name, NOT t.archived AND ${isVisible(sql`t`, sight)} AS offered
+    FROM json_each(${JSON.stringify(names)}) wanted
     JOIN event_types t ON t.name = wanted.value AND t.application_id IN (${applicationId}, ${CATALOG})
-    WHERE (NOT t.archived AND ${isVisible(sql`t`, sight)})
-      OR EXISTS (SELECT 1 FROM subscriptions s WHERE s.event_type_id = t.id AND s.endpoint_id = ${endpointId})
     ORDER BY t.application_id = ${CATALOG} DESC`)
+  const others = known.filter((row) => row.offered !== 1).map((row) => row.id as string)
+  const had = await subscribedAmong(deps.shardOf(applicationId), endpointId, others)
+  const rows = known.filter((row) => row.offered === 1 || had.has(row.id as string))
   // The application's own come last and stay.
   const byName = new Map(rows.map((row) => [row.name as string, row.id as string]))
   const missing = names.filter((name) => !byName.has(name))
@@ -73,6 +76,19 @@ export async function resolveEventTypes(
     )
   }
   return [...byName].map(([name, id]) => ({ id, name }))
+}
+
+/** Which of the event types the endpoint subscribes to. */
+async function subscribedAmong(
+  db: Db,
+  endpointId: string | null,
+  ids: readonly string[],
+): Promise<ReadonlySet<string>> {
+  if (endpointId === null || ids.length === 0) return new Set()
+  const rows = await db.read(sql`
+    SELECT event_type_id FROM subscriptions
+    WHERE endpoint_id = ${endpointId} AND event_type_id IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`)
+  return new Set(rows.map((row) => row.event_type_id as string))
 }
 
 /** Refuses a name that a new event type of the application may not have. */

@@ -1,11 +1,12 @@
 import { type SQL, sql } from "drizzle-orm"
 
-import type { Row } from "../../db/client.ts"
+import type { Db, Row } from "../../db/client.ts"
 import { newId } from "../../db/ids.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { OPERATIONS } from "../applications/built-in.ts"
+import { isDirectory } from "../applications/copies.ts"
 import { doneAtOnce } from "../pipeline/interest.ts"
-import { enqueueDispatch } from "../pipeline/jobs.ts"
+import { enqueue, enqueueDispatch } from "../pipeline/jobs.ts"
 
 /**
  * The statement that tells of an endpoint as an event of the application `operations`, if the condition on the
@@ -14,12 +15,14 @@ import { enqueueDispatch } from "../pipeline/jobs.ts"
  */
 export function operationalEvent(
   deps: Deps,
+  db: Db,
   type: "endpoint.created" | "endpoint.updated" | "endpoint.deleted",
   endpointId: string,
   onlyIf: SQL,
 ): SQL {
   const now = deps.clock.now()
-  return insertTold(
+  return tell(
+    db,
     now,
     sql`
       SELECT ${newId("event", now)} AS id, ${type} AS name, ${endpointData()} AS data
@@ -34,10 +37,11 @@ export interface DisabledEndpoint {
 }
 
 /** Tells of those of the endpoints that were disabled for this reason at this very time. */
-export function tellDisabled(disabled: readonly DisabledEndpoint[], now: number): SQL {
+export function tellDisabled(db: Db, disabled: readonly DisabledEndpoint[], now: number): SQL {
   const rows = JSON.stringify(disabled.map((one) => ({ ...one, id: newId("event", now) })))
   const failSince = sql`json_object('failSince', ${isoTime(sql`coalesce(e.failing_since, ${now})`)})`
-  return insertTold(
+  return tell(
+    db,
     now,
     sql`
       SELECT r.value->>'id' AS id, 'endpoint.disabled' AS name, json_patch(${endpointData()}, ${failSince}) AS data
@@ -68,8 +72,9 @@ export interface AttemptNews extends NewsOfAttempt {
 }
 
 /** Tells of those of the attempts whose result became the state of their delivery at this very time. */
-export function tellAttempts(news: readonly AttemptNews[], now: number): SQL {
+export function tellAttempts(db: Db, news: readonly AttemptNews[], now: number): SQL {
   return tellOf(
+    db,
     news,
     sql`d.status = r.value->>'status' AND d.attempts = r.value->>'attempts'
       AND d.next_attempt_at IS r.value->>'nextAttemptAt' AND (d.ended_at IS NULL OR d.ended_at = ${now})`,
@@ -79,12 +84,14 @@ export function tellAttempts(news: readonly AttemptNews[], now: number): SQL {
 
 /** Tells of a delivery that an attempt by hand is about to end, if it has failed so often; ahead of its record. */
 export function tellResent(
+  db: Db,
   attempt: NewsOfAttempt["attempt"] & Pair,
   leastAttempts: number,
   now: number,
 ): SQL {
   const { applicationId, eventId, endpointId } = attempt
   return tellOf(
+    db,
     [{ type: "message.attempt.recovered", applicationId, eventId, endpointId, attempt }],
     sql`d.status <> 'delivered' AND d.attempts >= ${leastAttempts}`,
     now,
@@ -92,7 +99,7 @@ export function tellResent(
 }
 
 /** The condition is one on the delivery `d`. */
-function tellOf(news: readonly NewsOfAttempt[], onlyIf: SQL, now: number): SQL {
+function tellOf(db: Db, news: readonly NewsOfAttempt[], onlyIf: SQL, now: number): SQL {
   const rows = JSON.stringify(
     news.map(({ attempt: { id, statusCode, at }, ...one }) => ({
       ...one,
@@ -100,7 +107,8 @@ function tellOf(news: readonly NewsOfAttempt[], onlyIf: SQL, now: number): SQL {
       attempt: { id, statusCode, at },
     })),
   )
-  return insertTold(
+  return tell(
+    db,
     now,
     sql`
       SELECT r.value->>'id' AS id, r.value->>'type' AS name, json_patch('{}', json_object(
@@ -118,12 +126,16 @@ function tellOf(news: readonly NewsOfAttempt[], onlyIf: SQL, now: number): SQL {
   )
 }
 
-/** Sends the jobs for what such statements have returned; without them the sweep would find the events. */
-export async function nudgeOperations(deps: Deps, told: readonly Row[] | undefined): Promise<void> {
+/** Sends the jobs for what such statements have returned in this shard; without them the sweep would find the events. */
+export async function nudgeOperations(deps: Deps, db: Db, told: readonly Row[] | undefined): Promise<void> {
+  if (!isDirectory(db)) {
+    if (told?.length) await enqueue(deps, db, { kind: "forward" })
+    return
+  }
   const undispatched = (told ?? []).filter((row) => row.dispatched_at === null)
   await enqueueDispatch(
     deps,
-    deps.shardOf(OPERATIONS),
+    db,
     undispatched.map((row) => ({ applicationId: OPERATIONS, eventId: row.id as string })),
   )
 }
@@ -138,19 +150,28 @@ function isoTime(epochMs: SQL): SQL {
   return sql`strftime('%Y-%m-%dT%H:%M:%fZ', (${epochMs}) / 1000.0, 'unixepoch')`
 }
 
+/** Tells what `told` selects (id, name, data): in the shard of `operations` at once, in any other by its outbox. */
+function tell(db: Db, now: number, told: SQL): SQL {
+  if (isDirectory(db)) return insertOperational(sql`SELECT n.*, ${now} AS created_at FROM (${told}) n`, now)
+  return sql`
+    INSERT INTO outbox (id, event_type, data, created_at)
+    SELECT n.id, n.name, n.data, ${now} FROM (${told}) n RETURNING id`
+}
+
 /**
- * Inserts what `told` selects (id, name, data) as events; returns them, also when a repeated batch finds them there. Nothing is told as long as
- * `operations` has no endpoint: nobody could hear it, and rows cost.
+ * Inserts what `told` selects (id, name, data, created_at) as events of `operations`, in its shard; returns them, also
+ * when a repeated batch finds them there. Nothing is told as long as `operations` has no endpoint: nobody could hear it,
+ * and rows cost.
  */
-function insertTold(now: number, told: SQL): SQL {
+export function insertOperational(told: SQL, now: number): SQL {
   return sql`
     INSERT INTO events (id, application_id, event_type_id, event_type, created_at, dispatched_at, payload)
     SELECT v.id, v.application_id, v.event_type_id, v.event_type, v.created_at, ${doneAtOnce(now)}, v.payload
     FROM (
       SELECT n.id, t.application_id, t.id AS event_type_id, t.name AS event_type, NULL AS endpoint_id,
-        NULL AS channels, NULL AS fanout_cursor, ${now} AS created_at,
+        NULL AS channels, NULL AS fanout_cursor, n.created_at,
         json_object('type', t.name, 'data', json(n.data)) AS payload
-      FROM (${told}) n JOIN event_types t ON t.application_id = ${OPERATIONS} AND t.name = n.name
+      FROM (${told}) n CROSS JOIN event_types t ON t.application_id = ${OPERATIONS} AND t.name = n.name
     ) v
     WHERE EXISTS (SELECT 1 FROM endpoints WHERE application_id = ${OPERATIONS} AND removed_at IS NULL)
     ON CONFLICT (application_id, id) DO UPDATE SET dispatched_at = events.dispatched_at

@@ -5,6 +5,7 @@ import { newId } from "../../db/ids.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { isListed } from "../applications/application.ts"
 import { CATALOG } from "../applications/built-in.ts"
+import { copyApplication, isDirectory } from "../applications/copies.ts"
 import { EngineError, notFound } from "../kit/errors.ts"
 import { isKeyUsed } from "../kit/idempotency.ts"
 import { doneAtOnce } from "../pipeline/interest.ts"
@@ -36,6 +37,8 @@ export interface Publication {
   channels?: readonly string[] | null
   /** When the payload is forgotten (epoch ms), if before the event itself. */
   payloadExpiresAt?: number | null
+  /** What is made in the directory for the event: ahead of it, in its batch where both are one database. */
+  making?: { statements: readonly Statement[]; onlyIf: SQL } | undefined
   /** The family's own statements: they take part in the batch, ahead of the event. Must be safe to repeat. */
   statements?: readonly Statement[]
   /** The event happens only if this holds after `statements`; it should recognise the caller's own row by id. */
@@ -64,15 +67,23 @@ export async function publish(deps: Deps, publication: Publication): Promise<Pub
   await requireSpace(deps, applicationId)
   const now = publication.at ?? deps.clock.now()
   const id = publication.eventId ?? newId("event", now)
-  const type = eventTypeFor(applicationId, eventType, publication.catalog ?? false)
-  const domain = Object.fromEntries(statements.map((statement, index) => [`domain${index}`, statement]))
   const key = { applicationId, eventId: id }
+  const selected = eventTypeFor(applicationId, eventType, publication.catalog ?? false)
+  const { making } = publication
+  const isOne = isDirectory(db)
+  if (!isOne && making) await refuseRival(db, key, uid)
+  const asked = isOne ? null : await askDirectory(deps, selected, making)
+  if (asked && !asked.holds) return { eventId: null, rows: [] }
+  const type = asked ? copyOf(asked.type) : selected
+  const domain = Object.fromEntries(statements.map((statement, index) => [`domain${index}`, statement]))
   const batch = {
+    copies: copyApplication(deps, applicationId),
+    made: isOne ? (making?.statements ?? []) : [],
     ...domain,
     event: insertEvent(
       { ...publication, id, at: now },
       sql`SELECT ${applicationId} AS application_id, t.id AS event_type_id, t.name AS event_type FROM (${type}) t`,
-      publication.onlyIf,
+      isOne && making ? making.onlyIf : publication.onlyIf,
     ),
     closing: publication.closing ?? [],
   } satisfies Batch
@@ -202,6 +213,31 @@ async function whyNotWritten(
   if (rivals.length > 0) throw new EngineError("conflict", `There is an event with the id '${uid}' already`)
   if (known.length === 0) throw notFound(`Event type '${eventType}'`)
   return own.at(0) ?? null
+}
+
+async function refuseRival(db: Db, { applicationId, eventId }: EventKey, uid: string | null): Promise<void> {
+  const rivals = uid === null ? [] : await db.read(rivalOf(applicationId, uid, eventId))
+  if (rivals.length > 0) throw new EngineError("conflict", `There is an event with the id '${uid}' already`)
+}
+
+/** Makes in the directory what an event of another shard brings along; answers its type, and whether all is made. */
+async function askDirectory(
+  deps: Deps,
+  selected: SQL,
+  making: Publication["making"],
+): Promise<{ type: Row | undefined; holds: boolean }> {
+  if (making) await requireSpace(deps, CATALOG)
+  const { types, holds } = await deps.directory.batch({
+    made: making?.statements ?? [],
+    types: selected,
+    holds: sql`SELECT 1 WHERE ${making?.onlyIf ?? sql`true`}`,
+  })
+  return { type: types.at(0), holds: holds.length > 0 || types.length === 0 }
+}
+
+/** Selects an event type that the directory has answered, in a shard that need not know it. */
+function copyOf(type: Row | undefined): SQL {
+  return sql`SELECT ${type?.id ?? null} AS id, ${type?.name ?? null} AS name WHERE ${Number(type !== undefined)}`
 }
 
 async function findOwn(db: Db, key: EventKey): Promise<Row | undefined> {

@@ -138,7 +138,7 @@ async function publishNow(
     uid,
     channels,
     ...(endpointId === null ? {} : { endpointId }),
-    ...makingAlong(deps, input, event.id, isNewType),
+    making: makingAlong(deps, input, event.id, isNewType),
     payloadExpiresAt: expiryOf(event, payloadDays),
     closing: remember ? [await remember(event, isThere(applicationId, event.id))] : [],
   })
@@ -178,7 +178,8 @@ function makingAlong(
   { applicationId, newApplication, eventType, uid = null }: NewEvent,
   eventId: string,
   isNewType: boolean,
-): Pick<Publication, "statements" | "onlyIf"> {
+): Publication["making"] {
+  if (!newApplication && !isNewType) return undefined
   const isMade = newApplication
     ? sql`EXISTS (SELECT 1 FROM applications WHERE id = ${applicationId})`
     : sql`true`
@@ -201,7 +202,7 @@ interface FoundType {
 
 /** The application's own type of this name, else the catalog's; null if neither has one. */
 async function findType(deps: Deps, applicationId: string, name: string): Promise<FoundType | null> {
-  const [row] = await deps.shardOf(applicationId).read(sql`
+  const [row] = await deps.directory.read(sql`
     SELECT archived, enforce_schema, schemas FROM event_types
     WHERE application_id IN (${applicationId}, ${CATALOG}) AND name = ${name}
     ORDER BY application_id = ${CATALOG} LIMIT 1`)

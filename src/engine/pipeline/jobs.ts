@@ -22,6 +22,8 @@ export type Work =
   | { kind: "drain" }
   /** Dispatch the oldest events that nobody holds. */
   | { kind: "catch-up" }
+  /** Move operational events to the shard of `operations`. */
+  | { kind: "forward" }
 
 /** The lane of each. */
 export const LANES = {
@@ -31,6 +33,7 @@ export const LANES = {
   recover: "tasks",
   drain: "retries",
   "catch-up": "retries",
+  forward: "tasks",
 } as const satisfies Record<Work["kind"], Lane>
 
 /** Sends a job for a shard, after `delayMs` if given. Answers false instead of throwing when the queue refuses it. */

@@ -1,5 +1,6 @@
 import type { Db } from "../../db/client.ts"
 import type { Deps } from "../../platform/deps.ts"
+import { forward } from "../events/outbox.ts"
 import type { JobKind } from "../jobs/job.ts"
 import type { Budget } from "./budget.ts"
 import { catchUp, dispatch, dispatchAgain } from "./dispatch.ts"
@@ -23,6 +24,7 @@ export const ENGINE_JOBS: { readonly [K in Work["kind"]]: JobKind<Of<K>> } = {
       await drain(deps, db, budget)
     },
   },
+  forward: { lane: LANES.forward, work: forward },
   "catch-up": {
     lane: LANES["catch-up"],
     async work(deps, db, work, budget) {

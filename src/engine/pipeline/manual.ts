@@ -63,9 +63,9 @@ export async function workResend(deps: Deps, db: Db, job: ResendJob, budget: Bud
     const { toldGone, toldTaken, askedAgain, due } = await db.batch(
       {
         disabled: gone ? disableGone(job.endpointId, endpoint.enabledAt, now) : null,
-        toldGone: gone ? tellDisabled([{ endpointId: job.endpointId, reason: "gone" }], now) : null,
+        toldGone: gone ? tellDisabled(db, [{ endpointId: job.endpointId, reason: "gone" }], now) : null,
         attempts: inChunks([made]).map((rows) => insertAttempts(rows)),
-        toldTaken: taken ? tellResent(made, FAILING_ATTEMPTS, now) : null,
+        toldTaken: taken ? tellResent(db, made, FAILING_ATTEMPTS, now) : null,
         delivered: taken ? delivered(job, askedAt, endpoint.enabledAt, now) : null,
         ended: taken ? null : endResend(job, REASONS[outcome], askedAt, now),
         noted: outcome === "gone" ? noteGone(job.endpointId, endpoint.enabledAt, made.at) : null,
@@ -76,7 +76,7 @@ export async function workResend(deps: Deps, db: Db, job: ResendJob, budget: Bud
       },
       "stubborn",
     )
-    await nudgeOperations(deps, [...toldGone, ...toldTaken])
+    await nudgeOperations(deps, db, [...toldGone, ...toldTaken])
     // Somebody has asked again meanwhile, and that job found this one at work.
     if (askedAgain.length > 0) await enqueue(deps, db, job)
     // One that is well again is sent at once what it still waits for.

@@ -1,5 +1,6 @@
 import type { SQL } from "drizzle-orm"
 
+import type { Db } from "../../db/client.ts"
 import { OPERATIONS } from "../applications/built-in.ts"
 import { type AttemptNews, tellAttempts, tellDisabled } from "../events/operational.ts"
 import type { HealthChange } from "./endpoint-health.ts"
@@ -10,6 +11,7 @@ export const FAILING_ATTEMPTS = 4
 
 /** The statements that tell of what happened, behind those that record it at `now`; none if all is as usual. */
 export function tellNews(
+  db: Db,
   handled: readonly Handled[],
   states: ReadonlyMap<Handled, DeliveryState>,
   changes: readonly HealthChange[],
@@ -20,8 +22,8 @@ export function tellNews(
     disable === null ? [] : { endpointId: id, reason: disable },
   )
   return [
-    ...(news.length > 0 ? [tellAttempts(news, now)] : []),
-    ...(disabled.length > 0 ? [tellDisabled(disabled, now)] : []),
+    ...(news.length > 0 ? [tellAttempts(db, news, now)] : []),
+    ...(disabled.length > 0 ? [tellDisabled(db, disabled, now)] : []),
   ]
 }
 

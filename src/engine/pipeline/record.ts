@@ -88,13 +88,13 @@ async function recordTogether(
       due: inChunks(endpointUpdates(recorded, states, changes)).map((rows) =>
         updateEndpoints(rows, held, now),
       ),
-      told: tellNews(handled, states, changes, now),
+      told: tellNews(db, handled, states, changes, now),
       // Last: what stands before it asks whether its event is still held.
       dispatched: dispatched.length > 0 ? markDispatched(dispatched, held.token, now) : null,
     },
     "stubborn",
   )
-  await nudgeOperations(deps, told)
+  await nudgeOperations(deps, db, told)
   return readDue(due)
 }
 

@@ -24,6 +24,8 @@ export type Found = Readonly<Record<string, readonly Row[]>>
 export interface Upkeep {
   /** The one application that this is about; every database if none is named. */
   application?: string
+  /** Whether it is about all shards but the directory's own. */
+  beyondDirectory?: boolean
   /** Bounded statements that read only, under names of their own. */
   look(deps: Deps, at: number): Readonly<Record<string, Statement>>
   /** Ends what must not be tried again; answers jobs for what somebody should work on. */

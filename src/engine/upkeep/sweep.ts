@@ -3,6 +3,9 @@ import { sql } from "drizzle-orm"
 import type { Db, Row } from "../../db/client.ts"
 import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
+import { isDirectory } from "../applications/copies.ts"
+import { forward, outboxUpkeep } from "../events/outbox.ts"
+import { send } from "../jobs/job.ts"
 import { Budget } from "../pipeline/budget.ts"
 import { MAX_CLAIMS } from "../pipeline/claim.ts"
 import { CATCH_UP_EVENTS, catchUp, isLeftBehind } from "../pipeline/dispatch.ts"
@@ -21,6 +24,7 @@ import { noteSweep } from "./state.ts"
 const JOBS_PER_SWEEP = 4
 const POISONED_PER_SWEEP = 10
 const PINGS_PER_SWEEP = 20
+const MINUTE_MS = 60_000
 /** Passes of each kind that a sweep works itself when the queue refuses its jobs. */
 const PASSES_WITHOUT_QUEUE = 4
 /** What one such pass asks of D1. */
@@ -109,6 +113,7 @@ export const ENGINE_UPKEEP: readonly Upkeep[] = [
   resendUpkeep,
   recoverUpkeep,
   pingUpkeep,
+  outboxUpkeep,
   eventUpkeep,
   dueUpkeep,
   eventRetention,
@@ -120,18 +125,31 @@ export const ENGINE_UPKEEP: readonly Upkeep[] = [
 /**
  * Finds what crashes, lost jobs and quotas left behind. Sends a few jobs, or, when the queue refuses them, works within
  * this invocation's own budget. Then deletes what is past retention, in bounded steps. Runs every minute; running it
- * more often, or twice at once, does no harm. One part that fails does not stop the others; the first fault is thrown
+ * more often, or twice at once, does no harm. The first shard is swept here, any other by a job of its own; when
+ * the queue refuses those, they take turns, a shard a minute. One part that fails does not stop the others; the first fault is thrown
  * at the end.
  */
 export async function sweep(deps: Deps, upkeep: readonly Upkeep[] = ENGINE_UPKEEP): Promise<void> {
-  const budget = new Budget(deps.shards)
-  const faults: unknown[] = []
-  for (const db of deps.shards) {
-    const concerned = upkeep.filter(
-      ({ application }) => application === undefined || deps.shardOf(application) === db,
-    )
-    faults.push(...(await sweepDatabase(deps, db, concerned, budget)))
-  }
+  const [first, ...others] = deps.shards
+  const here = first ? [first] : []
+  for (const db of others) if (!(await send(deps, "retries", db, { kind: "sweep" }))) here.push(db)
+  const db = here[Math.floor(deps.clock.now() / MINUTE_MS) % here.length]
+  if (db) await sweepShard(deps, db, new Budget(deps.shards), upkeep)
+}
+
+/** The same for one shard, within the budget. What is about one application is done where that lives. */
+export async function sweepShard(
+  deps: Deps,
+  db: Db,
+  budget: Budget,
+  upkeep: readonly Upkeep[] = ENGINE_UPKEEP,
+): Promise<void> {
+  const concerned = upkeep.filter(
+    ({ application, beyondDirectory }) =>
+      (application === undefined || deps.shardOf(application) === db) &&
+      !(beyondDirectory && isDirectory(db)),
+  )
+  const faults = await sweepDatabase(deps, db, concerned, budget)
   if (faults.length > 0) throw faults[0]
 }
 
@@ -220,6 +238,7 @@ async function workWithoutQueue({ deps, db, budget }: Sweep, refused: readonly W
     if (!budget.affords(STATEMENTS_PER_PASS)) return
     if (job.kind === "ping") await workPing(deps, db, job, budget)
     if (job.kind === "resend" && budget.left > 0) await workResend(deps, db, job, budget)
+    if (job.kind === "forward") await forward(deps, db)
     if (job.kind === "recover") await workRecover(deps, db, job, budget)
   }
   const retries = budget.split(Math.floor(budget.left / 2))
