@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
-import { exitCode, passOn, readOptions, root, runWrangler, spawnWrangler } from "./wrangler.mjs"
+import { exitCode, passOn, readOptions, root, runWrangler, shardsOf, spawnWrangler } from "./wrangler.mjs"
 
 const NEW_TOKEN = "npx wrangler secret put API_TOKEN"
 
@@ -29,9 +29,11 @@ try {
 
 async function run() {
   await checkLogin()
-  await createDatabase()
+  await createDatabases()
   // Before the code that needs them: every migration also works with the code before it.
-  await step("Applying the migrations …", ["d1", "migrations", "apply", "DB", "--remote", ...account])
+  for (const { binding } of shardsOf()) {
+    await step("Applying the migrations …", ["d1", "migrations", "apply", binding, "--remote", ...account])
+  }
   const secrets = await missingSecrets()
   const config = (await hasR2()) ? [] : ["--config", configWithoutR2()]
   showToken(secrets.API_TOKEN)
@@ -48,16 +50,18 @@ async function checkLogin() {
 }
 
 /**
- * `wrangler deploy` creates what is missing on the account, and would create the database too, but that has to
- * be there earlier, for its migrations.
+ * `wrangler deploy` creates what is missing on the account, and would create the databases too, but those have to
+ * be there earlier, for their migrations.
  */
-async function createDatabase() {
-  const name = /^database_name = "(.+)"$/m.exec(readFileSync(join(root, "wrangler.toml"), "utf8"))?.[1]
-  if (name === undefined)
+async function createDatabases() {
+  const shards = shardsOf()
+  if (shards.length === 0 || shards.some(({ name }) => name === undefined))
     throw new DeployError('wrangler.toml names no database: it needs a line database_name = "…"')
   const databases = await readList(["d1", "list", "--json", ...account])
-  if (databases.some((database) => database.name === name)) return
-  await step(`Creating the database ${name} …`, ["d1", "create", name, ...account])
+  for (const { name } of shards) {
+    if (databases.some((database) => database.name === name)) continue
+    await step(`Creating the database ${name} …`, ["d1", "create", name, ...account])
+  }
 }
 
 /**

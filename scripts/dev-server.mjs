@@ -12,7 +12,7 @@ import { onLines } from "./output.mjs"
 import { portOf } from "./port.mjs"
 import { descendantsOf, endAll, endTree } from "./processes.mjs"
 import { lockState, StateError } from "./state-lock.mjs"
-import { asArguments, exitCode, passOn, root, runWrangler, spawnWrangler } from "./wrangler.mjs"
+import { asArguments, exitCode, passOn, root, runWrangler, shardsOf, spawnWrangler } from "./wrangler.mjs"
 
 const DEFAULT_PORT = 8787
 const DEFAULT_STATE = ".wrangler/state"
@@ -204,13 +204,15 @@ async function isPosthorn(url) {
   }
 }
 
-/** Brings the database that `wrangler dev` is going to use up to date. */
+/** Brings the databases that `wrangler dev` is going to use up to date. */
 async function migrate(options, signal) {
-  const { code, stdout, stderr } = await runWrangler(
-    ["d1", "migrations", "apply", "DB", "--local", ...passOn(options, ["persist-to", "config", "env"])],
-    { signal },
-  )
-  if (code !== 0) throw new StartError(`${stdout}${stderr}The local database could not be migrated.`)
+  for (const { binding } of shardsOf(options.config)) {
+    const { code, stdout, stderr } = await runWrangler(
+      ["d1", "migrations", "apply", binding, "--local", ...passOn(options, ["persist-to", "config", "env"])],
+      { signal },
+    )
+    if (code !== 0) throw new StartError(`${stdout}${stderr}The local database could not be migrated.`)
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 // Every call of wrangler by a script goes through here.
 import { spawn } from "node:child_process"
-import { delimiter, join } from "node:path"
+import { readFileSync } from "node:fs"
+import { delimiter, join, resolve } from "node:path"
 import { text } from "node:stream/consumers"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
@@ -40,6 +41,17 @@ export function exitCode(child) {
       resolve(1)
     })
     child.once("close", (code) => resolve(code ?? 1))
+  })
+}
+
+/** The databases that a configuration binds as shards, `DB`, `DB_1`, `DB_2`…, each with its binding and its name. */
+export function shardsOf(config = "wrangler.toml") {
+  const toml = readFileSync(resolve(root, config), "utf8")
+  const tables = toml.match(/^\[\[d1_databases\]\]\n(?:\w.*\n)+/gm) ?? []
+  return tables.flatMap((table) => {
+    const binding = /^binding = "(DB(?:_[1-9]\d*)?)"$/m.exec(table)?.[1]
+    const name = /^database_name = "(.+)"$/m.exec(table)?.[1]
+    return binding === undefined ? [] : [{ binding, name }]
   })
 }
 
