@@ -125,12 +125,13 @@ describe("the log", () => {
 
   it("has one line for a sweep, of what it found and of what it has deleted", async () => {
     const world = await createWorld()
+    const ofFirst = ({ shard }: Record<string, unknown>) => (shard ?? 0) === 0
     await registerUser(world, "ada")
     await world.cron()
-    expect(linesOf(world).slice(1)).toMatchObject([{ unit: "sweep", done: {}, refused: [] }])
+    expect(linesOf(world).slice(1).filter(ofFirst)).toMatchObject([{ unit: "sweep", done: {}, refused: [] }])
     world.clock.advance(8 * 24 * 3_600_000)
     await world.cron()
-    expect(linesOf(world)).toMatchObject([
+    expect(linesOf(world).filter(ofFirst)).toMatchObject([
       { unit: "sweep", found: { oldest: 1 }, done: { deletedEvents: 1 }, refused: [] },
     ])
   })
