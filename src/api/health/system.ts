@@ -32,6 +32,20 @@ const Health = z
   })
   .openapi("Health")
 
+const WELL = {
+  status: "ok",
+  database: { status: "ok", detail: null, bytes: 274_432, limitBytes: 10_000_000_000 },
+  queues: { status: "ok", detail: null, backlog: { events: 0, retries: 0, tasks: 0 } },
+  sweep: { status: "ok", detail: null, lastAt: "2026-11-25T14:57:00.000Z" },
+} as const
+
+const FAILING = {
+  ...WELL,
+  status: "failing",
+  database: { status: "failing", detail: "D1 does not answer", bytes: null, limitBytes: 10_000_000_000 },
+  sweep: { status: "degraded", detail: "Unknown without the database", lastAt: null },
+} as const
+
 /** Whether the whole system is well. */
 export const system: Family = {
   parts: () => [{ router: createHealth(), dialect: plainDialect }],
@@ -53,11 +67,11 @@ function createHealth() {
         ...atTheDoor,
         200: {
           description: "Up; `degraded` works with delays",
-          content: { "application/json": { schema: Health } },
+          content: { "application/json": { schema: Health, example: WELL } },
         },
         503: {
           description: "The database does not answer, or has no tables yet",
-          content: { "application/json": { schema: Health } },
+          content: { "application/json": { schema: Health, example: FAILING } },
         },
       },
     }),
