@@ -40,7 +40,10 @@ export interface NewEndpoint extends Change<EndpointSettings> {
   ownOrigin: string
   /** Which event types there are for whoever asks; all of them if not given. */
   sight?: Sight | undefined
-  /** The family's own statements: they take part in the batch, behind the endpoint. Must be safe to repeat. */
+  /**
+   * The family's own statements: they take part in the batch, behind the endpoint. Must be safe to repeat, and write
+   * nothing where the endpoint is not there: it may have been refused.
+   */
   statements?: readonly Statement[]
 }
 

@@ -49,7 +49,8 @@ export async function createRegistration(deps: Deps, registration: NewRegistrati
     statements: [
       sql`
         INSERT INTO upload_registrations (endpoint_id, user_id, custom_payload, created_at, updated_at)
-        VALUES (${endpointId}, ${userId}, ${customPayload}, ${createdAt}, ${createdAt}) ON CONFLICT DO NOTHING`,
+        SELECT id, ${userId}, ${customPayload}, ${createdAt}, ${createdAt} FROM endpoints WHERE id = ${endpointId}
+        ON CONFLICT DO NOTHING`,
     ],
   })
   return { endpointId, secret, createdAt }
