@@ -172,6 +172,7 @@ describe("POST /webhook/register", () => {
     ["a name that is no token", { "a b": "x" }],
     ["a line break in a value", { "X-A": "s3cret\r\nX-B: y" }],
     ["a value that is not ASCII", { "X-A": "s3cret-é" }],
+    ["a content type that is no media type", { "Content-Type": "s3cret" }],
     ["two names that differ in case alone", { "X-Key": "s3cret", "x-key": "s3cret" }],
   ])("refuses headers with %s, and shows no value", async (_, headers) => {
     const response = await register({ ...valid, custom_headers: headers })

@@ -104,6 +104,14 @@ describe("an endpoint's own header", () => {
     expect(refusal({ [name]: "text/plain" })?.header).toBe(name)
   })
 
+  it.each(["", " ", "json", "application/", "text/plain, text/html"])(
+    "is no content type if it is %j",
+    (value) => {
+      const checked = checkCustomHeaders({ "Content-Type": value }, { ownContentType: true })
+      expect(checked).toMatchObject({ ok: false, header: "Content-Type" })
+    },
+  )
+
   it("may have a name of 128 characters at most", () => {
     expect(refusal({ ["n".repeat(129)]: "v" })?.message).toContain("at most 128 characters")
   })

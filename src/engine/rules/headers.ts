@@ -69,8 +69,8 @@ const MEDIA_TYPE = /^[!#$%&'*+\-.^_`|~0-9a-z]+\/[!#$%&'*+\-.^_`|~0-9a-z]+[\t ]*(
 
 /**
  * Checks an endpoint's own headers: at most 64, 16 KiB in all, each name a token that is not reserved, each
- * value printable ASCII, spaces and tabs; a content type with `ownContentType` alone. The first offence is reported
- * by header name; the message never shows a value, which may be a credential.
+ * value printable ASCII, spaces and tabs; a content type, which is a media type, with `ownContentType` alone. The first
+ * offence is reported by header name; the message never shows a value, which may be a credential.
  */
 export function checkCustomHeaders(
   headers: Readonly<Record<string, string>>,
@@ -105,6 +105,8 @@ function offenceOf(header: string, value: string, reserved: boolean): string | n
   if (reserved) return "This header is set by the sender or the network and cannot be chosen."
   if (value.length > MAX_VALUE_CHARS) return `A header value has at most ${MAX_VALUE_CHARS} characters.`
   if (!VALUE.test(value)) return "A header value is made of printable ASCII characters, spaces and tabs only."
+  if (header.toLowerCase() === CONTENT_TYPE && !isContentType(value))
+    return "A content type is a media type, such as application/json; charset=utf-8."
   return null
 }
 
