@@ -48,6 +48,10 @@ const EXPLANATIONS = [
     "an iterator is one that a list has answered, `-` in front leads back",
   ],
   ["* /api/v1/*", "path attempt_id has maxLength 256, not not set", "ids are bounded"],
+  ["*", "*metadata{} has maxLength 1024, not not set", "every text has a maximum"],
+  ["*", "*name has maxLength 256, not not set", "every text has a maximum"],
+  ["*", "*description has maxLength 4096, not not set", "every text has a maximum"],
+  ["*", "eventTypes has maxItems 1000, not not set", "every list has a maximum"],
   [
     "* /api/v1/app/{app_id}*",
     "the parameter path app_id is our own",
