@@ -1,8 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest"
-import { type Invoice, issue } from "../support/invoices.ts"
+import { expectRefusal, invoicing, issue } from "../support/invoices.ts"
 import { createWorld, type World } from "../support/world.ts"
-
-const HOOK = "http://receiver.example/hook"
 
 const NOON = "2026-01-15T12:00:00Z"
 
@@ -14,55 +12,7 @@ beforeEach(async () => {
   world = await createWorld()
 })
 
-/** Registers the receiver for these events; answers its secret. */
-async function register(...events: string[]): Promise<string> {
-  const secrets: string[] = []
-  for (const event of events) {
-    const headers = { accept: "application/json" }
-    const response = await world.fetch("/register", { json: { event, url: HOOK }, headers })
-    secrets.push((await response.json<{ secret?: string }>()).secret ?? "")
-  }
-  return secrets[0] ?? ""
-}
-
-const create = (invoice: object = { amount: 200 }) => world.fetch("/invoices", { json: invoice })
-
-const created = async (invoice?: object) => (await create(invoice)).json<Invoice>()
-
-const get = async (id: string) => (await world.fetch(`/invoices/${id}`)).json<Invoice>()
-
-const patch = (id: string, json: unknown) => world.fetch(`/invoices/${id}`, { method: "PATCH", json })
-
-const pay = (id: string, json?: unknown) =>
-  world.fetch(`/invoices/${id}/pay`, json === undefined ? { method: "POST" } : { json })
-
-/** What the receiver got, once everything that is due has run. */
-async function bodies(): Promise<string[]> {
-  await world.runAll()
-  return world.receivers.to(HOOK).map(({ body }) => body)
-}
-
-/** How many rows there are, less the events that tell of operations. */
-async function countOf(table: "invoices" | "events"): Promise<number> {
-  const where = table === "events" ? "WHERE application_id <> 'app_operations'" : ""
-  const row = await world.env.DB.prepare(`SELECT count(*) AS n FROM ${table} ${where}`).first<{ n: number }>()
-  return row?.n ?? 0
-}
-
-/** D1 does what it is asked, but the answer to the first batch with this in it gets lost. */
-function loseAnswerOf(sql: string): void {
-  let faults = 1
-  world.probe.after = (statements) => {
-    if (statements.some((text) => text.includes(sql)) && faults-- > 0)
-      throw new Error("D1_ERROR: Network connection lost.")
-  }
-}
-
-async function expectRefusal(response: Response, status: number, body: unknown): Promise<void> {
-  expect(response.status).toBe(status)
-  expect(response.headers.get("content-type")).toBe("application/json")
-  expect(await response.json()).toEqual(body)
-}
+const { created, get, patch, pay, register, bodies, countOf, loseAnswerOf } = invoicing(() => world)
 
 describe("PATCH /invoices/{invoice_id}", () => {
   it("answers the changed invoice", async () => {

@@ -3,6 +3,7 @@ import {
   BOUNDARY,
   type Envelope,
   emptyBucket,
+  expectRefusal,
   fieldPart,
   filePart,
   HOOK,
@@ -26,13 +27,6 @@ beforeEach(async () => {
   world = await createWorld()
   await emptyBucket(world)
 })
-
-const refusal = (message: string) => JSON.stringify({ message, data: {}, error: true })
-
-async function expectRefusal(response: Response, status: number, message: string): Promise<void> {
-  expect([response.status, await response.text()]).toEqual([status, refusal(message)])
-  expect(response.headers.get("content-type")).toBe("application/json")
-}
 
 describe("POST /upload_file/webhook_id/{webhook_id}", () => {
   it("answers at once, exactly, with where to look", async () => {

@@ -4,6 +4,7 @@ import {
   type Envelope,
   EVENT_TYPE_ID,
   emptyBucket,
+  expectRefusal,
   filePart,
   HOOK,
   makePng,
@@ -34,13 +35,6 @@ beforeEach(async () => {
   world = await createWorld()
   await emptyBucket(world)
 })
-
-const refusal = (message: string) => JSON.stringify({ message, data: {}, error: true })
-
-async function expectRefusal(response: Response, status: number, message: string): Promise<void> {
-  expect([response.status, await response.text()]).toEqual([status, refusal(message)])
-  expect(response.headers.get("content-type")).toBe("application/json")
-}
 
 describe("GET /event_type", () => {
   it.each([

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from "vitest"
-import { ALL, failure, type Pinged, success } from "../support/ping.ts"
+import { ALL, failure, type Pinged, pinging, success } from "../support/ping.ts"
 import { createWorld, ORIGIN, type World } from "../support/world.ts"
 
 const A = "http://a.example/hook"
@@ -16,35 +16,7 @@ function sleepOnly(): void {
   world.clock.whileAsleep = async (ms) => world.clock.advance(ms)
 }
 
-/**
- * The consumer's requests hang until their timers fire: it is started, not waited for. `settled` says when the
- * jobs are where they must be before time may go on.
- */
-function workInBackground(settled: () => void): Promise<unknown> {
-  const { promise, resolve } = Promise.withResolvers<unknown>()
-  let started = false
-  world.clock.whileAsleep = async (ms) => {
-    world.clock.advance(ms)
-    if (!started) void world.runDue().then(resolve)
-    started = true
-    await vi.waitFor(settled, { interval: 1, timeout: 5000 })
-  }
-  return promise
-}
-
-const ping = (query = "", json?: unknown) =>
-  world.fetch(`/ping${query}`, json === undefined ? { method: "POST" } : { json })
-
-const pinged = async (query = "", json?: unknown) => (await ping(query, json)).json<Pinged>()
-
-async function register(event: string, ...urls: string[]): Promise<string> {
-  let secret = ""
-  for (const url of urls) {
-    const response = await world.fetch("/webhook", { json: { event, url } })
-    secret = (await response.json<{ secret: string }>()).secret
-  }
-  return secret
-}
+const { ping, pinged, register, workInBackground } = pinging(() => world)
 
 describe("a ping that takes long", () => {
   const hanging = Array.from({ length: 13 }, (_, n) => `http://hangs-${n}.example/`)

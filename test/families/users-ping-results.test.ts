@@ -1,5 +1,5 @@
-import { beforeEach, describe, expect, it, vi } from "vitest"
-import { ALL, failure, type Pinged } from "../support/ping.ts"
+import { beforeEach, describe, expect, it } from "vitest"
+import { ALL, failure, pinging } from "../support/ping.ts"
 import { createWorld, type World } from "../support/world.ts"
 
 const A = "http://a.example/hook"
@@ -13,35 +13,7 @@ beforeEach(async () => {
   world.pingsWork()
 })
 
-/**
- * The consumer's requests hang until their timers fire: it is started, not waited for. `settled` says when the
- * jobs are where they must be before time may go on.
- */
-function workInBackground(settled: () => void): Promise<unknown> {
-  const { promise, resolve } = Promise.withResolvers<unknown>()
-  let started = false
-  world.clock.whileAsleep = async (ms) => {
-    world.clock.advance(ms)
-    if (!started) void world.runDue().then(resolve)
-    started = true
-    await vi.waitFor(settled, { interval: 1, timeout: 5000 })
-  }
-  return promise
-}
-
-const ping = (query = "", json?: unknown) =>
-  world.fetch(`/ping${query}`, json === undefined ? { method: "POST" } : { json })
-
-const pinged = async (query = "", json?: unknown) => (await ping(query, json)).json<Pinged>()
-
-async function register(event: string, ...urls: string[]): Promise<string> {
-  let secret = ""
-  for (const url of urls) {
-    const response = await world.fetch("/webhook", { json: { event, url } })
-    secret = (await response.json<{ secret: string }>()).secret
-  }
-  return secret
-}
+const { ping, pinged, register, workInBackground } = pinging(() => world)
 
 describe("what a pinged receiver answers", () => {
   beforeEach(() => register("user_registered", A))

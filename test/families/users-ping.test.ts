@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from "vitest"
-import { ALL, failure, type Pinged, success } from "../support/ping.ts"
+import { ALL, failure, pinging, success } from "../support/ping.ts"
 import { type Answer, verify } from "../support/receiver.ts"
 import { createWorld, type World } from "../support/world.ts"
 
@@ -20,19 +20,7 @@ beforeEach(async () => {
   world.pingsWork()
 })
 
-const ping = (query = "", json?: unknown) =>
-  world.fetch(`/ping${query}`, json === undefined ? { method: "POST" } : { json })
-
-const pinged = async (query = "", json?: unknown) => (await ping(query, json)).json<Pinged>()
-
-async function register(event: string, ...urls: string[]): Promise<string> {
-  let secret = ""
-  for (const url of urls) {
-    const response = await world.fetch("/webhook", { json: { event, url } })
-    secret = (await response.json<{ secret: string }>()).secret
-  }
-  return secret
-}
+const { ping, pinged, register } = pinging(() => world)
 
 describe("POST /ping", () => {
   it("answers every success and failure", async () => {

@@ -1,3 +1,4 @@
+import { expect } from "vitest"
 import { ORIGIN, type World } from "./world.ts"
 
 export const EVENT_TYPE_ID = "21f8e1f7-4142-42f9-ac30-74961702b2eb"
@@ -196,3 +197,11 @@ export function watchFiles(world: World): Watched {
 }
 
 export const statusUrl = (uploadId: string) => `${ORIGIN}/uploads/${uploadId}`
+
+/** C's words for a refusal, as it writes them. */
+export const refusal = (message: string) => JSON.stringify({ message, data: {}, error: true })
+
+export async function expectRefusal(response: Response, status: number, message: string): Promise<void> {
+  expect([response.status, await response.text()]).toEqual([status, refusal(message)])
+  expect(response.headers.get("content-type")).toBe("application/json")
+}
