@@ -8,3 +8,7 @@ declare namespace Cloudflare {
     mainModule: typeof import("../src/index.ts")
   }
 }
+declare module "*.toml?raw" {
+  const text: string
+  export default text
+}

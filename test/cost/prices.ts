@@ -1,3 +1,4 @@
+import deployed from "../../wrangler.toml?raw"
 import type { Figures } from "./measure.ts"
 
 /**
@@ -11,11 +12,14 @@ export const PRICES = {
   rowsRead: 0.001,
   queueOperations: 0.4,
   invocations: 0.3,
-  /** Each line, and each invocation once more for its own entry. Until 2026-11-30. */
+  /** Each line, and the entry of each invocation where it is not turned off. Until 2026-11-30. */
   logEvents: 0.6,
   /** From 2026-12-01 logs cost by size instead: a gigabyte taken in, and one kept for a month. */
   fromDecember2026: { logGigabytes: 0.25, logGigabyteMonths: 0.1, daysKept: 7 },
 }
+
+/** Entries that Workers Logs keep of an invocation besides our lines, as wrangler.toml has it. */
+const ENTRIES_PER_INVOCATION = /^invocation_logs = false$/m.test(deployed) ? 0 : 1
 
 type Counted = Omit<Figures, "dollarsPerMillion">
 
@@ -24,7 +28,8 @@ type Counted = Omit<Figures, "dollarsPerMillion">
  * `PRICES.rowsWritten` each.
  */
 export function dollarsPerMillion(figures: Counted): number {
-  return workDollars(figures) + (figures.invocations + figures.logLines) * PRICES.logEvents
+  const logEvents = figures.logLines + figures.invocations * ENTRIES_PER_INVOCATION
+  return workDollars(figures) + logEvents * PRICES.logEvents
 }
 
 /** The same at the prices from 2026-12-01, for `logBytes` of lines; what Cloudflare adds to a line is left out. */
