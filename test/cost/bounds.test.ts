@@ -12,6 +12,7 @@ type Bound = Pick<
 const BOUNDS: Record<string, Bound> = {
   "message-0": bound(2, 5, 1, 1, 1, 1, 1),
   "message-1": bound(6, 25, 2, 3, 6, 2, 2),
+  "message-1-keyed": bound(9, 30, 2, 3, 7, 2, 2),
   "message-4": bound(12, 53, 5, 3, 6, 2, 2),
   "message-1-batch25": bound(6, 26, 2, 1.08, 1.2, 1.04, 1.04),
   "message-1-two-failures": bound(24, 143, 4, 9, 37, 5, 5),

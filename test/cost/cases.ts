@@ -59,8 +59,11 @@ async function rowsOfRetention(world: World, at: number): Promise<number> {
   return deleting.rowsWritten - idle.rowsWritten
 }
 
-/** `count` messages at once to an application with so many endpoints that take everything. */
-function messages(options: { endpoints: number; count?: number }): Case["prepare"] {
+/**
+ * `count` messages at once to an application with so many endpoints that take everything; under a key each, as the SDKs
+ * send them, where they are `keyed`.
+ */
+function messages(options: { endpoints: number; count?: number; keyed?: boolean }): Case["prepare"] {
   return async (world, doors) => {
     const { id } = await doors.post("/api/v1/app", { name: "cost" })
     for (let n = 0; n < options.endpoints; n++) {
@@ -72,7 +75,8 @@ function messages(options: { endpoints: number; count?: number }): Case["prepare
     return {
       example,
       async run(doors) {
-        for (let n = 0; n < (options.count ?? 1); n++) await publish(doors, id)
+        for (let n = 0; n < (options.count ?? 1); n++)
+          await publish(doors, id, options.keyed ? `key-${n}` : undefined)
         await doors.queues()
       },
     }
@@ -124,6 +128,7 @@ const idle: Case["prepare"] = async (_world, doors) => {
 const CASES: Case[] = [
   { name: "message-0", events: 1, prepare: messages({ endpoints: 0 }) },
   { name: "message-1", events: 1, prepare: messages({ endpoints: 1 }) },
+  { name: "message-1-keyed", events: 1, prepare: messages({ endpoints: 1, keyed: true }) },
   { name: "message-4", events: 1, prepare: messages({ endpoints: 4 }) },
   { name: "message-1-batch25", events: 25, prepare: messages({ endpoints: 1, count: 25 }) },
   { name: "message-1-two-failures", events: 1, prepare: failingMessage },
@@ -131,7 +136,7 @@ const CASES: Case[] = [
   { name: "idle-minute", events: 1, prepare: idle },
 ]
 
-async function publish(doors: Doors, application: string): Promise<void> {
+async function publish(doors: Doors, application: string, key?: string): Promise<void> {
   const path = `/api/v1/app/${application}/msg`
-  await doors.post(path, { eventType: "cost.measured", payload: { text: "x".repeat(200) } })
+  await doors.post(path, { eventType: "cost.measured", payload: { text: "x".repeat(200) } }, key)
 }

@@ -23,7 +23,7 @@ export interface Figures {
   invocations: number
   /** Requests to receivers; D1 and the queues are counted above. */
   subrequests: number
-  /** Lines that we print; Workers Logs add an entry for each invocation. */
+  /** Lines that we print; Workers Logs would add an entry for each invocation, which wrangler.toml turns off. */
   logLines: number
   /** Dollars for a million, logs included, retention not (prices.ts). */
   dollarsPerMillion: number
@@ -45,8 +45,8 @@ export interface Trip {
 
 /** What a case may do: everything through the doors that Cloudflare uses, each time one invocation. */
 export interface Doors {
-  /** POSTs JSON as a client does; throws unless it is accepted. */
-  post(path: string, json: unknown): Promise<{ id: string }>
+  /** POSTs JSON as a client does, under an Idempotency-Key if one is given; throws unless it is accepted. */
+  post(path: string, json: unknown, key?: string): Promise<{ id: string }>
   /** Works what is due on the queues, in batches as wrangler.toml has them, until nothing is left. */
   queues(): Promise<void>
   /** The cron's minute. */
@@ -78,7 +78,7 @@ export async function count(world: World, run: (doors: Doors) => Promise<void>):
   world.probe.onTrip = (statements) => trips.push({ by, statements })
   try {
     await run({
-      post: (path, json) => invoke(`POST ${path}`, () => post(world, path, json)),
+      post: (path, json, key) => invoke(`POST ${path}`, () => post(world, path, json, key)),
       async queues() {
         for (let batch = takeBatch(world); batch.length > 0; batch = takeBatch(world)) {
           jobs += batch.length
@@ -122,8 +122,9 @@ export function figuresOf(counts: Counts, deleted: number, events: number): Meas
   }
 }
 
-async function post(world: World, path: string, json: unknown): Promise<{ id: string }> {
-  const answer = await world.fetch(path, { json })
+async function post(world: World, path: string, json: unknown, key?: string): Promise<{ id: string }> {
+  const headers: Record<string, string> = key === undefined ? {} : { "idempotency-key": key }
+  const answer = await world.fetch(path, { json, headers })
   const text = await answer.text()
   if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${text}`)
   return JSON.parse(text)

@@ -2,9 +2,9 @@ import { z } from "@hono/zod-openapi"
 
 import { expungeEvent, getEvent, listEvents } from "../../engine/events/event.ts"
 import { MAX_PAYLOAD_BYTES } from "../../engine/events/publish.ts"
-import { publishEvent, publishEventAtOnce } from "../../engine/events/send.ts"
+import { publishEvent } from "../../engine/events/send.ts"
 import { JsonObject } from "../../http/keyed.ts"
-import { IdempotencyKey, isKeyed } from "../../http/middleware/idempotency.ts"
+import { IdempotencyKey } from "../../http/middleware/idempotency.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
 import { jsonAnswer } from "../../http/raw-json.ts"
@@ -26,7 +26,7 @@ import { Iterator, Limit, listOf } from "../page.ts"
 import { refusals } from "../problems.ts"
 import { AppPath, EventTypeName, MessagePath, Uid } from "../wire.ts"
 import { contentOf, PAYLOAD_ALIAS, RawContent } from "./raw-content.ts"
-import { sendOnce } from "./send-once.ts"
+import { sendAtOnce, sendOnce } from "./send-once.ts"
 import { Channels, MessageOut, toMessage } from "./wire.ts"
 
 /** What a request may have besides its payload. */
@@ -96,23 +96,17 @@ messages.openapi(
       channels: given.channels ? [...new Set(given.channels)] : null,
       payloadDays: given.payloadRetentionPeriod,
     }
-    // A key has to be looked up first, under the application's id.
-    const atOnce = isKeyed(c) ? null : await publishEventAtOnce(deps, app_id, event)
-    if (atOnce) return jsonAnswer(c, toMessage(atOnce, with_content), 202)
+    const atOnce = await sendAtOnce(c, app_id, with_content, event)
+    if (atOnce) return jsonAnswer(c, atOnce, 202)
     const message = await inApplication(deps, app_id, given.application, (application, isNew) =>
-      sendOnce(c, { applicationId: application.id }, with_content, async (remember) => {
-        const keyed = isNew || !remember ? null : { ...event, remember }
-        const sent = keyed && (await publishEventAtOnce(deps, application.id, keyed))
-        return (
-          sent ??
-          publishEvent(deps, {
-            applicationId: application.id,
-            newApplication: isNew ? application : undefined,
-            ...event,
-            remember,
-          })
-        )
-      }),
+      sendOnce(c, { applicationId: application.id }, with_content, (remember) =>
+        publishEvent(deps, {
+          applicationId: application.id,
+          newApplication: isNew ? application : undefined,
+          ...event,
+          remember,
+        }),
+      ),
     )
     return jsonAnswer(c, message, 202)
   },

@@ -1,8 +1,9 @@
 import type { Context } from "hono"
 
 import { type EventWithPayload, getEvent } from "../../engine/events/event.ts"
+import { publishEventAtOnce } from "../../engine/events/send.ts"
 import type { Remember } from "../../engine/kit/idempotency.ts"
-import { idempotent, type Subject } from "../../http/middleware/idempotency.ts"
+import { idempotent, onceFor, type Subject } from "../../http/middleware/idempotency.ts"
 import type { AppEnv } from "../../http/router.ts"
 import { toMessage } from "./wire.ts"
 
@@ -24,9 +25,28 @@ export async function sendOnce(
       sent = await send(remember)
       return sent
     },
-    (event) => ({ status: 200, body: toMessage(event, false) }),
+    answerOf,
   )
   if (!withContent) return body
   const event = sent ?? (await getEvent(c.var.deps, subject.applicationId, body.id))
   return { ...body, payload: toMessage(event, true).payload }
+}
+
+/**
+ * The same in one trip for the application that the path names, where nothing stands in the way, not even a key that was
+ * used before; else null, and nothing is written.
+ */
+export async function sendAtOnce(
+  c: Context<AppEnv>,
+  application: string,
+  withContent: boolean,
+  event: Parameters<typeof publishEventAtOnce>[2],
+) {
+  const once = await onceFor(c, application, answerOf)
+  const sent = await publishEventAtOnce(c.var.deps, application, event, once)
+  return sent && toMessage(sent, withContent)
+}
+
+function answerOf(event: EventWithPayload) {
+  return { status: 200, body: toMessage(event, false) }
 }

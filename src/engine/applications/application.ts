@@ -47,6 +47,13 @@ const shape = shapeOf(
 /** The condition on the application `a` that it is one for the world to see. */
 export const isListed = sql`a.id <> ${CATALOG} AND a.removed_at IS NULL`
 
+/** Selects the id of the application with this id or uid, listed or not. */
+export function idOf(idOrUid: string): SQL {
+  return sql`
+    SELECT id FROM applications WHERE id = ${idOrUid}
+    UNION ALL SELECT id FROM applications WHERE uid = ${idOrUid} LIMIT 1`
+}
+
 /** The application with this id or uid; refuses with `not_found`. */
 async function getApplication(deps: Deps, idOrUid: string): Promise<Application> {
   const found = await findApplication(deps, idOrUid)

@@ -3,7 +3,7 @@ import { type SQL, sql } from "drizzle-orm"
 import type { Batch, Db, Row, Statement } from "../../db/client.ts"
 import { newId } from "../../db/ids.ts"
 import type { Deps } from "../../platform/deps.ts"
-import { isListed } from "../applications/application.ts"
+import { idOf, isListed } from "../applications/application.ts"
 import { CATALOG } from "../applications/built-in.ts"
 import { copyApplication, isDirectory } from "../applications/copies.ts"
 import { EngineError, notFound } from "../kit/errors.ts"
@@ -103,7 +103,8 @@ export async function publish(deps: Deps, publication: Publication): Promise<Pub
 /**
  * Records an event in one statement, if nothing stands in the way: the application (by id or uid) is there, has this
  * event type or finds it in the catalog, and no event with this uid; the type is not archived and enforces no schema.
- * Null when something does: then nothing is written, and it takes more to say what. Refuses like `publish`.
+ * Null when something does, `onlyIf` among it: then nothing is written, and it takes more to say what. Refuses like
+ * `publish`. With several databases the directory is asked first.
  */
 export async function publishAtOnce(
   deps: Deps,
@@ -115,25 +116,20 @@ export async function publishAtOnce(
     id: string
     at: number
   },
-  closing: readonly Statement[] = [],
+  { onlyIf, closing = [] }: Pick<Publication, "onlyIf" | "closing"> = {},
 ): Promise<EventKey | null> {
-  // With several databases it is for the directory to say first which one the application is in.
-  if (deps.shards.length > 1) return null
   refuseTooLarge(event.payload)
-  await requireSpace(deps, application)
-  const db = deps.shardOf(application)
-  const { eventType } = event
-  const source = sql`
-    SELECT a.id AS application_id, coalesce(o.id, c.id) AS event_type_id, ${eventType} AS event_type
-    FROM applications a
-    LEFT JOIN event_types o ON o.application_id = a.id AND o.name = ${eventType}
-    LEFT JOIN event_types c ON o.id IS NULL AND c.application_id = ${CATALOG} AND c.name = ${eventType}
-    WHERE a.id = (
-      SELECT id FROM applications WHERE id = ${application}
-      UNION ALL SELECT id FROM applications WHERE uid = ${application} LIMIT 1
-    ) AND ${isListed} AND coalesce(o.archived, c.archived) = 0 AND coalesce(o.enforce_schema, c.enforce_schema) = 0`
+  const found = await findSource(deps, application, event.eventType)
+  if (!found) return null
+  const { applicationId, source } = found
+  await requireSpace(deps, applicationId)
+  const db = deps.shardOf(applicationId)
   const { written } = await db
-    .batch({ written: insertEvent(event, source), closing })
+    .batch({
+      copies: copyApplication(deps, applicationId),
+      written: insertEvent(event, source, onlyIf),
+      closing,
+    })
     .catch((error: unknown) => {
       // See `publish`: it may be its own key that the repeated batch has broken on.
       if (isKeyUsed(error)) return { written: [] }
@@ -144,6 +140,32 @@ export async function publishAtOnce(
   const key = { applicationId: row.application_id as string, eventId: event.id }
   if (row.dispatched_at === null) await enqueueDispatch(deps, db, [key])
   return key
+}
+
+/**
+ * Where an event comes from: selects its application and type, both there and with nothing against them. With several
+ * databases it is the directory that knows, and says in which one the application is; null if there is no such pair.
+ */
+async function findSource(
+  deps: Deps,
+  application: string,
+  eventType: string,
+): Promise<{ applicationId: string; source: SQL } | null> {
+  const selected = (place: SQL) => sql`
+    SELECT a.id AS application_id, coalesce(o.id, c.id) AS event_type_id, ${eventType} AS event_type${place}
+    FROM applications a
+    LEFT JOIN event_types o ON o.application_id = a.id AND o.name = ${eventType}
+    LEFT JOIN event_types c ON o.id IS NULL AND c.application_id = ${CATALOG} AND c.name = ${eventType}
+    WHERE a.id = (${idOf(application)}) AND ${isListed}
+      AND coalesce(o.archived, c.archived) = 0 AND coalesce(o.enforce_schema, c.enforce_schema) = 0`
+  if (deps.shards.length === 1) return { applicationId: application, source: selected(sql``) }
+  const [row] = await deps.directory.read(selected(sql`, a.uid, a.shard`))
+  if (!row) return null
+  const applicationId = row.application_id as string
+  deps.residents.note({ id: applicationId, uid: row.uid as string | null, shard: row.shard as number })
+  const source = sql`
+    SELECT ${applicationId} AS application_id, ${row.event_type_id} AS event_type_id, ${eventType} AS event_type`
+  return { applicationId, source }
 }
 
 /** The event after all, if the answer to the try that wrote it was lost. */

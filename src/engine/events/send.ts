@@ -2,7 +2,7 @@ import { type SQL, sql } from "drizzle-orm"
 
 import { newId } from "../../db/ids.ts"
 import type { Deps } from "../../platform/deps.ts"
-import { type Application, insertApplication, UID_TAKEN } from "../applications/application.ts"
+import { type Application, idOf, insertApplication, UID_TAKEN } from "../applications/application.ts"
 import { CATALOG } from "../applications/built-in.ts"
 import { getEndpoint } from "../endpoints/endpoint.ts"
 import { hasRoomFor, insertEventType, refuseBadTypeName, tooManyTypes } from "../event-types/event-type.ts"
@@ -10,7 +10,7 @@ import { exampleOf } from "../event-types/example.ts"
 import { misfit, newestSchema } from "../event-types/schema.ts"
 import type { Schema } from "../event-types/schema-flaws.ts"
 import { EngineError, notFound } from "../kit/errors.ts"
-import type { Remember } from "../kit/idempotency.ts"
+import type { Once, Remember } from "../kit/idempotency.ts"
 import { parseJson } from "../rules/json.ts"
 import type { EventWithPayload } from "./event.ts"
 import { PING_TYPE, type Publication, publish, publishAtOnce, rivalOf } from "./publish.ts"
@@ -35,15 +35,15 @@ export interface NewEvent {
 }
 
 /**
- * The same in one trip, where the application (by id; by uid too, if no answer is to be kept) and the event type are there
- * and nothing stands in the way; null where it takes more, and then nothing is written.
+ * The same in one trip, where the application (by id or uid) and the event type are there and nothing stands in the way;
+ * null where it takes more, and then nothing is written. With `once` only if that key is free, and its answer is kept.
  */
 export async function publishEventAtOnce(
   deps: Deps,
   application: string,
-  input: Omit<NewEvent, "applicationId" | "newApplication">,
+  input: Omit<NewEvent, "applicationId" | "newApplication" | "remember">,
+  once?: Once<EventWithPayload>,
 ): Promise<EventWithPayload | null> {
-  const { remember } = input
   const event = draftEvent(deps, input)
   const written = await publishAtOnce(
     deps,
@@ -54,7 +54,10 @@ export async function publishEventAtOnce(
       at: event.createdAt,
       payloadExpiresAt: expiryOf(event, input.payloadDays),
     },
-    remember ? [await remember(event, isThere(application, event.id))] : [],
+    once && {
+      onlyIf: once.isFree,
+      closing: [await once.remember(event, isThere(sql`(${idOf(application)})`, event.id))],
+    },
   )
   return written && event
 }
@@ -151,7 +154,7 @@ async function publishNow(
 }
 
 /** The condition that the event has been written. */
-function isThere(applicationId: string, id: string): SQL {
+function isThere(applicationId: string | SQL, id: string): SQL {
   return sql`EXISTS (SELECT 1 FROM events WHERE application_id = ${applicationId} AND id = ${id})`
 }
 

@@ -21,10 +21,22 @@ export interface KeptAnswer {
   body: string
 }
 
+/** For work that is tried before anybody has looked whether the key is used: its own batch does. */
+export interface Once<Result> {
+  /** The condition of the work: nobody has used the key. */
+  isFree: SQL
+  remember: Remember<Result>
+}
+
 /** A key within its scope. */
 export interface Slot {
-  scope: string
+  scope: string | SQL
   key: string
+}
+
+/** The scope that `before` begins and an application's id ends, for where that is still to be looked up: by `idOf`. */
+export function scopeIn(before: string, idOf: SQL): SQL {
+  return sql`${before} || ' ' || (${idOf})`
 }
 
 /** The answer kept for a key of this scope; one older than a day is forgotten, so that the key is free again. */
@@ -59,6 +71,11 @@ export async function forgetAnswer(
   await deps.shardOf(applicationId).batch({
     forgotten: sql`DELETE FROM idempotency_keys WHERE scope = ${scope} AND key = ${key} AND created_at <= ${until}`,
   })
+}
+
+/** The condition that no answer is kept for a key. */
+export function isFree({ scope, key }: Slot): SQL {
+  return sql`NOT EXISTS (SELECT 1 FROM idempotency_keys WHERE scope = ${scope} AND key = ${key})`
 }
 
 /** The statement that keeps an answer if the condition holds; it fails, and its batch with it, for a used key. */

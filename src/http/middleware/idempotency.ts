@@ -2,14 +2,18 @@ import { z } from "@hono/zod-openapi"
 import type { Context } from "hono"
 import { routePath } from "hono/route"
 
+import { idOf } from "../../engine/applications/application.ts"
 import {
   findAnswer,
   forgetAnswer,
+  isFree,
   isKeyUsed,
   type KeptAnswer,
   keepAnswer,
+  type Once,
   type Remember,
   rememberAnswer,
+  scopeIn,
 } from "../../engine/kit/idempotency.ts"
 import { invalidInput } from "../problem.ts"
 import type { AppEnv } from "../router.ts"
@@ -36,11 +40,6 @@ export interface Subject {
   applicationId: string
   /** Asked only where there is a key; what it throws is the answer. */
   ids?: () => Promise<readonly string[]>
-}
-
-/** Whether the request asks for its answer to be kept. */
-export function isKeyed(c: Context<AppEnv>): boolean {
-  return c.req.header(HEADER) !== undefined
 }
 
 /**
@@ -76,10 +75,7 @@ export async function idempotent<Result, Status extends number, Body>(
   const before = await find()
   if (before) return before
 
-  const toKept = (result: Result): KeptAnswer => {
-    const { status, body } = answerOf(result)
-    return { requestHash, status, body: JSON.stringify(body) }
-  }
+  const toKept = (result: Result) => keptFor(requestHash, answerOf(result))
   let remembered: KeptAnswer | null = null
   try {
     const result = await work((result, onlyIf) => {
@@ -99,12 +95,40 @@ export async function idempotent<Result, Status extends number, Body>(
 }
 
 /**
+ * For work that is tried before anybody has looked: what its batch takes along to be done only if the key is free, and to
+ * keep its answer; undefined without a key. The application is named by id or uid. Work that finds the key used is left
+ * to `idempotent`.
+ */
+export async function onceFor<Result, Status extends number, Body>(
+  c: Context<AppEnv>,
+  application: string,
+  answerOf: (result: Result) => Answer<Status, Body>,
+): Promise<Once<Result> | undefined> {
+  const key = c.req.header(HEADER)
+  if (key === undefined) return undefined
+  const slot = { scope: scopeIn(callerOf(c), idOf(application)), key }
+  const requestHash = await hashOf(c)
+  return {
+    isFree: isFree(slot),
+    remember: (result, onlyIf) =>
+      keepAnswer(c.var.deps, slot, keptFor(requestHash, answerOf(result)), onlyIf),
+  }
+}
+
+/**
  * Whose key it is, and for what: the route and the ids, never the path, since what is removed leaves its uid to
  * others.
  */
 async function scopeOf(c: Context<AppEnv>, { applicationId, ids }: Subject): Promise<string> {
-  const about = [applicationId, ...((await ids?.()) ?? [])]
-  return [principalKey(c.var.principal), c.req.method, routePath(c), ...about].join(" ")
+  return [callerOf(c), applicationId, ...((await ids?.()) ?? [])].join(" ")
+}
+
+function callerOf(c: Context<AppEnv>): string {
+  return [principalKey(c.var.principal), c.req.method, routePath(c)].join(" ")
+}
+
+function keptFor(requestHash: string, { status, body }: Answer<number, unknown>): KeptAnswer {
+  return { requestHash, status, body: JSON.stringify(body) }
 }
 
 /** A verb that finds its work done already answers something else than it would have remembered. */
