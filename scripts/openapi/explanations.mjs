@@ -92,6 +92,16 @@ const EXPLANATIONS = [
     "Ed25519 keys (whsk_) are taken too; which text is a secret is checked and said in words",
   ],
 
+  [
+    "* /api/v1/app/{app_id}/msg/dry-run",
+    "an operation of our own",
+    "who would get a message, and who not and why, before it is sent",
+  ],
+  [
+    "* /api/v1/app/{app_id}/msg/{msg_id}/verdict",
+    "an operation of our own",
+    "for each endpoint what became of a message, or why it is not for it",
+  ],
   ["EventType*", "enforceSchema is our own", "an event type may ask that messages fit its newest schema"],
   // What Svix's document hides, and its server takes and answers all the same.
   ["HttpErrorOut", "hint is our own", "what to do about a token that is not taken, beside Svix's words"],

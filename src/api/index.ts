@@ -9,6 +9,7 @@ import { endpointSecrets } from "./endpoint/secrets.ts"
 import { eventTypes } from "./event-type/event-type.ts"
 import { createHealth } from "./health/health.ts"
 import { messages } from "./message/message.ts"
+import { verdicts } from "./message/verdicts.ts"
 import { attempts } from "./message-attempt/attempts.ts"
 import { deliveries } from "./message-attempt/deliveries.ts"
 import { dialect } from "./problems.ts"
@@ -21,6 +22,7 @@ const parts = [
   endpointSecrets,
   endpointActions,
   messages,
+  verdicts,
   deliveries,
   attempts,
   authentication,

@@ -268,10 +268,12 @@ async function plansOfRuns(): Promise<Record<string, Plans>> {
     `/endpoint/${endpoint.id}/msg`,
     `/endpoint/${endpoint.id}/stats`,
     `/msg/${message.id}/endpoint`,
+    `/msg/${message.id}/verdict`,
     "/msg",
   ]) {
     await stage(path, () => call(path))
   }
+  await stage("dry run", () => call("/msg/dry-run", { eventType: "plans.made", payload: {} }))
   const ask = async (method: string, path: string) => {
     const { ok, status } = await world.fetch(`/api/v1/app/plans${path}`, { method })
     if (!ok) throw new Error(`${method} ${path} answered ${status}`)

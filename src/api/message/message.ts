@@ -1,16 +1,12 @@
 import { z } from "@hono/zod-openapi"
 
 import { expungeEvent, getEvent, listEvents } from "../../engine/events/event.ts"
-import { MAX_PAYLOAD_BYTES } from "../../engine/events/publish.ts"
 import { publishEvent } from "../../engine/events/send.ts"
-import { JsonObject } from "../../http/keyed.ts"
 import { IdempotencyKey } from "../../http/middleware/idempotency.ts"
-import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
 import { jsonAnswer } from "../../http/raw-json.ts"
 import { createRouter } from "../../http/router.ts"
 import { inApplication } from "../application/along.ts"
-import { ApplicationIn } from "../application/application.ts"
 import {
   ChannelFilter,
   EventTypesFilter,
@@ -24,38 +20,10 @@ import {
 import { input } from "../input.ts"
 import { Iterator, Limit, listOf } from "../page.ts"
 import { refusals } from "../problems.ts"
-import { AppPath, EventTypeName, MessagePath, Uid } from "../wire.ts"
-import { contentOf, PAYLOAD_ALIAS, RawContent } from "./raw-content.ts"
+import { AppPath, MessagePath } from "../wire.ts"
+import { MessageIn, messageBody, toNewEvent } from "./message-in.ts"
 import { sendAtOnce, sendOnce } from "./send-once.ts"
-import { Channels, MessageOut, toMessage } from "./wire.ts"
-
-/** What a request may have besides its payload. */
-const ENVELOPE_BYTES = 32 * 1024
-/** A payload of text stands in a string of JSON, which can spend six bytes on one (`\\u003c`). */
-const MAX_BODY_BYTES = 6 * MAX_PAYLOAD_BYTES + ENVELOPE_BYTES
-
-const MessageInFields = z
-  .object({
-    application: ApplicationIn.nullish(),
-    channels: Channels.nullish(),
-    eventId: Uid.nullish().openapi({
-      description: "Unique within the application while the message is kept",
-    }),
-    eventType: EventTypeName.openapi({ example: "user.signup" }),
-    payload: JsonObject.openapi({
-      description: "Delivered byte for byte as it stands in the request",
-      example: { email: "ada@example.com" },
-    }),
-    payloadRetentionPeriod: z.number().int().min(5).max(90).default(90).openapi({ description: "In days" }),
-    transformationsParams: RawContent.nullish(),
-  })
-  .openapi("MessageIn")
-
-const MessageIn = input(MessageInFields, {
-  // As version 1 of Svix's server called it.
-  aliases: { [PAYLOAD_ALIAS]: "payload" },
-  unsupported: { deliverAt: null, tags: [], payloadRetentionHours: null },
-})
+import { MessageOut, toMessage } from "./wire.ts"
 
 const tags = ["Message"]
 
@@ -71,7 +39,7 @@ messages.openapi(
       "Accepted once this answers; deliveries follow. An application that is missing is created if it is given along, an event type that is missing is added to the catalog.",
     method: "post",
     path: "/api/v1/app/{app_id}/msg",
-    middleware: [jsonBody({ maxBytes: MAX_BODY_BYTES })],
+    middleware: [messageBody],
     request: {
       params: AppPath,
       query: z.object({ with_content: WithContent }),
@@ -87,15 +55,8 @@ messages.openapi(
     const { deps } = c.var
     const given = c.req.valid("json")
     const { with_content } = c.req.valid("query")
-    const content = contentOf(await c.req.text(), given.transformationsParams)
     const { app_id } = c.req.valid("param")
-    const event = {
-      eventType: given.eventType,
-      ...content,
-      uid: given.eventId ?? null,
-      channels: given.channels ? [...new Set(given.channels)] : null,
-      payloadDays: given.payloadRetentionPeriod,
-    }
+    const event = toNewEvent(given, await c.req.text())
     const atOnce = await sendAtOnce(c, app_id, with_content, event)
     if (atOnce) return jsonAnswer(c, atOnce, 202)
     const message = await inApplication(deps, app_id, given.application, (application, isNew) =>

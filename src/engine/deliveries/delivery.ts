@@ -113,11 +113,12 @@ export function progressOf(deps: Deps): SQL {
     ELSE 'pending' END`
 }
 
-function progressColumns(deps: Deps): SQL {
+/** The columns of the delivery `d` that `readProgress` takes. */
+export function progressColumns(deps: Deps): SQL {
   return sql`${progressOf(deps)} AS progress, CASE d.status WHEN 'pending' THEN d.next_attempt_at END AS next_attempt_at`
 }
 
-function readProgress(row: Row): Progress {
+export function readProgress(row: Row): Progress {
   return {
     progress: row.progress as DeliveryProgress,
     nextAttemptAt: row.next_attempt_at as number | null,

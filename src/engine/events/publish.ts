@@ -211,7 +211,8 @@ function insertEvent(
     ON CONFLICT DO NOTHING RETURNING application_id, dispatched_at`
 }
 
-function refuseTooLarge(payload: string): void {
+/** Refuses with `payload_too_large`. */
+export function refuseTooLarge(payload: string): void {
   if (new TextEncoder().encode(payload).byteLength <= MAX_PAYLOAD_BYTES) return
   throw new EngineError("payload_too_large", `A payload has at most ${MAX_PAYLOAD_BYTES} bytes`)
 }
@@ -237,7 +238,12 @@ async function whyNotWritten(
   return own.at(0) ?? null
 }
 
-async function refuseRival(db: Db, { applicationId, eventId }: EventKey, uid: string | null): Promise<void> {
+/** Refuses with `conflict` an event whose uid another one of the application has. */
+export async function refuseRival(
+  db: Db,
+  { applicationId, eventId }: EventKey,
+  uid: string | null,
+): Promise<void> {
   const rivals = uid === null ? [] : await db.read(rivalOf(applicationId, uid, eventId))
   if (rivals.length > 0) throw new EngineError("conflict", `There is an event with the id '${uid}' already`)
 }

@@ -70,20 +70,32 @@ export async function publishEventAtOnce(
  */
 export async function publishEvent(deps: Deps, input: NewEvent): Promise<EventWithPayload> {
   const type = await findType(deps, input.applicationId, input.eventType)
-  if (type?.archived) throw archived(input.eventType)
+  refuseUnfit(input, type)
+  return publishNow(deps, input, { isNewType: isNewType(input, type) })
+}
+
+/** Refuses an event that its type, as `findType` found it, does not take, and a new type that may not be made. */
+export function refuseUnfit(
+  { eventType, payload }: Pick<NewEvent, "eventType" | "payload">,
+  type: FoundType | null,
+): void {
+  if (type?.archived) throw archived(eventType)
   if (type?.enforceSchema && type.schema) {
-    const value = parseJson(input.payload)
+    const value = parseJson(payload)
     const problem = value === undefined ? "It is not JSON." : misfit(type.schema, value)
     if (problem)
       throw new EngineError(
         "invalid",
-        `The payload does not fit the schema of '${input.eventType}': ${problem}`,
+        `The payload does not fit the schema of '${eventType}': ${problem}`,
         "payload",
       )
   }
-  const isNewType = !type && input.eventType !== PING_TYPE
-  if (isNewType) refuseBadTypeName(CATALOG, input.eventType)
-  return publishNow(deps, input, { isNewType })
+  if (isNewType({ eventType }, type)) refuseBadTypeName(CATALOG, eventType)
+}
+
+/** Whether an event is the first of its type, which is made along with it. */
+export function isNewType({ eventType }: Pick<NewEvent, "eventType">, type: FoundType | null): boolean {
+  return type === null && eventType !== PING_TYPE
 }
 
 /**
@@ -197,20 +209,22 @@ function makingAlong(
   }
 }
 
-interface FoundType {
+export interface FoundType {
+  id: string
   archived: boolean
   enforceSchema: boolean
   schema: Schema | null
 }
 
 /** The application's own type of this name, else the catalog's; null if neither has one. */
-async function findType(deps: Deps, applicationId: string, name: string): Promise<FoundType | null> {
+export async function findType(deps: Deps, applicationId: string, name: string): Promise<FoundType | null> {
   const [row] = await deps.directory.read(sql`
-    SELECT archived, enforce_schema, schemas FROM event_types
+    SELECT id, archived, enforce_schema, schemas FROM event_types
     WHERE application_id IN (${applicationId}, ${CATALOG}) AND name = ${name}
     ORDER BY application_id = ${CATALOG} LIMIT 1`)
   if (!row) return null
   return {
+    id: row.id as string,
     archived: row.archived === 1,
     enforceSchema: row.enforce_schema === 1,
     schema: newestSchema(row.schemas === null ? null : JSON.parse(row.schemas as string)),

@@ -1,6 +1,10 @@
 import { type SQL, sql } from "drizzle-orm"
 
 import { literal } from "../../db/literal.ts"
+
+// What an index answers of who gets an event. `match` (rules/match.ts) decides the same of one endpoint, and says why not;
+// one table of cases holds both.
+
 /** An event with more candidates than this is fanned out in steps instead of attempted at once. */
 export const DIRECT_LIMIT = 25
 /** Candidates that one step of a fan-out looks at. */
