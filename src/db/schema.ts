@@ -16,8 +16,10 @@ export const applications = sqliteTable(
     createdAt: integer().notNull(),
     updatedAt: integer().notNull(),
     removedAt: integer(),
-    /** Where it lives, as the directory says; other shards have copies of the id and uid alone. */
+    /** Where it lives, as the directory says; other shards have copies of the id, uid and rate alone. */
     shard: integer().notNull().default(0),
+    /** Until when what was sent uses up its rate; kept where it lives. */
+    throttledUntil: integer(),
   },
   (t) => [uniqueIndex("applications_by_uid").on(t.uid)], // paths name an application by id or uid
 )
@@ -84,19 +86,22 @@ export const endpoints = sqliteTable(
     pausedUntil: integer(),
     /** When it first answered 410 since its last success. */
     goneAt: integer(),
-    /** When the retry lane should next look here; derived, see refreshDueAt. */
+    /** When the retry lane should next look here, null while somebody does; derived, see refreshDueAt. */
     dueAt: integer(),
     /** Claims by the retry lane that ended without a result. */
     claims: integer().notNull().default(0),
     /** Who works what is due here: the lease covers the endpoint's deliveries. */
     leaseToken: text(),
     leasedUntil: integer(),
+    /** Until when what was sent uses up its rate. */
+    throttledUntil: integer(),
   },
   (t) => [
     uniqueIndex("endpoints_by_uid").on(t.applicationId, t.uid), // paths name an endpoint by id or uid
     uniqueIndex("endpoints_by_url").on(t.applicationId, t.urlKey), // A and B: one endpoint a URL
     index("endpoints_by_application").on(t.applicationId, t.id), // lists
-    index("endpoints_due").on(t.dueAt).where(sql`due_at is not null`), // the retry lane: most overdue first, and what a claim holds
+    index("endpoints_due").on(t.applicationId, t.dueAt).where(sql`due_at is not null`), // the retry lane: by application, most overdue first
+    index("endpoints_leased").on(t.leasedUntil).where(sql`leased_until is not null`), // what a claim holds, and sweep: what it has lost
     index("endpoints_removed").on(t.removedAt).where(sql`removed_at is not null`), // retention
     index("endpoints_taking_all").on(t.applicationId, t.id).where(sql`all_event_types_since is not null`), // dispatch: who takes every event type
   ],

@@ -12,6 +12,16 @@ const HOOK = "http://receiver.example/hook"
 const MINUTE_MS = 60_000
 const DAY_MS = 24 * 3600_000
 
+/** From one application of the retry lane to the next: one step of the index for each, and what closes the round. */
+const ROUND = [
+  "SEARCH x USING COVERING INDEX endpoints_due (application_id>?)",
+  "SEARCH x USING COVERING INDEX endpoints_due (application_id<?)",
+  "SCAN ring",
+  "SEARCH x USING COVERING INDEX endpoints_due (application_id>?)",
+  "SEARCH x USING COVERING INDEX endpoints_due (application_id<?)",
+  "SEARCH x USING COVERING INDEX endpoints_due (application_id>? AND application_id<?)",
+]
+
 /** What a stage has run: each statement, its white space collapsed, with the lines of its plan that touch rows. */
 type Plans = Map<string, string[]>
 let stages: Record<string, Plans>
@@ -92,22 +102,40 @@ describe("the retry lane", () => {
     [
       "UPDATE endpoints SET lease_token",
       [
-        "SEARCH endpoints USING COVERING INDEX sqlite_autoindex_endpoints_1 (id=?)",
-        "SEARCH endpoints USING INDEX endpoints_due (due_at<?)",
-        "SEARCH e USING INDEX endpoints_due (due_at=?)",
+        "SEARCH endpoints USING INTEGER PRIMARY KEY (rowid=?)",
+        // From one application to the next, a step of the index each, and once round.
+        ...ROUND,
+        // What is sorted is a page of each application's in a page of applications.
+        "SCAN ring",
+        "SEARCH x USING COVERING INDEX endpoints_due (application_id=? AND due_at>?)",
+        "SCAN w",
+        "SEARCH e USING INTEGER PRIMARY KEY (rowid=?)",
+        "SEARCH x USING COVERING INDEX endpoints_due (application_id=? AND due_at<?)",
+        "USE TEMP B-TREE FOR ORDER BY",
+        "SCAN page",
+        "USE TEMP B-TREE FOR ORDER BY",
+        "SEARCH e USING INDEX endpoints_leased (leased_until=?)",
       ],
     ],
     [
-      "SELECT e.claims",
-      ["SEARCH e USING INDEX endpoints_due (due_at=?)", "SEARCH s USING PRIMARY KEY (endpoint_id=?)"],
+      "SELECT l.json AS left",
+      [
+        ...ROUND,
+        "SCAN ring",
+        "SEARCH x USING COVERING INDEX endpoints_due (application_id=? AND due_at>?)",
+        "SCAN l",
+        "SEARCH e USING INDEX endpoints_leased (leased_until=?) LEFT-JOIN",
+        "SEARCH s USING PRIMARY KEY (endpoint_id=?)",
+      ],
     ],
     // What is sorted is the page: six deliveries of each of 36 endpoints.
     [
       "SELECT p.event_id, p.endpoint_id",
       [
-        "SEARCH e USING INDEX endpoints_due (due_at=?)",
+        "SEARCH e USING INDEX endpoints_leased (leased_until=?)",
         "SEARCH d USING PRIMARY KEY (event_id=? AND endpoint_id=?)",
         "SEARCH x USING COVERING INDEX deliveries_pending (endpoint_id=? AND next_attempt_at<?)",
+        "USE TEMP B-TREE FOR ORDER BY",
         "USE TEMP B-TREE FOR ORDER BY",
         "USE TEMP B-TREE FOR ORDER BY",
         "SCAN p",
@@ -115,7 +143,7 @@ describe("the retry lane", () => {
         "SEARCH e USING INDEX sqlite_autoindex_endpoints_1 (id=?)",
         "SEARCH v USING INDEX events_by_application (application_id=? AND id=?)",
         "SEARCH s USING PRIMARY KEY (event_type_id=? AND application_id=? AND endpoint_id=?)",
-        "USE TEMP B-TREE FOR ORDER BY",
+        "USE TEMP B-TREE FOR LAST TERM OF ORDER BY",
       ],
     ],
     [
@@ -171,10 +199,6 @@ describe("a minute", () => {
       "SEARCH deliveries USING INDEX deliveries_to_resend (resend_requested_at<?)",
     ],
     [
-      "SELECT 1 FROM endpoints WHERE due_at",
-      "SEARCH endpoints USING COVERING INDEX endpoints_due (due_at<?)",
-    ],
-    [
       "SELECT removed_at FROM endpoints",
       "SEARCH endpoints USING COVERING INDEX endpoints_removed (removed_at>?)",
     ],
@@ -190,6 +214,15 @@ describe("a minute", () => {
     ["FROM uploads WHERE state in", "SCAN uploads USING INDEX uploads_unfinished"],
   ])("looks by the index made for it: %s", (statement, line) => {
     expect(planOf("sweep", statement)).toEqual([line])
+  })
+
+  it("steps from one application with something due to the next", () => {
+    expect(planOf("sweep", "SELECT 'lease' AS what")).toEqual([
+      "SEARCH endpoints USING COVERING INDEX endpoints_leased (leased_until<?)",
+      ...ROUND,
+      "SCAN ring",
+      "SEARCH x USING COVERING INDEX endpoints_due (application_id=? AND due_at<?) LEFT-JOIN",
+    ])
   })
 
   it("finds what is past retention by the events' numbers, and deletes it by keys", () => {

@@ -78,3 +78,42 @@ export async function makeDue(
     DB.prepare("UPDATE endpoints SET due_at = ? WHERE id IN (SELECT value FROM json_each(?))").bind(now, ids),
   ])
 }
+
+/** A tenant straight into the first database: its endpoints take everything, and each has its one event due at `dueAt`. */
+export interface Tenant {
+  id: string
+  endpoints: number
+  dueAt: number
+  /** Of its `n`th endpoint. */
+  url?: (n: number) => string
+}
+
+/** Tenants with something due in the retry lane. */
+export async function makeTenants(world: World, tenants: readonly Tenant[]): Promise<void> {
+  const { DB } = world.env
+  const rows = tenants.flatMap(({ id, endpoints, dueAt, url }) =>
+    Array.from({ length: endpoints }, (_, n) => {
+      const to = url ? url(n) : `http://r${n}.${id.slice(4)}.example/`
+      return [id, `ep_${id}_${n}`, dueAt, to]
+    }),
+  )
+  for (let start = 0; start < rows.length; start += 5000) {
+    const page = JSON.stringify(rows.slice(start, start + 5000))
+    await DB.batch(
+      [
+        `INSERT INTO applications (id, name, created_at, updated_at)
+         SELECT DISTINCT value->>0, '', 2000, 2000 FROM json_each(?) WHERE true ON CONFLICT DO NOTHING`,
+        `INSERT INTO events (id, application_id, event_type_id, event_type, created_at, dispatched_at, payload)
+         SELECT DISTINCT 'evt_' || (value->>0), value->>0, 'ety_any', 'any', 2000, 2000, '{}' FROM json_each(?) WHERE true
+         ON CONFLICT DO NOTHING`,
+        `INSERT INTO endpoints (id, application_id, url, all_event_types_since, created_at, updated_at, enabled_at, due_at)
+         SELECT value->>1, value->>0, value->>3, 1, 1, 1, 1, value->>2 FROM json_each(?)`,
+        `INSERT INTO secrets (id, endpoint_id, sealed, created_at)
+         SELECT 'sec_' || (value->>1), value->>1, '0:${SECRET}', 1 FROM json_each(?)`,
+        `INSERT INTO deliveries (event_id, endpoint_id, application_id, status, next_attempt_at, created_at, attempt_id)
+         SELECT 'evt_' || (value->>0), value->>1, value->>0, 'pending', value->>2, 1, 'att_' || (value->>1)
+         FROM json_each(?)`,
+      ].map((text) => DB.prepare(text).bind(page)),
+    )
+  }
+}

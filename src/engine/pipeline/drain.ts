@@ -2,48 +2,51 @@ import { type SQL, sql } from "drizzle-orm"
 import type { Db, Row } from "../../db/client.ts"
 import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
-import { isImpaired } from "../rules/endpoint-health.ts"
 import { type Attempt, attempt, observed } from "./attempt.ts"
 import { type Budget, lastStart, leaseMs } from "./budget.ts"
 import { endpointColumns, eventColumns, type Owed, readEndpoint, readEvent, SUSPECT_CLAIMS } from "./claim.ts"
 import { DELIVERIES_PER_ENDPOINT, scheduleDrain } from "./due.ts"
-import { enqueue } from "./jobs.ts"
+import { type Chain, enqueue } from "./jobs.ts"
+import { ENDPOINTS_PER_PASS, type Left, lastInTurn, left, nextInTurn, readLeft, type Turn } from "./lane.ts"
 import { attemptAll } from "./pool.ts"
 import { type Ended, prepare } from "./prepare.ts"
 import { record } from "./record.ts"
 import type { Handled } from "./state.ts"
 
-export const ENDPOINTS_PER_PASS = 36
 /** Deliveries of removed and of disabled endpoints that one pass ends. */
 const ENDED_PER_PASS = 2000
 /** What attempting and recording one suspect delivery asks of D1. */
 const STATEMENTS_PER_SUSPECT = 8
 
+/** How long a chain of drains goes on by itself: the sweep begins others every minute. */
+const CHAIN_MS = 120_000
+
 /**
- * Works the retry lane once: claims the most overdue endpoints, attempts up to six due deliveries of each, one
- * after the other, and records. Deliveries that must not happen any more (endpoint removed or disabled,
- * subscription gone) end here with their reason. Books the next drain if more is due soon. Answers how many
- * endpoints it claimed. Throws only before the first request has gone out.
+ * Works the retry lane once: claims the most overdue endpoints, in turns by application, attempts up to six due
+ * deliveries of each, one after the other, and records. Deliveries that must not happen any more (endpoint removed or
+ * disabled, subscription gone) end here with their reason. Sends the next drain if more is due, or is due soon: one at
+ * most, so that drains do not multiply. Answers how many endpoints it claimed. Throws only before the first request has
+ * gone out.
  */
-export async function drain(deps: Deps, db: Db, budget: Budget): Promise<number> {
+export async function drain(deps: Deps, db: Db, budget: Budget, chain: Partial<Chain> = {}): Promise<number> {
   const at = deps.clock.now()
-  const limit = Math.min(ENDPOINTS_PER_PASS, budget.left)
-  const claim = await claimEndpoints(deps, db, at, limit)
+  const claim = await claimEndpoints(deps, db, at, Math.min(ENDPOINTS_PER_PASS, budget.left), chain)
   const { endpointIds } = claim
   const held = { by: "endpoint", token: claim.token } as const
-  if (endpointIds.length === 0) return 0
-  // A full page: somebody else can go on behind it while this one waits for receivers.
-  if (endpointIds.length === limit) await enqueue(deps, db, { kind: "drain" })
+  if (endpointIds.length === 0) {
+    await goOn(deps, db, chain, claim, null)
+    return 0
+  }
 
   const ended = claim.due.flatMap(({ owed, ended }): Handled[] =>
     ended ? [{ owed, attempt: null, ended }] : [],
   )
   const toSend = claim.due.filter((due) => !due.ended).map(({ owed }) => owed)
   const suspects = toSend.filter(({ endpoint }) => claim.suspects.has(endpoint.id))
-  // The unwell last: a page of theirs, hanging, must not use up the time of the others.
+  // The slow last, in turns otherwise: a page of theirs, hanging, must not use up the time of the others.
   const fresh = toSend
     .filter(({ endpoint }) => !claim.suspects.has(endpoint.id) && budget.take())
-    .sort((a, b) => Number(isImpaired(a.endpoint.health, at)) - Number(isImpaired(b.endpoint.health, at)))
+    .sort((a, b) => Number(a.endpoint.health.slow) - Number(b.endpoint.health.slow))
   const made = await attemptAll(deps, fresh, 1, (owed) =>
     attempt(deps, owed.event, owed.endpoint, "scheduled"),
   )
@@ -55,7 +58,7 @@ export async function drain(deps: Deps, db: Db, budget: Budget): Promise<number>
     const left = await drainAlone(deps, db, claim.token, suspects, budget, attempts)
     due = await record(deps, db, { held, handled: [], released: endpointIds, suspect: left })
   }
-  await scheduleDrain(deps, db, due)
+  await goOn(deps, db, chain, claim, due)
   deps.observe({
     unit: "drain",
     endpointIds,
@@ -66,6 +69,38 @@ export async function drain(deps: Deps, db: Db, budget: Budget): Promise<number>
     durationMs: deps.clock.now() - at,
   })
   return endpointIds.length
+}
+
+/**
+ * Sends the next drain: at once behind whoever had the last turn, or where the look stopped, while there is more; else for when
+ * the first of the endpoints worked here is due, and at the end of a chain the first of any.
+ */
+async function goOn(
+  deps: Deps,
+  db: Db,
+  chain: Partial<Chain>,
+  { at, lastTurn, left }: Claim,
+  due: number | null,
+): Promise<void> {
+  const now = deps.clock.now()
+  const isMore = left.dueAt !== null && left.dueAt <= at
+  const next = earlier(due, (isMore ? lastTurn !== null : chain.until !== undefined) ? left.dueAt : null)
+  const turn =
+    next !== null && next <= now && lastTurn !== null ? { from: lastTurn } : furtherLook(chain, left)
+  if (turn === null) {
+    await scheduleDrain(deps, db, next)
+    return
+  }
+  const until = chain.until ?? now + CHAIN_MS
+  if (now < until) await enqueue(deps, db, { kind: "drain", ...turn, until })
+}
+
+function furtherLook({ from = "", to = from }: Turn, { stoppedAt }: Left): Turn | null {
+  return stoppedAt === null ? null : { from: stoppedAt, to }
+}
+
+function earlier(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b)
 }
 
 /**
@@ -99,31 +134,36 @@ async function drainAlone(
 
 interface Claim {
   token: string
+  at: number
   endpointIds: string[]
   due: { owed: Owed; ended: Ended | null }[]
   /** Endpoints whose claims have ended without a result too often: what is due there is handled alone. */
   suspects: ReadonlySet<string>
   /** Deliveries that ended because their endpoint is removed or disabled. */
   ended: number
+  /** The last application that had a turn; null: nothing was due. */
+  lastTurn: string | null
+  /** What the lane holds beyond. */
+  left: Left
 }
 
 /**
- * Leases the most overdue endpoints, and with each what is due there; reads it; ends what removed and disabled ones
+ * Leases the endpoints whose turn it is, and with each what is due there; reads it; ends what removed and disabled ones
  * owe. Safe to repeat: under its token it claims once, and finds its own by the lease's end.
  */
-async function claimEndpoints(deps: Deps, db: Db, at: number, limit: number): Promise<Claim> {
+async function claimEndpoints(deps: Deps, db: Db, at: number, limit: number, turn: Turn): Promise<Claim> {
   const token = crypto.randomUUID()
   const until = at + leaseMs(deps)
-  const mine = sql`e.due_at = ${until} AND e.lease_token = ${token}`
+  const mine = sql`e.leased_until = ${until} AND e.lease_token = ${token}`
   const page = duePage(mine, at, limit)
-  const { endpoints, due, events } = await db.batch({
+  const { lane, due, events } = await db.batch({
     claimed: sql`
-      UPDATE endpoints SET lease_token = ${token}, leased_until = ${until}, due_at = ${until}, claims = claims + 1
-      WHERE id IN (SELECT id FROM endpoints WHERE due_at <= ${at} ORDER BY due_at LIMIT ${literal(limit)})
-        AND NOT EXISTS (SELECT 1 FROM endpoints e WHERE ${mine})`,
-    endpoints: sql`
-      SELECT e.claims, e.removed_at, e.disabled_at, e.all_event_types_since, ${endpointColumns(at)}
-      FROM endpoints e WHERE ${mine}`,
+      UPDATE endpoints SET lease_token = ${token}, leased_until = ${until}, due_at = NULL, claims = claims + 1
+      WHERE rowid IN (${nextInTurn(turn, at, limit)}) AND NOT EXISTS (SELECT 1 FROM endpoints e WHERE ${mine})`,
+    // What is left has a row, whether or not there is an endpoint.
+    lane: sql`
+      SELECT l.json AS left, e.application_id, e.claims, e.removed_at, e.disabled_at, ${endpointColumns(at)}
+      FROM (SELECT ${left(turn)} AS json) l LEFT JOIN endpoints e ON ${mine}`,
     due: sql`
       SELECT p.event_id, p.endpoint_id, d.application_id, d.attempts, d.claims,
         e.all_event_types_since IS NOT NULL OR EXISTS (
@@ -137,15 +177,19 @@ async function claimEndpoints(deps: Deps, db: Db, at: number, limit: number): Pr
         ) AS subscribed
       FROM (${page}) p CROSS JOIN deliveries d ON d.event_id = p.event_id AND d.endpoint_id = p.endpoint_id
       CROSS JOIN endpoints e ON e.id = p.endpoint_id
-      ORDER BY d.next_attempt_at`,
+      ORDER BY p.turn, d.next_attempt_at`,
     events: sql`
       SELECT ${eventColumns} FROM (SELECT DISTINCT application_id, event_id FROM (${page})) p
       CROSS JOIN events v ON v.application_id = p.application_id AND v.id = p.event_id`,
   })
+  const endpoints = lane.filter((row) => row.endpoint_id !== null)
   const eventOf = new Map(events.map((row) => [row.id, readEvent(row)]))
   const endpointOf = new Map(endpoints.map((row) => [row.endpoint_id, readEndpoint(row)]))
   return {
     token,
+    at,
+    lastTurn: lastInTurn(turn, endpoints),
+    left: readLeft(lane[0]?.left),
     endpointIds: endpoints.map((row) => row.endpoint_id as string),
     suspects: new Set(
       endpoints
@@ -176,12 +220,14 @@ async function claimEndpoints(deps: Deps, db: Db, at: number, limit: number): Pr
 }
 
 /**
- * The keys of the due deliveries of the leased endpoints that may be attempted: six of each at most, `most` in all,
- * each endpoint's first before any second.
+ * The keys of the due deliveries of the leased endpoints that may be attempted: six of each at most, `most` in all, in
+ * turns by application, and each endpoint's first before any second.
  */
 function duePage(mine: SQL, at: number, most: number): SQL {
   return sql`
-    SELECT event_id, endpoint_id, application_id FROM (
+    SELECT event_id, endpoint_id, application_id,
+      row_number() OVER (PARTITION BY application_id ORDER BY place, next_attempt_at, event_id) AS turn
+    FROM (
       SELECT d.event_id, d.endpoint_id, e.application_id, d.next_attempt_at,
         row_number() OVER (PARTITION BY d.endpoint_id ORDER BY d.next_attempt_at, d.event_id) AS place
       FROM endpoints e CROSS JOIN deliveries d
@@ -190,7 +236,7 @@ function duePage(mine: SQL, at: number, most: number): SQL {
         WHERE x.endpoint_id = e.id AND x.status = 'pending' AND x.next_attempt_at <= ${at}
         ORDER BY x.next_attempt_at, x.event_id LIMIT ${literal(DELIVERIES_PER_ENDPOINT)}
       )
-    ) ORDER BY place, next_attempt_at, event_id LIMIT ${literal(most)}`
+    ) ORDER BY turn, next_attempt_at, event_id LIMIT ${literal(most)}`
 }
 
 /** Ends what must not happen any more at the claimed endpoints; asks D1 only if one of them is removed or disabled. */

@@ -2,6 +2,7 @@ import { type SQL, sql } from "drizzle-orm"
 
 import type { Db, Row } from "../../db/client.ts"
 import { idAt } from "../../db/ids.ts"
+import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { enqueue } from "./jobs.ts"
 
@@ -14,18 +15,16 @@ const WAKE_RESERVE_MS = 50
 
 /**
  * When the retry lane should next look at an endpoint of `endpoints`: at its earliest pending delivery, but not
- * before its pause and its lease end; a removed one at once, so that what is pending ends. Null: never.
+ * before its pause ends and its rate has room; a removed one at once, so that what is pending ends. Null: never, or
+ * not before whoever has leased it lets go.
  */
 export function dueAt(
   pausedUntil = sql`endpoints.paused_until`,
   leasedUntil = sql`endpoints.leased_until`,
 ): SQL {
   return sql`(
-    SELECT max(
-      CASE WHEN endpoints.removed_at IS NULL THEN d.next_attempt_at ELSE 0 END,
-      CASE WHEN endpoints.removed_at IS NULL THEN coalesce(${pausedUntil}, 0) ELSE 0 END,
-      coalesce(${leasedUntil}, 0)
-    )
+    SELECT CASE WHEN ${leasedUntil} IS NULL THEN CASE WHEN endpoints.removed_at IS NULL
+      THEN max(d.next_attempt_at, coalesce(${pausedUntil}, 0), coalesce(endpoints.throttled_until, 0)) ELSE 0 END END
     FROM deliveries d
     WHERE d.endpoint_id = endpoints.id AND d.status = 'pending' AND d.next_attempt_at IS NOT NULL
     ORDER BY d.next_attempt_at LIMIT 1
@@ -35,6 +34,13 @@ export function dueAt(
 /** Derives `due_at` anew for the endpoints that `ids` selects. Belongs behind every change of deliveries or pause. */
 export function refreshDueAt(ids: SQL): SQL {
   return sql`UPDATE endpoints SET due_at = ${dueAt()} WHERE id IN (${ids})`
+}
+
+/** Ends up to `most` leases that ran out before `at`: whoever had them died. Their claims stay counted. */
+export function freeLost(at: number, most: number): SQL {
+  return sql`
+    UPDATE endpoints SET lease_token = NULL, leased_until = NULL, due_at = ${dueAt(undefined, sql`NULL`)}
+    WHERE rowid IN (SELECT rowid FROM endpoints WHERE leased_until <= ${at} ORDER BY leased_until LIMIT ${literal(most)})`
 }
 
 /** Where a delivery made at `now` stands among its endpoint's, for one that no attempt gives its id: new in each row. */

@@ -3,6 +3,7 @@ import { type SQL, sql } from "drizzle-orm"
 import type { Db, Row } from "../../db/client.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { type Lane, send } from "../jobs/job.ts"
+import type { Turn } from "./lane.ts"
 
 /** By what an event is found. */
 export interface EventKey {
@@ -18,12 +19,18 @@ export type Work =
   | { kind: "resend"; applicationId: string; eventId: string; endpointId: string }
   /** Go on with making what an endpoint has missed due again. */
   | { kind: "recover"; applicationId: string; taskId: string }
-  /** Work the most overdue endpoints of the retry lane. */
-  | { kind: "drain" }
+  /** Work the retry lane once; as a link of a chain, behind the application at which the last one stopped. */
+  | ({ kind: "drain" } & Partial<Chain>)
   /** Dispatch the oldest events that nobody holds. */
   | { kind: "catch-up" }
   /** Move operational events to the shard of `operations`. */
   | { kind: "forward" }
+
+/** Drains of which each sends the next one, for as long as there is more to do. */
+export interface Chain extends Turn {
+  /** When it ends in any case (epoch ms): the sweep begins a new one, so that there are never many. */
+  until: number
+}
 
 /** The lane of each. */
 export const LANES = {

@@ -20,8 +20,8 @@ export const ENGINE_JOBS: { readonly [K in Work["kind"]]: JobKind<Of<K>> } = {
   recover: { lane: LANES.recover, work: workRecover },
   drain: {
     lane: LANES.drain,
-    async work(deps, db, _work, budget) {
-      await drain(deps, db, budget)
+    async work(deps, db, chain, budget) {
+      await drain(deps, db, budget, chain)
     },
   },
   forward: { lane: LANES.forward, work: forward },

@@ -9,10 +9,11 @@ import { send } from "../jobs/job.ts"
 import { Budget } from "../pipeline/budget.ts"
 import { MAX_CLAIMS } from "../pipeline/claim.ts"
 import { CATCH_UP_EVENTS, catchUp, isLeftBehind } from "../pipeline/dispatch.ts"
-import { drain, ENDPOINTS_PER_PASS } from "../pipeline/drain.ts"
-import { newPlace } from "../pipeline/due.ts"
+import { drain } from "../pipeline/drain.ts"
+import { freeLost, newPlace } from "../pipeline/due.ts"
 import { candidates, FANOUT_STEP, isInterested } from "../pipeline/interest.ts"
 import { enqueue, type Work } from "../pipeline/jobs.ts"
+import { dueNow, ENDPOINTS_PER_PASS } from "../pipeline/lane.ts"
 import { resendUpkeep, workResend } from "../pipeline/manual.ts"
 import { PING_EXPIRES_MS, workPing } from "../pipeline/ping.ts"
 import { recoverUpkeep, workRecover } from "../pipeline/recover.ts"
@@ -64,12 +65,21 @@ async function endPoison(db: Db, poison: readonly Row[], at: number): Promise<vo
   })
 }
 
-/** Overdue endpoints. */
+/** Overdue endpoints, and leases whose holders died: these are free again. */
 const dueUpkeep: Upkeep = {
   look: (_deps, at) => ({
-    due: sql`SELECT 1 FROM endpoints WHERE due_at <= ${at} LIMIT ${literal(JOBS_PER_SWEEP * ENDPOINTS_PER_PASS)}`,
+    due: sql`
+      SELECT 'lease' AS what FROM endpoints WHERE leased_until <= ${at}
+      UNION ALL
+      SELECT 'due' FROM (${dueNow(at, JOBS_PER_SWEEP * ENDPOINTS_PER_PASS)})
+      LIMIT ${literal(JOBS_PER_SWEEP * ENDPOINTS_PER_PASS)}`,
   }),
-  jobs: async (_sweep, { due = [] }) => times(due.length, ENDPOINTS_PER_PASS, { kind: "drain" }),
+  async jobs({ db, at }, { due = [] }) {
+    if (due.some(({ what }) => what === "lease")) {
+      await db.batch({ freed: freeLost(at, JOBS_PER_SWEEP * ENDPOINTS_PER_PASS) })
+    }
+    return times(due.length, ENDPOINTS_PER_PASS, { kind: "drain" })
+  },
 }
 
 /** Pings without a consumer, and those whose callers are long gone, which end as expired. */

@@ -1,0 +1,103 @@
+import { type SQL, sql } from "drizzle-orm"
+
+import type { Row } from "../../db/client.ts"
+import { literal } from "../../db/literal.ts"
+
+// The retry lane is worked in turns: application by application, then endpoint by endpoint. The index of what is due
+// begins with the application, so that the next one is found by a single step, however much this one has due.
+
+/** Applications with something in the lane, due or not, that one look passes over. */
+const APPLICATIONS_PER_LOOK = 500
+/** Endpoints that one pass claims. */
+export const ENDPOINTS_PER_PASS = 36
+/** Those of one application that were slow the last time: half of the requests that can be open at once. */
+const SLOW_PER_APPLICATION = 3
+
+/** Where a look at the lane begins: behind this application; and, for one that goes on, where its round ends. */
+export interface Turn {
+  from?: string | undefined
+  to?: string | undefined
+}
+
+/**
+ * A table `ring` for a WITH clause: the applications that have something in the lane, each with its `turn`, once round
+ * from the given one, as far as one look goes. A null id says that the round is complete.
+ */
+function ring({ from = "", to = from }: Turn): SQL {
+  const has = sql`SELECT x.application_id FROM endpoints x INDEXED BY endpoints_due WHERE x.due_at IS NOT NULL`
+  const first = sql`(${has} AND x.application_id <= ${to} ORDER BY x.application_id LIMIT 1)`
+  const before = (id: SQL) =>
+    sql`coalesce((${has} AND x.application_id > ${id} ORDER BY x.application_id LIMIT 1), ${first})`
+  const behind = (id: SQL) =>
+    sql`(${has} AND x.application_id > ${id} AND x.application_id <= ${to} ORDER BY x.application_id LIMIT 1)`
+  const isBefore = from >= to
+  return sql`ring(id, turn) AS (
+    SELECT ${isBefore ? before(sql`${from}`) : behind(sql`${from}`)}, 1
+    UNION ALL
+    SELECT CASE WHEN ring.id > ${to} THEN ${before(sql`ring.id`)} ELSE ${behind(sql`ring.id`)} END, ring.turn + 1
+    FROM ring WHERE ring.id IS NOT NULL LIMIT ${literal(APPLICATIONS_PER_LOOK)}
+  )`
+}
+
+/** The earliest `due_at` of the application `ring.id`. */
+const earliest = sql`(
+  SELECT x.due_at FROM endpoints x INDEXED BY endpoints_due
+  WHERE x.due_at IS NOT NULL AND x.application_id = ring.id ORDER BY x.due_at LIMIT 1)`
+
+/**
+ * The rowids of up to `limit` endpoints that are due at `at`, most overdue first, in turns by application: nobody has
+ * two before everybody has one, and the slow ones of nobody take up the pass. Reads no more than a page of each
+ * application's, and those of a page of applications.
+ */
+export function nextInTurn(turn: Turn, at: number, limit: number): SQL {
+  const most = literal(limit)
+  return sql`
+    WITH RECURSIVE ${ring(turn)},
+    waiting(id, turn) AS MATERIALIZED (SELECT ring.id, ring.turn FROM ring WHERE ${earliest} <= ${at} LIMIT ${most}),
+    page(key, slow, turn, place) AS (
+      SELECT e.rowid, e.slow, w.turn, row_number() OVER (PARTITION BY w.id, e.slow ORDER BY e.due_at)
+      FROM waiting w CROSS JOIN endpoints e ON e.rowid IN (
+        SELECT x.rowid FROM endpoints x INDEXED BY endpoints_due
+        WHERE x.application_id = w.id AND x.due_at <= ${at} ORDER BY x.due_at LIMIT ${most}
+      )
+    )
+    SELECT key FROM page WHERE slow = 0 OR place <= ${literal(SLOW_PER_APPLICATION)}
+    ORDER BY place, turn LIMIT ${most}`
+}
+
+/** What is left in the lane, as one look sees it. */
+export interface Left {
+  /** When the next endpoint is due (epoch ms); null: none is. */
+  dueAt: number | null
+  /** The last application that was looked at, if there are more. */
+  stoppedAt: string | null
+}
+
+/** One value that `readLeft` reads. */
+export function left(turn: Turn): SQL {
+  return sql`(
+    WITH RECURSIVE ${ring(turn)}
+    SELECT json_array(min(${earliest}), max(CASE WHEN ring.turn = ${literal(APPLICATIONS_PER_LOOK)} THEN ring.id END))
+    FROM ring)`
+}
+
+export function readLeft(value: unknown): Left {
+  const [dueAt = null, stoppedAt = null] = JSON.parse(value as string) as [number | null, string | null]
+  return { dueAt, stoppedAt }
+}
+
+/** A row for each endpoint that is due at `at`, up to `most`; and one if there is more than a look sees. */
+export function dueNow(at: number, most: number): SQL {
+  return sql`
+    WITH RECURSIVE ${ring({})}
+    SELECT 1 FROM ring LEFT JOIN endpoints x INDEXED BY endpoints_due
+      ON x.application_id = ring.id AND x.due_at <= ${at}
+    WHERE x.due_at IS NOT NULL OR (ring.turn = ${literal(APPLICATIONS_PER_LOOK)} AND ring.id IS NOT NULL)
+    LIMIT ${literal(most)}`
+}
+
+/** The last of the applications that had a turn, behind which the next pass goes on; null: nobody had one. */
+export function lastInTurn({ from = "" }: Turn, endpoints: readonly Row[]): string | null {
+  const ids = endpoints.map((row) => row.application_id as string).sort()
+  return ids.findLast((id) => id <= from) ?? ids.at(-1) ?? null
+}
