@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
 
-import { makeTenants } from "../support/make.ts"
+import { makeEndpoints, makeTenants, registerUser } from "../support/make.ts"
 import { createWorld, type Queued, type World } from "../support/world.ts"
 
 const MINUTE_MS = 60_000
@@ -89,13 +89,37 @@ describe("a neighbour's retry", () => {
   })
 })
 
+describe("a fan-out", () => {
+  it("takes turns with fresh events: they are attempted behind its first step, not behind its last", async () => {
+    const world = await createWorld()
+    await makeEndpoints(world, 10_000)
+    await registerUser(world, "ada")
+    const batch = world.queued.splice(0)
+    await world.run(batch)
+    await neighbour(world)
+    await world.fetch("/api/v1/app/neighbour/msg", { json: { eventType: "made", payload: {} } })
+    const events = () => world.queued.filter(({ queue }) => queue === "events")
+    expect(events()).toHaveLength(2)
+    for (let job = 0; job < 2; job++) await world.run(take(world, events().slice(0, 1)))
+    expect(world.receivers.to(NEIGHBOUR)).toHaveLength(1)
+    const { n } = (await world.env.DB.prepare("SELECT count(*) AS n FROM deliveries").first<{
+      n: number
+    }>()) ?? { n: 0 }
+    expect(n).toBeLessThanOrEqual(4_001)
+    while (events().length > 0) await world.run(take(world, events()))
+    const made = await world.env.DB.prepare(
+      "SELECT count(*) AS n FROM deliveries WHERE application_id = 'app_users'",
+    ).first()
+    expect(made?.n).toBe(10_000)
+  })
+})
+
 /**
  * Publishes for an endpoint of another application, whose first attempt fails; works the queues as they are locally,
  * a job at a time, and answers how long after it was due the retry has come.
  */
 async function lagOfRetry(world: World): Promise<number> {
-  await world.fetch("/api/v1/app", { json: { name: "Neighbour", uid: "neighbour" } })
-  await world.fetch("/api/v1/app/neighbour/endpoint", { json: { url: NEIGHBOUR } })
+  await neighbour(world)
   world.receivers.at(NEIGHBOUR, 500, 200)
   await world.fetch("/api/v1/app/neighbour/msg", { json: { eventType: "made", payload: {} } })
   const until = world.clock.now() + 80_000
@@ -110,6 +134,16 @@ async function lagOfRetry(world: World): Promise<number> {
     .bind(NEIGHBOUR)
     .first<{ due: number }>()
   return (world.receivers.to(NEIGHBOUR)[1]?.at ?? Infinity) - (row?.due ?? 0)
+}
+
+async function neighbour(world: World): Promise<void> {
+  await world.fetch("/api/v1/app", { json: { name: "Neighbour", uid: "neighbour" } })
+  await world.fetch("/api/v1/app/neighbour/endpoint", { json: { url: NEIGHBOUR } })
+}
+
+function take({ queued }: World, entries: readonly Queued[]): readonly Queued[] {
+  for (const entry of entries) queued.splice(queued.indexOf(entry), 1)
+  return entries
 }
 
 /** The job of a queue that has waited longest, if its time has come. */

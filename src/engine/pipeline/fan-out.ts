@@ -10,8 +10,8 @@ import { type EventKey, enqueue, keysIn } from "./jobs.ts"
 const STATEMENTS_PER_STEP = 3
 
 /**
- * Writes the deliveries of large events as due, a bounded number of candidates a step. What this invocation has no time
- * or no statements for is given back and gets jobs of its own.
+ * Writes the deliveries of large events as due, a bounded number of candidates a step and one step of each: what is left
+ * is given back and gets a job of its own, behind those of everybody else's events.
  */
 export async function fanOut(
   deps: Deps,
@@ -25,14 +25,12 @@ export async function fanOut(
   let steps = 0
   let deliveries = 0
   for (const event of large) {
-    let finished = false
-    while (!finished && deps.clock.now() <= lastStart(deps, at) && budget.affords(STATEMENTS_PER_STEP)) {
-      const step = await fanOutStep(deps, db, event, token)
-      finished = step.finished
-      deliveries += step.written
-      steps++
-    }
-    if (!finished) unfinished.push(event)
+    const isTime = deps.clock.now() <= lastStart(deps, at) && budget.affords(STATEMENTS_PER_STEP)
+    const step = isTime ? await fanOutStep(deps, db, event, token) : null
+    if (!step?.finished) unfinished.push(event)
+    if (!step) continue
+    deliveries += step.written
+    steps++
   }
   if (unfinished.length > 0) await giveBack(deps, db, unfinished, token)
   await scheduleDrain(deps, db, deps.clock.now())
