@@ -102,6 +102,12 @@ const EXPLANATIONS = [
     "an operation of our own",
     "for each endpoint what became of a message, or why it is not for it",
   ],
+  ["*EndpointOut", "disabledReason is our own", "a person wants to know why an endpoint gets nothing"],
+  [
+    "* /api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/exchange",
+    "an operation of our own",
+    "one attempt as a person looks at it: what was sent, and what came back",
+  ],
   ["EventType*", "enforceSchema is our own", "an event type may ask that messages fit its newest schema"],
   // What Svix's document hides, and its server takes and answers all the same.
   ["HttpErrorOut", "hint is our own", "what to do about a token that is not taken, beside Svix's words"],
@@ -109,6 +115,11 @@ const EXPLANATIONS = [
     "POST /api/v1/auth/dashboard-access/{app_id}",
     "an operation of our own",
     "hidden by Svix: the older name of app-portal-access",
+  ],
+  [
+    "GET /api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/headers",
+    "an operation of our own",
+    "of earlier documents of Svix's, and of the hosted API",
   ],
   ["ApplicationOut", "rateLimit is our own", "hidden by Svix: the older name of throttleRate, for version 1"],
   ["*EndpointOut", "rateLimit is our own", "hidden by Svix: the older name of throttleRate, for version 1"],

@@ -12,6 +12,7 @@ import { messages } from "./message/message.ts"
 import { verdicts } from "./message/verdicts.ts"
 import { attempts } from "./message-attempt/attempts.ts"
 import { deliveries } from "./message-attempt/deliveries.ts"
+import { exchanges } from "./message-attempt/exchange.ts"
 import { dialect } from "./problems.ts"
 
 const parts = [
@@ -25,6 +26,7 @@ const parts = [
   verdicts,
   deliveries,
   attempts,
+  exchanges,
   authentication,
 ]
 

@@ -79,12 +79,12 @@ export const endpoints = sqliteTable(
     updatedAt: integer().notNull(),
     enabledAt: integer().notNull(),
     disabledAt: integer(),
-    disabledReason: text({ enum: ["manual", "gone", "failing"] }),
+    disabledReason: text({ enum: ["manual", "gone", "asked", "failing"] }),
     removedAt: integer(),
     failingSince: integer(),
     slow: integer({ mode: "boolean" }).notNull().default(false),
     pausedUntil: integer(),
-    /** When it first answered 410 since its last success. */
+    /** When it first bade farewell (a 410, `webhook-delivery: disable`) since its last success. */
     goneAt: integer(),
     /** When the retry lane should next look here, null while somebody does; derived, see refreshDueAt. */
     dueAt: integer(),
@@ -204,6 +204,12 @@ const answer = {
   bodyEncoding: text({ enum: ["utf8", "base64"] }),
   bodyTruncated: integer({ mode: "boolean" }),
   body: text(),
+  /** Of the request and of the answer, as far as they are kept. */
+  headers: text({ mode: "json" }).$type<{
+    sent: [name: string, value: string | null][]
+    received: [name: string, value: string | null][] | null
+    cut: boolean
+  }>(),
 }
 
 /** An event owed to an endpoint (W), with the attempt that was made while it was dispatched. */
@@ -219,6 +225,7 @@ export const deliveries = sqliteTable(
         "disabled",
         "gone",
         "exhausted",
+        "aborted",
         "refused-target",
         "expired",
         "internal",

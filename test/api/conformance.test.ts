@@ -133,6 +133,8 @@ describe("the official client", () => {
     expect(ids.filter((id) => !used.includes(id ?? "")).toSorted()).toEqual([
       "v1.authentication.dashboard-access",
       "v1.health.ping",
+      "v1.message-attempt.get-exchange",
+      "v1.message-attempt.get-headers",
       "v1.message.dry-run",
       "v1.message.list-verdicts",
     ])

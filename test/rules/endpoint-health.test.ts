@@ -19,6 +19,7 @@ const HEALTHY: Health = { failingSince: null, slow: false, pausedUntil: null, go
 
 const result = (outcome: AttemptResult["outcome"], more: Partial<AttemptResult> = {}): AttemptResult => ({
   outcome,
+  farewell: outcome === "gone" ? "gone" : null,
   durationMs: 0,
   at: NOW,
   retryAfterMs: null,
@@ -167,6 +168,26 @@ describe("disabling an endpoint", () => {
   ])("believes the 410 of %s", (_case, answering, goneAt, outcomes, gone) => {
     const results = outcomes.map((outcome) => result(outcome))
     expect(hasGone({ ...HEALTHY, goneAt }, results, answering)).toBe(gone)
+  })
+
+  const asked = (outcome: AttemptResult["outcome"], at = NOW) => result(outcome, { farewell: "asked", at })
+  it.each<[string, boolean, number | null, AttemptResult[], boolean]>([
+    ["a success of one that never answered without it", false, null, [asked("delivered")], true],
+    ["a success of one that has been answering", true, null, [asked("delivered")], false],
+    ["a success of one that said it before", true, NOW - 1, [asked("delivered")], true],
+    ["a failure", false, null, [asked("retry")], true],
+    ["a failure beside a success without it", false, null, [asked("retry"), result("delivered")], false],
+    ["a success beside another without it", false, NOW - 1, [asked("delivered"), result("delivered")], false],
+  ])("believes the wish to be disabled in %s", (_case, answering, goneAt, results, gone) => {
+    expect(hasGone({ ...HEALTHY, goneAt }, results, answering)).toBe(gone)
+  })
+
+  it("remembers the wish in a success, and which farewell came last", () => {
+    const options = { forgiveAfterMs: 10 * DAY_MS, disableAfterMs: DAY_MS, now: NOW, gone: true }
+    expect(afterAttempts(HEALTHY, [result("gone", { at: NOW - 5 }), asked("delivered")], options)).toEqual({
+      health: { ...HEALTHY, goneAt: NOW - 5 },
+      disable: "asked",
+    })
   })
 
   it("believes no 410 where there is none", () => {

@@ -5,6 +5,7 @@ import {
   describeStatus,
   type ErrorClass,
   explainStatus,
+  farewellOf,
   judge,
 } from "../../src/engine/rules/outcome.ts"
 
@@ -22,6 +23,38 @@ describe("judging an attempt", () => {
 
   it("takes 410 as the receiver's farewell", () => {
     expect(judge({ statusCode: 410, error: null })).toBe("gone")
+  })
+
+  it.each([
+    [200, "delivered"],
+    [299, "delivered"],
+    [302, "aborted"],
+    [410, "aborted"],
+    [422, "aborted"],
+    [503, "aborted"],
+  ] as const)("ends a delivery whose %i asks for no more attempts: %s", (statusCode, outcome) => {
+    expect(judge({ statusCode, error: null, control: "abort-message" })).toBe(outcome)
+  })
+
+  it.each([
+    [200, "delivered"],
+    [410, "gone"],
+    [500, "retry"],
+  ] as const)("judges a %i that asks to be disabled as any other: %s", (statusCode, outcome) => {
+    expect(judge({ statusCode, error: null, control: "disable" })).toBe(outcome)
+  })
+
+  it.each([
+    [410, null, "gone"],
+    [410, "abort-message", "gone"],
+    [410, "disable", "asked"],
+    [200, "disable", "asked"],
+    [500, "disable", "asked"],
+    [200, null, null],
+    [500, "abort-message", null],
+    [null, null, null],
+  ] as const)("hears in a %s with %s the farewell %s", (statusCode, control, farewell) => {
+    expect(farewellOf({ statusCode, control })).toBe(farewell)
   })
 
   it.each(["connection", "name-or-tls", "timeout", "internal"] as const)(

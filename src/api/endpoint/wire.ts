@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi"
 
-import { type Endpoint, isEndpointUid } from "../../engine/endpoints/endpoint.ts"
+import { type DisabledReason, type Endpoint, isEndpointUid } from "../../engine/endpoints/endpoint.ts"
 import { MAX_EVENT_TYPES } from "../../engine/event-types/event-type.ts"
 import { keyed } from "../../http/keyed.ts"
 import { input } from "../input.ts"
@@ -107,6 +107,14 @@ export const EndpointPatch = input(EndpointPatchFields, {
   unsupported,
 })
 
+/** Why an endpoint is disabled, for people. */
+export const DISABLED_FOR = {
+  manual: "by hand",
+  gone: "it answered 410 Gone",
+  asked: "it asked for it with `webhook-delivery: disable`",
+  failing: "it had only failed for too long",
+} satisfies Record<DisabledReason, string>
+
 export const EndpointOut = z
   .object({
     id: z.string(),
@@ -117,6 +125,14 @@ export const EndpointOut = z
     rateLimit: z.number().int().nullish().openapi({ deprecated: true, description: "As `throttleRate`" }),
     version: z.number().int().openapi({ deprecated: true }),
     disabled: z.boolean().default(false),
+    disabledReason: z
+      .enum(Object.keys(DISABLED_FOR) as DisabledReason[])
+      .nullish()
+      .openapi({
+        description: Object.entries(DISABLED_FOR)
+          .map(([reason, words]) => `${reason}: ${words}`)
+          .join("; "),
+      }),
     eventTypes: z
       .array(EventTypeName)
       .nullish()
@@ -140,6 +156,7 @@ export const EndpointOut = z
       rateLimit: null,
       version: 1,
       disabled: false,
+      disabledReason: null,
       eventTypes: ["user.signup"],
       filterTypes: ["user.signup"],
       channels: null,
@@ -162,7 +179,7 @@ export function toSettings(given: z.infer<typeof EndpointUpdate>) {
 }
 
 export function toWire(endpoint: Endpoint): z.output<typeof EndpointOut> {
-  const { disabledAt, disabledReason: _, createdAt, updatedAt, channels, ...rest } = endpoint
+  const { disabledAt, createdAt, updatedAt, channels, ...rest } = endpoint
   const eventTypes = endpoint.eventTypes && [...endpoint.eventTypes]
   return {
     ...rest,

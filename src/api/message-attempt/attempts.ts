@@ -25,7 +25,7 @@ import { StatusFilter } from "../message/wire.ts"
 import { Iterator, Limit, listOf } from "../page.ts"
 import { refusals } from "../problems.ts"
 import { EndpointPath, IdOrUid, MessagePath } from "../wire.ts"
-import { MessageAttemptOut, toAttempt } from "./wire.ts"
+import { AttemptPath, MessageAttemptOut, toAttempt } from "./wire.ts"
 
 const CLASSES = [0, 100, 200, 300, 400, 500] as const
 
@@ -47,8 +47,6 @@ const filters = {
 const unsupported = { tag: null, with_msg: "false" }
 const Filters = input(z.object(filters), { unsupported })
 const MessageFilters = input(z.object({ ...filters, endpoint_id: IdOrUid.optional() }), { unsupported })
-
-const AttemptPath = MessagePath.extend({ attempt_id: z.string().max(256) })
 
 const tags = ["Message Attempt"]
 const description =

@@ -3,7 +3,9 @@ import { z } from "@hono/zod-openapi"
 import type { AttemptRecord } from "../../engine/deliveries/attempts.ts"
 import { describeError, explainStatus } from "../../engine/rules/outcome.ts"
 import { MessageStatus, MessageStatusText, statusPair } from "../message/wire.ts"
-import { toTime } from "../wire.ts"
+import { MessagePath, toTime } from "../wire.ts"
+
+export const AttemptPath = MessagePath.extend({ attempt_id: z.string().max(256) })
 
 const MessageAttemptTriggerType = z.literal([0, 1]).openapi("MessageAttemptTriggerType", {
   type: "integer",

@@ -4,6 +4,7 @@ import type { DeliveryProgress } from "../../engine/deliveries/delivery.ts"
 import type { DeliveryReason, Verdict } from "../../engine/deliveries/verdicts.ts"
 import type { Rehearsed } from "../../engine/events/rehearse.ts"
 import type { Absence, Mismatch } from "../../engine/rules/match.ts"
+import { DISABLED_FOR } from "../endpoint/wire.ts"
 import { toTime } from "../wire.ts"
 
 /** Why an endpoint does not get a message, for people. */
@@ -14,7 +15,7 @@ const MISMATCHES = {
   "not-subscribed": "The endpoint does not ask for this event type: add it to its eventTypes.",
   "subscribed-later": "The endpoint has asked for this event type only since the message was sent.",
   "channel-mismatch": "The endpoint asks for channels, and the message is on none of them.",
-  disabled: "The endpoint was disabled: enable it, and resend the message or recover the endpoint.",
+  disabled: "The endpoint was disabled: enable it, then resend the message or recover the endpoint.",
 } satisfies Record<Mismatch, string>
 
 const ABSENCES = {
@@ -31,6 +32,8 @@ const ENDS = {
   disabled: "The endpoint was disabled before the message was delivered.",
   removed: "The endpoint was deleted before the message was delivered.",
   gone: "The endpoint answered 410 Gone, and was disabled.",
+  aborted:
+    "The endpoint answered `webhook-delivery: abort-message`: it wants no more attempts of the message.",
   exhausted: "Every attempt has failed, and no retry is left.",
   "refused-target": "The endpoint's URL is not allowed as a target.",
   expired: "The payload was deleted before the message was delivered.",
@@ -72,7 +75,7 @@ export const EndpointVerdictOut = z
   .openapi("EndpointVerdictOut")
 
 export function toVerdict({ endpoint, delivery, absence }: Verdict): z.infer<typeof EndpointVerdictOut> {
-  if (delivery === null) return { ...namesOf(endpoint), ...absenceOf(absence), nextAttempt: null }
+  if (delivery === null) return { ...namesOf(endpoint), ...absenceOf(absence, endpoint), nextAttempt: null }
   const { progress, reason, nextAttemptAt } = delivery
   return {
     ...namesOf(endpoint),
@@ -89,8 +92,15 @@ const VERDICT_WITHOUT: Partial<Record<Absence, (typeof VERDICTS)[number]>> = {
   internal: "failed",
 }
 
-function absenceOf(reason: Absence) {
-  return { verdict: VERDICT_WITHOUT[reason] ?? "no-delivery", reason, explanation: ABSENCES[reason] }
+function absenceOf(reason: Absence, endpoint: Verdict["endpoint"]) {
+  const explanation = withDisabling(ABSENCES[reason], reason, endpoint)
+  return { verdict: VERDICT_WITHOUT[reason] ?? "no-delivery", reason, explanation }
+}
+
+/** The sentence, and why the endpoint was disabled where that is the reason. */
+function withDisabling(sentence: string, reason: Absence, { disabledReason }: Verdict["endpoint"]): string {
+  if (reason !== "disabled" || disabledReason === null) return sentence
+  return sentence.replace("disabled", `disabled (${DISABLED_FOR[disabledReason]})`)
 }
 
 export const EndpointMatchOut = z
@@ -112,7 +122,10 @@ export function toMatch({ endpoint, mismatch }: Rehearsed): z.infer<typeof Endpo
     ...namesOf(endpoint),
     gets: mismatch === null,
     reason: mismatch,
-    explanation: mismatch === null ? WOULD_GET : (WOULD_NOT[mismatch] ?? MISMATCHES[mismatch]),
+    explanation:
+      mismatch === null
+        ? WOULD_GET
+        : withDisabling(WOULD_NOT[mismatch] ?? MISMATCHES[mismatch], mismatch, endpoint),
   }
 }
 

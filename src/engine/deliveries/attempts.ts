@@ -6,7 +6,7 @@ import { attempts } from "../../db/schema.ts"
 import { shapeOf } from "../../db/shape.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { getEndpoint } from "../endpoints/endpoint.ts"
-import { type EventFilter, getEvent } from "../events/event.ts"
+import { type EventFilter, type EventWithPayload, getEvent } from "../events/event.ts"
 import { notFound } from "../kit/errors.ts"
 import type { PageRequest } from "../kit/page.ts"
 import { allOf, hasChannel, isAmong, type Scan, type ScannedPage, scanPage } from "../kit/scan.ts"
@@ -37,19 +37,24 @@ const KINDS = {
 } as const
 type Kind = (typeof KINDS)[keyof typeof KINDS]
 
+/** What is read of an attempt's contents: its answer's body, and the headers of both sides too. */
+type Contents = "none" | "body" | "all"
+
 /** The columns of an attempt, whatever kind `a` is; of its contents only what is asked for. */
-function columnsOf(kind: Kind, withBody: boolean): SQL {
+function columnsOf(kind: Kind, contents: Contents): SQL {
+  const body = contents === "none" ? sql`NULL AS body` : sql`a.body`
+  const headers = contents === "all" ? sql`a.headers` : sql`NULL AS headers`
   return sql`${kind.own}, a.event_id, a.endpoint_id, a.application_id, a.url, a.status_code, a.status_text,
-    a.error, a.duration_ms, a.body_encoding, a.body_truncated, ${withBody ? sql`a.body` : sql`NULL AS body`}`
+    a.error, a.duration_ms, a.body_encoding, a.body_truncated, ${body}, ${headers}`
 }
 
 /** Selects the attempts of events, pings among them, for which the condition on `a` and the attempt's id holds. */
 export function selectAttempts(condition: (id: SQL) => SQL): SQL {
   const { first, later } = KINDS
   return sql`
-    SELECT ${columnsOf(first, true)} FROM ${first.table} WHERE ${condition(first.id)} AND ${first.isMade}
+    SELECT ${columnsOf(first, "all")} FROM ${first.table} WHERE ${condition(first.id)} AND ${first.isMade}
     UNION ALL
-    SELECT ${columnsOf(later, true)} FROM ${later.table} WHERE ${condition(later.id)}`
+    SELECT ${columnsOf(later, "all")} FROM ${later.table} WHERE ${condition(later.id)}`
 }
 
 /** What `selectAttempts` has selected. */
@@ -62,12 +67,22 @@ export async function getAttempt(
   eventIdOrUid: string,
   id: string,
 ): Promise<AttemptRecord> {
-  const { id: eventId } = await getEvent(deps, applicationId, eventIdOrUid)
+  return (await getExchange(deps, applicationId, eventIdOrUid, id)).attempt
+}
+
+/** The same, with the event whose payload was sent. */
+export async function getExchange(
+  deps: Deps,
+  applicationId: string,
+  eventIdOrUid: string,
+  id: string,
+): Promise<{ attempt: AttemptRecord; event: EventWithPayload }> {
+  const event = await getEvent(deps, applicationId, eventIdOrUid)
   const [row] = await deps
     .shardOf(applicationId)
-    .read(selectAttempts((ownId) => sql`a.event_id = ${eventId} AND ${ownId} = ${id}`))
+    .read(selectAttempts((ownId) => sql`a.event_id = ${event.id} AND ${ownId} = ${id}`))
   if (!row) throw notFound("Attempt")
-  return readAttempt(row)
+  return { attempt: readAttempt(row), event }
 }
 
 /** Forgets what a receiver answered to an attempt. Refuses with `not_found`. */
@@ -78,7 +93,8 @@ export async function expungeAttempt(
   id: string,
 ): Promise<void> {
   const { eventId, endpointId } = await getAttempt(deps, applicationId, eventIdOrUid, id)
-  const forgotten = sql`SET body = NULL, body_truncated = 0 WHERE event_id = ${eventId}`
+  const forgotten = sql`
+    SET body = NULL, body_truncated = 0, headers = json_set(headers, '$.received', NULL) WHERE event_id = ${eventId}`
   await deps.shardOf(applicationId).batch({
     first: sql`UPDATE deliveries ${forgotten} AND endpoint_id = ${endpointId} AND attempt_id = ${id}`,
     later: sql`UPDATE attempts ${forgotten} AND id = ${id}`,
@@ -146,7 +162,7 @@ function scanOf(kind: Kind, applicationId: string, owner: SQL, filter: AttemptFi
       hasResult(filter.delivered),
       hasStatusClass(filter.statusClass),
     ),
-    columns: columnsOf(kind, filter.withBody),
+    columns: columnsOf(kind, filter.withBody ? "body" : "none"),
   }
 }
 

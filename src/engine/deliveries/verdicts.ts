@@ -13,7 +13,7 @@ import { type Progress, progressColumns, readProgress } from "./delivery.ts"
 export type { DeliveryReason }
 
 /** One endpoint, and what an event has come to there: a delivery, or why there is none. */
-export type Verdict = { endpoint: Pick<Endpoint, "id" | "uid" | "url"> } & (
+export type Verdict = { endpoint: Pick<Endpoint, "id" | "uid" | "url" | "disabledReason"> } & (
   | { delivery: Progress & { reason: DeliveryReason | null }; absence: null }
   | { delivery: null; absence: Absence }
 )
@@ -53,7 +53,7 @@ export function everyEndpoint(applicationId: string) {
 
 /** The columns of the endpoint `e` that `readMatched` takes; what it subscribes to is asked for one event type. */
 export function matchedColumns(eventTypeId: SQL): SQL {
-  return sql`e.id, e.uid, e.url, e.created_at, e.removed_at, e.disabled_at, e.channels, e.all_event_types_since, (
+  return sql`e.id, e.uid, e.url, e.created_at, e.removed_at, e.disabled_at, e.disabled_reason, e.channels, e.all_event_types_since, (
     SELECT s.created_at FROM subscriptions s
     WHERE s.event_type_id = ${eventTypeId} AND s.application_id = e.application_id AND s.endpoint_id = e.id
   ) AS subscribed_at`
@@ -72,7 +72,12 @@ export function readMatched(row: Row): MatchedEndpoint {
 }
 
 export function readNamed(row: Row): Verdict["endpoint"] {
-  return { id: row.id as string, uid: row.uid as string | null, url: row.url as string }
+  return {
+    id: row.id as string,
+    uid: row.uid as string | null,
+    url: row.url as string,
+    disabledReason: row.disabled_reason as Endpoint["disabledReason"],
+  }
 }
 
 function readVerdict(row: Row, absenceOf: (endpoint: MatchedEndpoint) => Absence): Verdict {

@@ -27,11 +27,14 @@ export interface EndpointSettings {
   disabled: boolean
 }
 
+/** By hand, by a farewell of the receiver's (410, or in a header), or by failing for too long. */
+export type DisabledReason = "manual" | "gone" | "asked" | "failing"
+
 export interface Endpoint extends Omit<EndpointSettings, "disabled"> {
   id: string
   /** Since when; null while it is enabled. */
   disabledAt: number | null
-  disabledReason: "manual" | "gone" | "failing" | null
+  disabledReason: DisabledReason | null
   createdAt: number
   updatedAt: number
 }

@@ -7,6 +7,7 @@ import { OPERATIONS } from "../applications/built-in.ts"
 import { isDirectory } from "../applications/copies.ts"
 import { doneAtOnce } from "../pipeline/interest.ts"
 import { enqueue, enqueueDispatch } from "../pipeline/jobs.ts"
+import type { Farewell } from "../rules/outcome.ts"
 
 /**
  * The statement that tells of an endpoint as an event of the application `operations`, if the condition on the
@@ -33,7 +34,7 @@ export function operationalEvent(
 
 export interface DisabledEndpoint {
   endpointId: string
-  reason: "gone" | "failing"
+  reason: Farewell | "failing"
 }
 
 /** Tells of those of the endpoints that were disabled for this reason at this very time. */

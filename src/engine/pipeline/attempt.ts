@@ -3,7 +3,16 @@ import type { Deps } from "../../platform/deps.ts"
 import type { AttemptObserved } from "../../platform/observations.ts"
 import { USER_AGENT } from "../../platform/version.ts"
 import { unseal } from "../kit/encryption.ts"
-import { classifyFetchError, type ErrorClass, judge, type Outcome } from "../rules/outcome.ts"
+import { type DeliveryControl, parseDeliveryControl } from "../rules/delivery-control.ts"
+import { type KeptHeaders, keepHeaders } from "../rules/kept-headers.ts"
+import {
+  classifyFetchError,
+  type ErrorClass,
+  type Farewell,
+  farewellOf,
+  judge,
+  type Outcome,
+} from "../rules/outcome.ts"
 import { buildRequest } from "../rules/request.ts"
 import { encodeBody } from "../rules/response-body.ts"
 import { parseRetryAfter } from "../rules/retry-schedule.ts"
@@ -14,6 +23,8 @@ export type Trigger = "scheduled" | "manual" | "ping"
 const SUCCESS_BODY_BYTES = 1024
 const FAILURE_BODY_BYTES = 16 * 1024
 const PING_BODY_BYTES = 16 * 1024
+const SUCCESS_HEADERS_BYTES = 1024
+const FAILURE_HEADERS_BYTES = 4 * 1024
 const STATUS_TEXT_CHARS = 128
 
 /** What an attempt needs to know of its event. */
@@ -46,11 +57,15 @@ export interface Attempt {
   statusText: string | null
   error: ErrorClass | null
   outcome: Outcome
+  /** Whether the receiver wants no more deliveries at all, and how it said so. */
+  farewell: Farewell | null
   durationMs: number
   /** When it started, epoch ms. */
   at: number
   retryAfterMs: number | null
   body: { text: string; encoding: "utf8" | "base64"; truncated: boolean }
+  /** Null: no request was made. */
+  headers: KeptHeaders | null
 }
 
 /** When an attempt was over, epoch ms: what follows from it counts from here, whoever it shared a batch with. */
@@ -70,7 +85,7 @@ export async function attempt(
   timeoutMs = deps.config.attemptTimeoutMs,
 ): Promise<Attempt> {
   const at = deps.clock.now()
-  const answer = await send(deps, event, endpoint, trigger, at, timeoutMs)
+  const { control, ...answer } = await send(deps, event, endpoint, trigger, at, timeoutMs)
   return {
     id: newId("attempt", at),
     eventId: event.id,
@@ -79,7 +94,8 @@ export async function attempt(
     trigger,
     url: endpoint.url,
     ...answer,
-    outcome: judge(answer),
+    outcome: judge({ ...answer, control }),
+    farewell: farewellOf({ ...answer, control }),
     durationMs: deps.clock.now() - at,
     at,
   }
@@ -99,7 +115,9 @@ export function observed(attempts: Iterable<Attempt>): AttemptObserved[] {
   }))
 }
 
-type Answer = Pick<Attempt, "statusCode" | "statusText" | "error" | "retryAfterMs" | "body">
+type Answer = Pick<Attempt, "statusCode" | "statusText" | "error" | "retryAfterMs" | "body" | "headers"> & {
+  control: DeliveryControl | null
+}
 
 const NO_BODY = { text: "", encoding: "utf8", truncated: false } as const
 
@@ -111,12 +129,14 @@ async function send(
   at: number,
   timeoutMs: number,
 ): Promise<Answer> {
-  const failed = (error: ErrorClass): Answer => ({
+  const failed = (error: ErrorClass, headers: KeptHeaders | null = null): Answer => ({
     statusCode: null,
     statusText: null,
     error,
     retryAfterMs: null,
     body: NO_BODY,
+    headers,
+    control: null,
   })
   const target = checkTargetUrl(endpoint.url, {
     allowPrivate: deps.config.allowPrivateTargets,
@@ -125,16 +145,18 @@ async function send(
   if (!target.ok) return failed("refused-target")
 
   let request: Awaited<ReturnType<typeof buildRequest>>
+  let own: Record<string, string> = {}
   try {
     if (event.payload === null) throw new Error("the payload is expunged")
     if (endpoint.secrets.length === 0) throw new Error("the endpoint has no secret")
+    if (endpoint.headers !== null) own = parseHeaders(await unseal(deps.config, endpoint.headers))
     request = await buildRequest({
       id: event.id,
       timestampMs: at,
       body: event.payload,
       contentType: event.contentType ?? null,
       secrets: await Promise.all(endpoint.secrets.map((sealed) => unseal(deps.config, sealed))),
-      headers: endpoint.headers === null ? {} : parseHeaders(await unseal(deps.config, endpoint.headers)),
+      headers: own,
       userAgent: USER_AGENT,
       svixHeaders: deps.config.svixHeaders,
     })
@@ -163,6 +185,8 @@ async function send(
         signal: timeout.signal,
       }),
     )
+    const received = response.headers
+    const mostBytes = response.ok ? SUCCESS_HEADERS_BYTES : FAILURE_HEADERS_BYTES
     const limit = trigger === "ping" ? PING_BODY_BYTES : response.ok ? SUCCESS_BODY_BYTES : FAILURE_BODY_BYTES
     return {
       statusCode: response.status,
@@ -170,12 +194,15 @@ async function send(
       error: null,
       retryAfterMs:
         response.status === 429 || response.status === 503
-          ? parseRetryAfter(response.headers.get("retry-after"), deps.clock.now())
+          ? parseRetryAfter(received.get("retry-after"), deps.clock.now())
           : null,
+      control: trigger === "ping" ? null : parseDeliveryControl(received.get("webhook-delivery")),
+      headers: keepHeaders(request.headers, received, { own, mostBytes }),
       body: encodeBody(await readAtMost(response, limit, timeout.signal), limit),
     }
   } catch (error) {
-    return failed(classifyFetchError(error, target.url))
+    const headers = keepHeaders(request.headers, null, { own, mostBytes: 0 })
+    return failed(classifyFetchError(error, target.url), headers)
   } finally {
     cancelTimer()
   }

@@ -3,6 +3,7 @@ import type { Db } from "../../db/client.ts"
 import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { afterAttempts, forgiveAfterMs, hasGone } from "../rules/endpoint-health.ts"
+import type { Farewell } from "../rules/outcome.ts"
 import { type Attempt, endOf } from "./attempt.ts"
 import type { ClaimedEndpoint } from "./claim.ts"
 import { dueAt } from "./due.ts"
@@ -21,12 +22,12 @@ export interface HealthChange {
   failingSince: number | null
   /** `failing_since` as the claim read it: what a verdict of failing for too long rests on. */
   basedOn: number | null
-  /** Whether a verdict of having gone rests on an earlier 410. */
+  /** Whether a verdict of having gone rests on an earlier farewell. */
   saidGoneBefore: number
   slow: number
   pausedUntil: number | null
   goneAt: number | null
-  disable: "gone" | "failing" | null
+  disable: Farewell | "failing" | null
 }
 
 interface Attempted {
@@ -46,10 +47,10 @@ function byEndpoint(handled: readonly Handled[]): Attempted[] {
   return [...found.values()]
 }
 
-/** The endpoints that have gone for good, as the attempts say. Asks D1 only where one has answered 410. */
+/** The endpoints that have gone for good, as the attempts say. Asks D1 only where one has bidden farewell. */
 export async function goneEndpoints(db: Db, handled: readonly Handled[]): Promise<ReadonlySet<string>> {
   const suspects = byEndpoint(handled).filter(({ attempts }) =>
-    attempts.some(({ outcome }) => outcome === "gone"),
+    attempts.some(({ farewell }) => farewell !== null),
   )
   if (suspects.length === 0) return new Set()
   const answering = await whoAnswers(
@@ -147,7 +148,7 @@ export function updateEndpoints(rows: string, held: Held, now: number): SQL {
       : sql`e.lease_token = ${token}`
   const changed = (column: SQL, to: SQL) => sql`CASE WHEN h.applies THEN ${to} ELSE ${column} END`
   const disables = sql`(h.applies AND (
-    (h.row->>'disable' = 'gone' AND (gone_at IS NOT NULL OR NOT h.row->>'saidGoneBefore'))
+    (h.row->>'disable' IN ('gone', 'asked') AND (gone_at IS NOT NULL OR NOT h.row->>'saidGoneBefore'))
     OR (h.row->>'disable' = 'failing' AND failing_since IS h.row->>'basedOn')))`
   const paused = changed(
     sql`paused_until`,

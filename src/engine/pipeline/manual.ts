@@ -7,17 +7,18 @@ import type { Deps } from "../../platform/deps.ts"
 import type { ResendObserved } from "../../platform/observations.ts"
 import { nudgeOperations, tellDisabled, tellResent } from "../events/operational.ts"
 import { hasGone } from "../rules/endpoint-health.ts"
+import type { Farewell } from "../rules/outcome.ts"
 import { JOB_UNDER_WAY_MS, type Upkeep } from "../upkeep/contribution.ts"
-import { type Attempt, attempt, observed } from "./attempt.ts"
+import { type Attempt, attempt, endOf, observed } from "./attempt.ts"
 import { type Budget, leaseMs } from "./budget.ts"
-import { endpointColumns, eventColumns, readEndpoint, readEvent } from "./claim.ts"
-import { earliestDue, endPause, readDue, scheduleDrain } from "./due.ts"
+import { type ClaimedEndpoint, endpointColumns, eventColumns, readEndpoint, readEvent } from "./claim.ts"
+import { earliestDue, endPause, readDue, refreshDueAt, scheduleDrain } from "./due.ts"
 import { whoAnswers } from "./endpoint-health.ts"
 import { enqueue, type Work } from "./jobs.ts"
 import { FAILING_ATTEMPTS } from "./news.ts"
 import { prepare } from "./prepare.ts"
 import { insertAttempts } from "./record.ts"
-import { type DeliveryReason, statusOf } from "./state.ts"
+import { type DeliveryReason, reasonOf, statusOf } from "./state.ts"
 
 /** An attempt that was asked for so long ago, and killed whoever tried to make it, is given up. */
 const GIVEN_UP_MS = 3600 * 1000
@@ -53,22 +54,27 @@ export async function workResend(deps: Deps, db: Db, job: ResendJob, budget: Bud
   }
   const made = await attempt(deps, event, endpoint, "manual")
   try {
-    const { outcome } = made
+    const { outcome, farewell } = made
     const gone =
-      outcome === "gone" &&
+      farewell !== null &&
       hasGone(endpoint.health, [made], (await whoAnswers(db, [endpoint.id])).has(endpoint.id))
     const now = deps.clock.now()
     const taken = outcome === "delivered"
     // What is told of a disabling goes behind it, what is told of a delivery ahead of the state that it tells of.
     const { toldGone, toldTaken, askedAgain, due } = await db.batch(
       {
-        disabled: gone ? disableGone(job.endpointId, endpoint.enabledAt, now) : null,
-        toldGone: gone ? tellDisabled(db, [{ endpointId: job.endpointId, reason: "gone" }], now) : null,
+        disabled: gone ? disableGone(job.endpointId, farewell, endpoint.enabledAt, now) : null,
+        toldGone: gone ? tellDisabled(db, [{ endpointId: job.endpointId, reason: farewell }], now) : null,
         attempts: inChunks([made]).map((rows) => insertAttempts(rows)),
         toldTaken: taken ? tellResent(db, made, FAILING_ATTEMPTS, now) : null,
         delivered: taken ? delivered(job, askedAt, endpoint.enabledAt, now) : null,
-        ended: taken ? null : endResend(job, REASONS[outcome], askedAt, now),
-        noted: outcome === "gone" ? noteGone(job.endpointId, endpoint.enabledAt, made.at) : null,
+        ended: taken ? null : endResend(job, gone ? reasonOf(farewell) : REASONS[outcome], askedAt, now),
+        noted: farewell === null ? null : noteGone(job.endpointId, endpoint.enabledAt, made.at),
+        paused: made.retryAfterMs === null ? null : pause(endpoint, endOf(made) + made.retryAfterMs),
+        derived:
+          outcome === "aborted" || made.retryAfterMs !== null
+            ? refreshDueAt(sql`SELECT ${job.endpointId}`)
+            : null,
         askedAgain: sql`
           SELECT 1 FROM deliveries WHERE event_id = ${job.eventId} AND endpoint_id = ${job.endpointId}
             AND resend_requested_at IS NOT NULL`,
@@ -138,7 +144,12 @@ async function claim(
 }
 
 /** What a failed attempt by hand ends a delivery with, if it waits for nothing else. */
-const REASONS = { retry: "exhausted", gone: "gone", refused: "refused-target" } as const
+const REASONS = {
+  retry: "exhausted",
+  gone: "gone",
+  aborted: "aborted",
+  refused: "refused-target",
+} as const
 
 function delivered(job: ResendJob, askedAt: number, enabledAt: number, now: number): SQL[] {
   return [
@@ -159,20 +170,30 @@ function delivered(job: ResendJob, askedAt: number, enabledAt: number, now: numb
   ]
 }
 
-/** A 410 counts, whoever asked for it: the next one that follows it is believed. */
+/** A farewell counts, whoever asked for it: the next one that follows it is believed. */
 function noteGone(endpointId: string, enabledAt: number, at: number): SQL {
   return sql`
     UPDATE endpoints SET gone_at = coalesce(gone_at, ${at}) WHERE id = ${endpointId} AND enabled_at = ${enabledAt}`
 }
 
-/** A receiver that has gone for good is disabled, whoever asked it. */
-function disableGone(endpointId: string, enabledAt: number, now: number): SQL {
+/** A receiver that asks for a pause gets it, whoever asked it. */
+function pause({ id, enabledAt }: ClaimedEndpoint, until: number): SQL {
   return sql`
-    UPDATE endpoints SET disabled_at = ${now}, disabled_reason = 'gone'
+    UPDATE endpoints SET paused_until = max(coalesce(paused_until, 0), ${until})
+    WHERE id = ${id} AND enabled_at = ${enabledAt}`
+}
+
+/** A receiver that has gone for good is disabled, whoever asked it. */
+function disableGone(endpointId: string, farewell: Farewell, enabledAt: number, now: number): SQL {
+  return sql`
+    UPDATE endpoints SET disabled_at = ${now}, disabled_reason = ${farewell}
     WHERE id = ${endpointId} AND enabled_at = ${enabledAt} AND disabled_at IS NULL AND removed_at IS NULL`
 }
 
-/** The request is done. A delivery that waits for nothing else has ended, for this reason. */
+/**
+ * The request is done. A delivery that waits for nothing else has ended, for this reason; so has any other of which the
+ * receiver wants no more attempts.
+ */
 function endResend(job: ResendJob, reason: DeliveryReason, askedAt: number, now: number): SQL {
   return sql`
     UPDATE deliveries SET ${endedFor(reason, now)}, ${requestDone(askedAt)}
@@ -180,11 +201,13 @@ function endResend(job: ResendJob, reason: DeliveryReason, askedAt: number, now:
 }
 
 function endedFor(reason: DeliveryReason, now: number): SQL {
-  const waitsForNothing = sql`status = 'pending' AND next_attempt_at IS NULL`
+  const waitsForNothing =
+    reason === "aborted" ? sql`status = 'pending'` : sql`status = 'pending' AND next_attempt_at IS NULL`
   return sql`
     status = CASE WHEN ${waitsForNothing} THEN ${statusOf(reason)} ELSE status END,
     reason = CASE WHEN ${waitsForNothing} THEN ${reason} ELSE reason END,
-    ended_at = CASE WHEN ${waitsForNothing} THEN ${now} ELSE ended_at END`
+    ended_at = CASE WHEN ${waitsForNothing} THEN ${now} ELSE ended_at END,
+    next_attempt_at = CASE WHEN ${waitsForNothing} THEN NULL ELSE next_attempt_at END`
 }
 
 /** The request made at `askedAt` is done; a later one stays. */

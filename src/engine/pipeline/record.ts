@@ -197,10 +197,10 @@ function recordLater(deliveries: readonly string[], held: Exclude<Held, { by: "e
 export function insertAttempts(rows: string, onlyIf = sql`true`): SQL {
   return sql`
     INSERT INTO attempts (event_id, id, endpoint_id, application_id, trigger, url, status_code, status_text,
-      error, duration_ms, created_at, body_encoding, body_truncated, body)
+      error, duration_ms, created_at, body_encoding, body_truncated, body, headers)
     SELECT value->>'eventId', value->>'id', value->>'endpointId', value->>'applicationId', value->>'trigger',
       value->>'url', value->>'statusCode', value->>'statusText', value->>'error', value->>'durationMs',
-      value->>'at', value->>'$.body.encoding', value->>'$.body.truncated', value->>'$.body.text'
+      value->>'at', value->>'$.body.encoding', value->>'$.body.truncated', value->>'$.body.text', value->>'headers'
     FROM json_each(${rows}) WHERE value->>'at' IS NOT NULL AND ${onlyIf} AND EXISTS (
       SELECT 1 FROM events v WHERE v.application_id = value->>'applicationId' AND v.id = value->>'eventId'
     )
@@ -211,12 +211,12 @@ function insertDeliveries(rows: string, token: string | null, now: number): SQL 
   return sql`
     INSERT INTO deliveries (event_id, endpoint_id, application_id, status, reason, attempts, next_attempt_at,
       created_at, ended_at, attempt_id, attempted_at, url, status_code, status_text, error, duration_ms,
-      body_encoding, body_truncated, body)
+      body_encoding, body_truncated, body, headers)
     SELECT value->>'eventId', value->>'endpointId', value->>'applicationId', value->>'status', value->>'reason',
       value->>'attempts', value->>'nextAttemptAt', ${now},
       CASE WHEN value->>'status' = 'pending' THEN NULL ELSE ${now} END, value->>'id', value->>'at', value->>'url',
       value->>'statusCode', value->>'statusText', value->>'error', value->>'durationMs',
-      value->>'$.body.encoding', value->>'$.body.truncated', value->>'$.body.text'
+      value->>'$.body.encoding', value->>'$.body.truncated', value->>'$.body.text', value->>'headers'
     FROM json_each(${rows}) WHERE EXISTS (
       SELECT 1 FROM events v WHERE v.application_id = value->>'applicationId' AND v.id = value->>'eventId'
         AND ${isEventHeld(token)}
@@ -227,7 +227,8 @@ function insertDeliveries(rows: string, token: string | null, now: number): SQL 
       next_attempt_at = excluded.next_attempt_at, ended_at = excluded.ended_at, attempt_id = excluded.attempt_id,
       attempted_at = excluded.attempted_at, url = excluded.url, status_code = excluded.status_code,
       status_text = excluded.status_text, error = excluded.error, duration_ms = excluded.duration_ms,
-      body_encoding = excluded.body_encoding, body_truncated = excluded.body_truncated, body = excluded.body
+      body_encoding = excluded.body_encoding, body_truncated = excluded.body_truncated, body = excluded.body,
+      headers = excluded.headers
     WHERE deliveries.status = 'pending' AND deliveries.attempts = 0 AND deliveries.attempted_at IS NULL`
 }
 

@@ -1,4 +1,5 @@
 import type { Deps } from "../../platform/deps.ts"
+import type { Farewell } from "../rules/outcome.ts"
 import { nextAttemptAt } from "../rules/retry-schedule.ts"
 import { type Attempt, endOf } from "./attempt.ts"
 import type { Owed } from "./claim.ts"
@@ -9,6 +10,7 @@ export type DeliveryReason =
   | "disabled"
   | "gone"
   | "exhausted"
+  | "aborted"
   | "refused-target"
   | "expired"
   | "internal"
@@ -37,6 +39,11 @@ export function statusOf(reason: DeliveryReason): "canceled" | "failed" {
   return reason === "removed" || reason === "unsubscribed" ? "canceled" : "failed"
 }
 
+/** What a delivery ends with that is answered with a farewell. */
+export function reasonOf(farewell: Farewell): "gone" | "disabled" {
+  return farewell === "gone" ? "gone" : "disabled"
+}
+
 /** What a delivery becomes through what happened to it; `gone`: its endpoint has said farewell for good. */
 export function stateAfter(deps: Deps, { owed, attempt, ended }: Handled, gone: boolean): DeliveryState {
   const attempts = owed.attempts + (attempt ? 1 : 0)
@@ -51,7 +58,8 @@ export function stateAfter(deps: Deps, { owed, attempt, ended }: Handled, gone: 
   if (attempt.outcome === "delivered") return end("delivered", null)
   if (attempt.outcome === "refused") return end("failed", "refused-target")
   if (attempt.trigger === "ping") return end("failed", "exhausted")
-  if (attempt.outcome === "gone" && gone) return end("failed", "gone")
+  if (attempt.farewell !== null && gone) return end("failed", reasonOf(attempt.farewell))
+  if (attempt.outcome === "aborted") return end("failed", "aborted")
   const next = nextAttemptAt({
     schedule: deps.config.retryScheduleSeconds,
     attempts,

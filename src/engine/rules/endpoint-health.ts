@@ -1,4 +1,4 @@
-import type { Outcome } from "./outcome.ts"
+import type { Farewell, Outcome } from "./outcome.ts"
 import { MAX_RETRY_AFTER_MS } from "./retry-schedule.ts"
 
 /** What we know of an endpoint from its latest attempts; times are epoch milliseconds. */
@@ -6,13 +6,14 @@ export interface Health {
   failingSince: number | null
   slow: boolean
   pausedUntil: number | null
-  /** When it first answered 410 since its last success. */
+  /** When it first bade farewell since its last success. */
   goneAt: number | null
 }
 
 /** One finished attempt: started `at`, took `durationMs`; `retryAfterMs` counts from its answer. */
 export interface AttemptResult {
   outcome: Outcome
+  farewell: Farewell | null
   durationMs: number
   at: number
   retryAfterMs: number | null
@@ -35,7 +36,7 @@ export function afterAttempts(
   health: Health,
   results: readonly AttemptResult[],
   options: { disableAfterMs: number; forgiveAfterMs: number; now: number; gone: boolean },
-): { health: Health; disable: "gone" | "failing" | null } {
+): { health: Health; disable: Farewell | "failing" | null } {
   const counted = results.filter(({ outcome }) => outcome !== "refused").toSorted((a, b) => a.at - b.at)
   const first = counted[0]
   const last = counted.at(-1)
@@ -66,7 +67,7 @@ export function afterAttempts(
       goneAt: goneSince(health, counted),
     },
     disable: options.gone
-      ? "gone"
+      ? (counted.findLast(({ farewell }) => farewell !== null)?.farewell ?? "gone")
       : failingSince !== null && hasFailedLongEnough(failingSince, failedForMs, options)
         ? "failing"
         : null,
@@ -74,22 +75,22 @@ export function afterAttempts(
 }
 
 /**
- * Whether the attempts, made after `health` was read, say that the endpoint has gone for good. A 410 is
+ * Whether the attempts, made after `health` was read, say that the endpoint has gone for good. A farewell is
  * believed at once from one that has not been `answering` 2xx; from one that has, when a later attempt says it
  * again without a success between: on a connection that receivers share, bytes that one of them sent too many
  * can become the answer of another.
  */
 export function hasGone(health: Health, results: readonly AttemptResult[], answering: boolean): boolean {
-  const saysGone = results.some(({ outcome }) => outcome === "gone")
-  const delivered = results.some(({ outcome }) => outcome === "delivered")
-  return saysGone && !delivered && (!answering || health.goneAt !== null)
+  const saysGone = results.some(({ farewell }) => farewell !== null)
+  const staying = results.some(({ outcome, farewell }) => outcome === "delivered" && farewell === null)
+  return saysGone && !staying && (!answering || health.goneAt !== null)
 }
 
-/** When the endpoint first said 410, as far as no success came behind it. */
+/** When the endpoint first bade farewell, as far as no success without one came behind it. */
 function goneSince(health: Health, results: readonly AttemptResult[]): number | null {
-  return results.reduce<number | null>((goneAt, { outcome, at }) => {
-    if (outcome === "delivered") return null
-    return outcome === "gone" ? (goneAt ?? at) : goneAt
+  return results.reduce<number | null>((goneAt, { outcome, farewell, at }) => {
+    if (farewell !== null) return goneAt ?? at
+    return outcome === "delivered" ? null : goneAt
   }, health.goneAt)
 }
 

@@ -1,5 +1,6 @@
 import statuses from "statuses"
 
+import type { DeliveryControl } from "./delivery-control.ts"
 import { needsName } from "./target-url.ts"
 
 /** Why an attempt ended without a response. */
@@ -12,7 +13,10 @@ export type ErrorClass =
   | "internal"
 
 /** What an attempt means for its delivery. */
-export type Outcome = "delivered" | "retry" | "gone" | "refused"
+export type Outcome = "delivered" | "retry" | "gone" | "aborted" | "refused"
+
+/** How a receiver wants no more deliveries at all: it answers 410, or asks for it in a header. */
+export type Farewell = "gone" | "asked"
 
 // The runtime has no error codes, only messages. They were seen in workerd; those of Cloudflare's network may
 // differ.
@@ -46,16 +50,33 @@ const CLOUDFLARE_EXPLANATIONS: Readonly<Record<number, string>> = {
   530: "Cloudflare could not look up the receiver's host: check that its name exists and its zone is active.",
 }
 
+const INTERIM =
+  "The receiver sent an interim answer, which the runtime takes for the answer itself: it must send its final status alone."
+
 /**
  * Decides what an attempt means: 2xx delivers, 410 is a farewell, a refused target was never asked, all else
- * is tried again. A status that came counts even if reading the body failed after it: the receiver has made
- * up its mind.
+ * is tried again, unless the receiver wants no more of this delivery. A status that came counts even if reading the
+ * body failed after it: the receiver has made up its mind.
  */
-export function judge(result: { statusCode: number | null; error: ErrorClass | null }): Outcome {
+export function judge(result: {
+  statusCode: number | null
+  error: ErrorClass | null
+  control?: DeliveryControl | null
+}): Outcome {
   if (result.error === "refused-target") return "refused"
   if (result.statusCode === null) return "retry"
   if (result.statusCode >= 200 && result.statusCode <= 299) return "delivered"
+  if (result.control === "abort-message") return "aborted"
   return result.statusCode === 410 ? "gone" : "retry"
+}
+
+/** Whether an answer, be it a success, is a farewell, and which; null: it is none. */
+export function farewellOf(answer: {
+  statusCode: number | null
+  control: DeliveryControl | null
+}): Farewell | null {
+  if (answer.control === "disable") return "asked"
+  return answer.statusCode === 410 ? "gone" : null
 }
 
 /**
@@ -78,10 +99,11 @@ export function describeStatus(statusCode: number): string {
 }
 
 /**
- * One sentence for the receiver's owner about a status that Cloudflare made (520–527, 530); null for any
- * other.
+ * One sentence for the receiver's owner about a status that Cloudflare made (520–527, 530), or that is no answer yet;
+ * null for any other.
  */
 export function explainStatus(statusCode: number): string | null {
+  if (statusCode >= 100 && statusCode <= 199) return INTERIM
   return CLOUDFLARE_EXPLANATIONS[statusCode] ?? null
 }
 
