@@ -141,15 +141,15 @@ describe("an attempt's exchange", () => {
     expect(retryAfter).toBe(new Date(at + 90_000).toISOString())
   })
 
-  it("explains an interim answer that the runtime took for the answer", async () => {
+  it("explains an interim answer that the runtime takes for the answer", async () => {
     const { world, svix, send } = await worldWithEndpoint()
-    const interim = Object.defineProperty(new Response(null), "status", { value: 103 })
+    const interim = Object.defineProperty(new Response(null), "status", { value: 101 })
     world.receivers.at(HOOK, Object.assign(interim, { clone: () => interim }))
     await send("m1")
     await world.runDue()
     const seen = await see<Exchange>(world, svix, "exchange", "m1")
-    expect(seen.response).toMatchObject({ status: 103 })
-    expect(seen.error).toMatch(/^The receiver sent an interim answer/)
+    expect(seen.response).toMatchObject({ status: 101 })
+    expect(seen.error).toMatch(/^The receiver answered with an interim status/)
     expect(seen.attempt.statusText).toBe("fail")
   })
 

@@ -51,7 +51,7 @@ const CLOUDFLARE_EXPLANATIONS: Readonly<Record<number, string>> = {
 }
 
 const INTERIM =
-  "The receiver sent an interim answer, which the runtime takes for the answer itself: it must send its final status alone."
+  "The receiver answered with an interim status, which says nothing of the delivery: it must send a final one."
 
 /**
  * Decides what an attempt means: 2xx delivers, 410 is a farewell, a refused target was never asked, all else
