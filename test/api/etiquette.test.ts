@@ -237,6 +237,37 @@ describe("Retry-After on 429 and 503", () => {
     expect(await statusOf(world, "m1")).toBe("success")
   })
 
+  it("ends the pass that has met it: what else is owed waits as it is, and one write pauses it all", async () => {
+    const { world, send } = await worldWithEndpoint(SETTINGS)
+    const messages = ["m1", "m2", "m3", "m4", "m5"]
+    const dues = () => customersDB.prepare("SELECT next_attempt_at FROM deliveries ORDER BY event_id").raw()
+    world.receivers.at(HOOK, 500)
+    for (const id of messages) await send(id)
+    await world.runDue(true)
+    const before = await dues()
+    const asked = world.receivers.received.length
+    world.receivers.at(HOOK, answer(429, RETRY_AFTER), 200)
+    await world.runAll(6_000)
+    expect(world.receivers.received.length - asked).toBe(1)
+    const after = await dues()
+    expect(after.filter(([due], n) => due === before[n]?.[0])).toHaveLength(messages.length - 1)
+    await world.runAllWithSweeps(9 * MINUTE_MS)
+    expect(world.receivers.received.length - asked).toBe(1)
+    await world.runAllWithSweeps(2 * MINUTE_MS)
+    for (const id of messages) expect(await statusOf(world, id)).toBe("success")
+  })
+
+  it("ends the batch that has met it, for that endpoint alone", async () => {
+    const { world, svix, send } = await worldWithEndpoint(SETTINGS)
+    await svix.endpoint.create("acme", { url: "http://other.example/" })
+    world.receivers.at(HOOK, answer(503, RETRY_AFTER))
+    for (let n = 0; n < 10; n++) await send(`m${n}`)
+    await world.runDue(true)
+    expect(world.receivers.to("http://other.example/")).toHaveLength(10)
+    // What was under way at that moment is as many as one endpoint may have at once.
+    expect(world.receivers.to(HOOK).length).toBeLessThanOrEqual(2)
+  })
+
   it.each([500, 301, 200])("says nothing on a %i", async (status) => {
     const { world, send } = await worldWithEndpoint(SETTINGS)
     world.receivers.at(HOOK, answer(status, { ...RETRY_AFTER, location: HOOK }))

@@ -146,6 +146,10 @@ describe("words for people", () => {
     },
   )
 
+  it.each([100, 101, 103, 199])("explains the interim %i in one sentence", (code) => {
+    expect(explainStatus(code)).toMatch(/^The receiver answered with an interim status[^.]+\.$/)
+  })
+
   it("explains it in place of a phrase, where there is none", () => {
     expect(describeStatus(521)).toBe(explainStatus(521))
   })

@@ -9,7 +9,7 @@ const LANES = 6
 /**
  * Attempts what is owed in six lanes, at most `perEndpoint` of them for one endpoint, so that whoever hangs
  * keeps nobody else waiting. Starts nothing after its `startBy`, and nothing more for an endpoint that has let one
- * attempt wait too long. What is not in the answer was not started.
+ * attempt wait too long, or asks for a pause. What is not in the answer was not started.
  */
 export async function attemptAll(
   deps: Deps,
@@ -38,7 +38,8 @@ export async function attemptAll(
       running.set(id, (running.get(id) ?? 0) + 1)
       const attempt = await send(one)
       running.set(id, (running.get(id) ?? 1) - 1)
-      if (attempt.durationMs > SLOW_AFTER_MS) stalled.add(id)
+      const asksForPause = (attempt.retryAfterMs ?? 0) > 0
+      if (attempt.durationMs > SLOW_AFTER_MS || asksForPause) stalled.add(id)
       made.set(one, attempt)
     }
   }
