@@ -1,3 +1,4 @@
+import { waitUntil } from "cloudflare:workers"
 import { type Db, openDatabase } from "../db/client.ts"
 import { type Layout, layOut } from "../db/directory.ts"
 import type { Job } from "../engine/jobs/job.ts"
@@ -13,6 +14,8 @@ export interface Deps extends Layout {
   /** Where uploaded files are kept; null on an account without R2. */
   files: R2Bucket | null
   fetch: typeof fetch
+  /** Lets work go on when the invocation has answered: 30 s at most, and gone without a word if the process dies. */
+  waitUntil(work: Promise<unknown>): void
   clock: Clock
   random(): number
   /** Tells every sink of something about our own work. */
@@ -28,6 +31,7 @@ export function createDeps(env: Env, families: readonly Declared[]): Deps {
     queues: { events: env.EVENTS, retries: env.RETRIES, tasks: env.TASKS },
     files: (env as { FILES?: R2Bucket }).FILES ?? null,
     fetch: (input, init) => fetch(input, init),
+    waitUntil,
     clock: systemClock,
     random: Math.random,
     observe: toAll(sinksOf(config)),

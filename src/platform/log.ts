@@ -46,6 +46,7 @@ function shortText(observation: Observation): string | null {
       return error === undefined ? `${method} ${path} ${status} ${durationMs}ms` : null
     }
     case "dispatch":
+    case "stragglers":
     case "drain":
     case "ping":
     case "resend": {

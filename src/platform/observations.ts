@@ -8,6 +8,7 @@ import type { ErrorClass, Outcome } from "../engine/rules/outcome.ts"
 export type Observation =
   | RequestObserved
   | DispatchObserved
+  | StragglersObserved
   | FanOutObserved
   | DrainObserved
   | PingObserved
@@ -59,8 +60,18 @@ export interface DispatchObserved {
   attempts: readonly AttemptObserved[]
   /** Deliveries that were left to the retry lane, or had nothing to send any more. */
   putOff: number
+  /** Requests that go on behind the batch. */
+  open: number
   /** Under a lease, because somebody may have had them before. */
   claimed: boolean
+  durationMs: number
+}
+
+/** Requests that have ended behind their batch, of dispatching as of any other work. */
+export interface StragglersObserved {
+  unit: "stragglers"
+  attempts: readonly AttemptObserved[]
+  /** Since their batch has ended. */
   durationMs: number
 }
 
@@ -83,6 +94,8 @@ export interface DrainObserved {
   /** Deliveries that ended without an attempt. */
   ended: number
   untouched: number
+  /** Requests that go on behind the pass. */
+  open: number
   suspects: number
   durationMs: number
 }
@@ -154,6 +167,6 @@ export type Fault = { unit: "fault"; error: string } & (
   | { during: "record-one"; eventId: string; endpointId: string; attemptId: string | null }
   | { during: "close-ping"; pingId: string }
   | { during: "health"; queue: string | null }
-  | { during: "dispatch" | "sweep" }
+  | { during: "dispatch" | "sweep" | "stragglers" }
   | { during: "process-upload" | "discard-upload"; uploadId: string }
 )

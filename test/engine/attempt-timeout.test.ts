@@ -18,8 +18,9 @@ function hanging(status: number, ...chunks: string[]): Response {
   return new Response(body, { status })
 }
 
-/** Waits until the one request is under way: its timer is set. */
-const underWay = (world: World) => expect.poll(() => world.clock.timers(), { interval: 1 }).toBe(1)
+/** Waits until the one request is under way: its timer is set, and the two of its batch if it has one. */
+const underWay = (world: World, timers = 1) =>
+  expect.poll(() => world.clock.timers(), { interval: 1 }).toBe(timers)
 
 describe("the timeout of an attempt", () => {
   it.each(["15000", "100", "60000"])("comes after exactly ATTEMPT_TIMEOUT_MS: %s", async (setting) => {
@@ -156,7 +157,7 @@ describe("a batch with an endpoint that hangs", () => {
     const start = world.clock.now()
     const working = world.run(world.queued.splice(0))
     await expect.poll(() => world.receivers.received.length).toBe(2)
-    await underWay(world)
+    await underWay(world, 3)
     world.clock.advance(15_000)
     await working
     const { results } = await world.env.DB.prepare(

@@ -29,7 +29,15 @@ function attempts(count: number, made: Partial<AttemptObserved> = {}): AttemptOb
 }
 
 function dispatched(made: AttemptObserved[]): Observation {
-  return { unit: "dispatch", eventIds: ["e"], attempts: made, putOff: 0, claimed: false, durationMs: 9 }
+  return {
+    unit: "dispatch",
+    eventIds: ["e"],
+    attempts: made,
+    putOff: 0,
+    open: 0,
+    claimed: false,
+    durationMs: 9,
+  }
 }
 
 describe("the log", () => {

@@ -79,6 +79,8 @@ export async function createWorld(settings: Record<string, string> = {}) {
     onTrip: null,
   }
   const world = { queueRefuses: false }
+  /** What goes on behind invocations. */
+  const background = new Set<Promise<unknown>>()
 
   function queue(name: Queued["queue"]): Queue<Job> {
     return {
@@ -100,6 +102,10 @@ export async function createWorld(settings: Record<string, string> = {}) {
     queues: { events: queue("events"), retries: queue("retries"), tasks: queue("tasks") },
     files: env.FILES,
     fetch: receivers.fetch,
+    waitUntil(work) {
+      const done = work.finally(() => background.delete(done))
+      background.add(done)
+    },
     clock,
     random: () => 0,
     observe(observation) {
@@ -117,13 +123,25 @@ export async function createWorld(settings: Record<string, string> = {}) {
     return due
   }
 
+  /** Until nothing goes on behind any invocation. */
+  async function settled(): Promise<void> {
+    while (background.size > 0) await Promise.all(background)
+  }
+
+  /** A batch, and what goes on behind it. */
+  async function runToTheEnd(entries: readonly Queued[], inProcess = deps): Promise<void> {
+    const behind: Promise<unknown>[] = []
+    await consume(batchOf(entries), { ...inProcess, waitUntil: (work) => behind.push(work) })
+    await Promise.all(behind)
+  }
+
   /** Runs what is due, each job a batch of its own unless `together`; answers how many jobs ran. */
   async function runDue(together = false, inProcess = deps): Promise<number> {
     let ran = 0
     for (let due = takeDue(); due.length > 0; due = takeDue()) {
       ran += due.length
-      if (together) await consume(batchOf(due), inProcess)
-      else for (const entry of due) await consume(batchOf([entry]), inProcess)
+      if (together) await runToTheEnd(due, inProcess)
+      else for (const entry of due) await runToTheEnd([entry], inProcess)
     }
     return ran
   }
@@ -212,8 +230,9 @@ export async function createWorld(settings: Record<string, string> = {}) {
     /** The lines of the log, as a deployment writes them. */
     logged,
     probe,
-    /** Runs these jobs as one batch. */
-    run: (entries: readonly Queued[]) => consume(batchOf(entries), deps),
+    /** Runs these jobs as one batch, and what goes on behind it. */
+    run: (entries: readonly Queued[]) => runToTheEnd(entries),
+    settled,
     runDue,
     runUntilDeath,
     runAll,

@@ -5,6 +5,8 @@ import type { Deps } from "../../platform/deps.ts"
 export const ATTEMPTS_PER_INVOCATION = 40
 /** What one invocation may ask of D1: the Free plan allows 50 queries, and may count each statement as one. */
 export const STATEMENTS_PER_INVOCATION = 50
+/** Requests that may wait for response headers: the runtime queues a seventh, and its timer would run meanwhile. */
+export const REQUESTS_AT_ONCE = 6
 /** Statements that are always left for what closes an invocation: giving back what was not done, noting the sweep. */
 const STATEMENTS_IN_RESERVE = 6
 const LEASE_RESERVE_MS = 30_000
@@ -20,7 +22,15 @@ export function lastStart(deps: Deps, claimedAt: number): number {
   return claimedAt + leaseMs(deps) - deps.config.attemptTimeoutMs - RECORDING_RESERVE_MS
 }
 
-/** The attempts and statements that an invocation has left, shared by everything that it does. */
+/**
+ * Until when nobody else may make the request of a delivery whose first one is open at `now` (epoch ms): time for it to
+ * end, and for recording it.
+ */
+export function openUntil(deps: Deps, now: number): number {
+  return now + deps.config.attemptTimeoutMs + LEASE_RESERVE_MS
+}
+
+/** The attempts, statements and lanes that an invocation has left, shared by everything that it does. */
 export class Budget {
   private readonly askedBefore: number
 
@@ -29,6 +39,7 @@ export class Budget {
     private readonly databases: readonly Db[] = [],
     private attempts = ATTEMPTS_PER_INVOCATION,
     private readonly statements = STATEMENTS_PER_INVOCATION,
+    private readonly behind = { requests: 0, statements: 0 },
   ) {
     this.askedBefore = askedOf(databases)
   }
@@ -36,7 +47,27 @@ export class Budget {
   /** Whether there are so many statements left. Work asks for what it takes to its end, its record among it. */
   affords(statements: number): boolean {
     const asked = askedOf(this.databases) - this.askedBefore
-    return asked + statements + STATEMENTS_IN_RESERVE <= this.statements
+    return asked + this.behind.statements + statements + STATEMENTS_IN_RESERVE <= this.statements
+  }
+
+  /** Requests that may be made at once, beside those that batches have left open behind them. */
+  freeLanes(): number {
+    return REQUESTS_AT_ONCE - this.behind.requests
+  }
+
+  /** Keeps a lane for a request that goes on behind its batch, until that has ended. */
+  keepLane(request: Promise<unknown>): void {
+    const { behind } = this
+    behind.requests++
+    const end = () => {
+      behind.requests--
+    }
+    request.then(end, end)
+  }
+
+  /** Puts statements aside for what is recorded behind a batch: nothing else in this invocation gets them. */
+  setAside(statements: number): void {
+    this.behind.statements += statements
   }
 
   get left(): number {
@@ -54,7 +85,8 @@ export class Budget {
   split(attempts: number): Budget {
     const part = Math.min(attempts, this.attempts)
     this.attempts -= part
-    return new Budget(this.databases, part, this.statements - (askedOf(this.databases) - this.askedBefore))
+    const statements = this.statements - (askedOf(this.databases) - this.askedBefore)
+    return new Budget(this.databases, part, statements, this.behind)
   }
 
   /** Takes back what is left of a part. */

@@ -23,6 +23,7 @@ import { attemptAll, fairShare } from "./pool.ts"
 import { prepare } from "./prepare.ts"
 import { record } from "./record.ts"
 import type { Handled } from "./state.ts"
+import { follow } from "./stragglers.ts"
 
 /** Events that one pass of catching up takes. */
 export const CATCH_UP_EVENTS = 25
@@ -191,25 +192,35 @@ async function deliverClaimed(deps: Deps, db: Db, claim: Claim, budget: Budget):
   }
 }
 
-/** Attempts what is owed as far as the budget goes, and records it. */
+/** Attempts what is owed as far as the budget and two seconds go, records it, and lets the stragglers follow. */
 async function deliver(deps: Deps, db: Db, reading: Reading, budget: Budget): Promise<void> {
   const { token, at, events, owed } = reading
   if (events.length === 0) return
   const { direct, later } = plan(owed, budget, at)
-  const attempts = await attemptAll(deps, direct, fairShare(direct), (one) =>
+  const { made, open } = await attemptAll(deps, budget, direct, fairShare(direct), (one) =>
     attempt(deps, one.event, one.endpoint, "scheduled"),
   )
   const handled = [...direct, ...later].map((one): Handled => {
-    const made = attempts.get(one) ?? null
-    return { owed: one, attempt: made, ended: made ? null : prepare(one) }
+    const answered = made.get(one) ?? null
+    const straggler = open.get(one) ?? null
+    return {
+      owed: one,
+      attempt: answered,
+      open: straggler,
+      ended: answered || straggler ? null : prepare(one),
+    }
   })
   const next = await record(deps, db, { held: { by: "event", token }, handled, dispatched: events })
+  await follow(deps, budget, open, async (ended) => {
+    await scheduleDrain(deps, db, await record(deps, db, { held: { by: "delivery" }, handled: ended }))
+  })
   await scheduleDrain(deps, db, next)
   deps.observe({
     unit: "dispatch",
     eventIds: events.map(({ eventId }) => eventId),
-    attempts: observed(attempts.values()),
-    putOff: handled.filter((one) => one.attempt === null).length,
+    attempts: observed(made.values()),
+    putOff: handled.length - made.size - open.size,
+    open: open.size,
     claimed: token !== null,
     durationMs: deps.clock.now() - at,
   })

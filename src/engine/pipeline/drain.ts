@@ -8,10 +8,11 @@ import { endpointColumns, eventColumns, type Owed, readEndpoint, readEvent, SUSP
 import { DELIVERIES_PER_ENDPOINT, scheduleDrain } from "./due.ts"
 import { type Chain, enqueue } from "./jobs.ts"
 import { ENDPOINTS_PER_PASS, type Left, lastInTurn, left, nextInTurn, readLeft, type Turn } from "./lane.ts"
-import { attemptAll } from "./pool.ts"
+import { attemptAll, type OpenRequest } from "./pool.ts"
 import { type Ended, prepare } from "./prepare.ts"
 import { record } from "./record.ts"
 import type { Handled } from "./state.ts"
+import { follow } from "./stragglers.ts"
 
 /** Deliveries of removed and of disabled endpoints that one pass ends. */
 const ENDED_PER_PASS = 2000
@@ -47,28 +48,52 @@ export async function drain(deps: Deps, db: Db, budget: Budget, chain: Partial<C
   const fresh = toSend
     .filter(({ endpoint }) => !claim.suspects.has(endpoint.id) && budget.take())
     .sort((a, b) => Number(a.endpoint.health.slow) - Number(b.endpoint.health.slow))
-  const made = await attemptAll(deps, fresh, 1, (owed) =>
+  const { made, open } = await attemptAll(deps, budget, fresh, 1, (owed) =>
     attempt(deps, owed.event, owed.endpoint, "scheduled"),
   )
 
-  const handled = [...ended, ...[...made].map(([owed, attempt]): Handled => ({ owed, attempt }))]
+  const handled = [
+    ...ended,
+    ...Array.from(made, ([owed, attempt]): Handled => ({ owed, attempt })),
+    ...Array.from(open, ([owed, open]): Handled => ({ owed, attempt: null, open })),
+  ]
   const attempts = [...made.values()]
-  let due = await record(deps, db, { held, handled, released: suspects.length === 0 ? endpointIds : [] })
+  const stragglers = new Map(open)
+  const released = suspects.length === 0 ? without(endpointIds, stragglers) : []
+  let due = await record(deps, db, { held, handled, released })
+  let unmade: string[] = []
   if (suspects.length > 0) {
-    const left = await drainAlone(deps, db, claim.token, suspects, budget, attempts)
-    due = await record(deps, db, { held, handled: [], released: endpointIds, suspect: left })
+    unmade = await drainAlone(deps, db, claim.token, suspects, budget, attempts, stragglers)
+    due = await record(deps, db, {
+      held,
+      handled: [],
+      released: without(endpointIds, stragglers),
+      suspect: unmade,
+    })
   }
+  // Who has not answered yet holds its endpoint's lease, and nobody else's.
+  await follow(deps, budget, stragglers, async (late) => {
+    const released = late.map(({ owed }) => owed.endpoint.id)
+    await scheduleDrain(deps, db, await record(deps, db, { held, handled: late, released, suspect: unmade }))
+  })
   await goOn(deps, db, chain, claim, due)
   deps.observe({
     unit: "drain",
     endpointIds,
     attempts: observed(attempts),
     ended: claim.ended + ended.length,
-    untouched: toSend.length - suspects.length - made.size,
+    untouched: toSend.length - suspects.length - made.size - open.size,
+    open: stragglers.size,
     suspects: suspects.length,
     durationMs: deps.clock.now() - at,
   })
   return endpointIds.length
+}
+
+/** Those of the endpoints that have no request open. */
+function without(endpointIds: readonly string[], stragglers: ReadonlyMap<Owed, OpenRequest>): string[] {
+  const waitedFor = new Set(Array.from(stragglers.keys(), ({ endpoint }) => endpoint.id))
+  return endpointIds.filter((id) => !waitedFor.has(id))
 }
 
 /**
@@ -105,7 +130,7 @@ function earlier(a: number | null, b: number | null): number | null {
 
 /**
  * One at a time, each claim counted before its attempt, the least claimed first: a killer meets only itself. Adds its
- * attempts to those that were made; answers the endpoints that have some left.
+ * attempts to those that were made, and what is still open to the stragglers; answers the endpoints that have some left.
  */
 async function drainAlone(
   deps: Deps,
@@ -114,10 +139,12 @@ async function drainAlone(
   suspects: readonly Owed[],
   budget: Budget,
   attempts: Attempt[],
+  stragglers: Map<Owed, OpenRequest>,
 ): Promise<string[]> {
   const waiting = [...suspects].sort((a, b) => a.claims - b.claims)
   for (let owed = waiting[0]; owed; owed = waiting[0]) {
-    if (deps.clock.now() > owed.startBy || !budget.affords(STATEMENTS_PER_SUSPECT) || !budget.take()) break
+    if (deps.clock.now() > owed.startBy || budget.freeLanes() === 0) break
+    if (!budget.affords(STATEMENTS_PER_SUSPECT) || !budget.take()) break
     waiting.shift()
     // The claims of its endpoint that have brought it here count too.
     await db.batch({
@@ -125,9 +152,15 @@ async function drainAlone(
         UPDATE deliveries SET claims = ${Math.max(owed.claims, SUSPECT_CLAIMS) + 1}
         WHERE event_id = ${owed.event.id} AND endpoint_id = ${owed.endpoint.id} AND status = 'pending'`,
     })
-    const made = await attempt(deps, owed.event, owed.endpoint, "scheduled")
-    attempts.push(made)
-    await record(deps, db, { held: { by: "endpoint", token }, handled: [{ owed, attempt: made }] })
+    const { made, open } = await attemptAll(deps, budget, [owed], 1, ({ event, endpoint }) =>
+      attempt(deps, event, endpoint, "scheduled"),
+    )
+    for (const [straggler, request] of open) stragglers.set(straggler, request)
+    const answered = made.get(owed)
+    // Whether it kills is not known yet: nobody else is to be near.
+    if (!answered) break
+    attempts.push(answered)
+    await record(deps, db, { held: { by: "endpoint", token }, handled: [{ owed, attempt: answered }] })
   }
   return waiting.map(({ endpoint }) => endpoint.id)
 }

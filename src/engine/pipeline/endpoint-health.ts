@@ -2,7 +2,7 @@ import { type SQL, sql } from "drizzle-orm"
 import type { Db } from "../../db/client.ts"
 import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
-import { afterAttempts, forgiveAfterMs, hasGone } from "../rules/endpoint-health.ts"
+import { afterAttempts, forgiveAfterMs, hasGone, whileOpen } from "../rules/endpoint-health.ts"
 import type { Farewell } from "../rules/outcome.ts"
 import { type Attempt, endOf } from "./attempt.ts"
 import type { ClaimedEndpoint } from "./claim.ts"
@@ -16,8 +16,8 @@ const LATEST_DELIVERIES = 1000
 export interface HealthChange {
   id: string
   enabledAt: number
-  /** The events it was attempted for, each as application and id. */
-  events: [string, string][]
+  /** What it was attempted for: application, event, and the id of the attempt. */
+  keys: [string, string, string][]
   delivered: number
   failingSince: number | null
   /** `failing_since` as the claim read it: what a verdict of failing for too long rests on. */
@@ -33,16 +33,24 @@ export interface HealthChange {
 interface Attempted {
   endpoint: ClaimedEndpoint
   attempts: Attempt[]
+  /** What was attempted: application, event, and the id of the attempt. */
+  keys: [string, string, string][]
+  /** How long what is still open has waited. */
+  waitedMs: number
 }
 
 /** What was attempted, by endpoint. Pings and our own faults say nothing about an endpoint's health. */
 function byEndpoint(handled: readonly Handled[]): Attempted[] {
   const found = new Map<string, Attempted>()
-  for (const { owed, attempt } of handled) {
-    if (!attempt || attempt.trigger === "ping" || attempt.error === "internal") continue
-    const entry = found.get(owed.endpoint.id) ?? { endpoint: owed.endpoint, attempts: [] }
-    entry.attempts.push(attempt)
-    found.set(owed.endpoint.id, entry)
+  for (const { owed, attempt, open } of handled) {
+    const { id: attemptId } = attempt ?? { id: open?.attemptId }
+    if (attemptId === undefined || attempt?.trigger === "ping" || attempt?.error === "internal") continue
+    const { event, endpoint } = owed
+    const entry = found.get(endpoint.id) ?? { endpoint, attempts: [], keys: [], waitedMs: 0 }
+    if (attempt) entry.attempts.push(attempt)
+    entry.keys.push([event.applicationId, event.id, attemptId])
+    entry.waitedMs = Math.max(entry.waitedMs, open?.waitedMs ?? 0)
+    found.set(endpoint.id, entry)
   }
   return [...found.values()]
 }
@@ -82,12 +90,13 @@ export function healthChanges(
   gone: ReadonlySet<string>,
   now: number,
 ): HealthChange[] {
-  return byEndpoint(handled).flatMap(({ endpoint, attempts }) => {
+  return byEndpoint(handled).flatMap(({ endpoint, attempts, keys, waitedMs }) => {
     const before = endpoint.health
     const { disableAfterMs, retryScheduleSeconds } = deps.config
     const forgiven = forgiveAfterMs(disableAfterMs, retryScheduleSeconds)
     const options = { disableAfterMs, forgiveAfterMs: forgiven, now, gone: gone.has(endpoint.id) }
-    const { health, disable } = afterAttempts(before, attempts, options)
+    const { health: after, disable } = afterAttempts(before, attempts, options)
+    const health = whileOpen(after, waitedMs)
     const pausedUntil = latest(health.pausedUntil, throttledUntil(endpoint, attempts))
     const same =
       disable === null &&
@@ -99,7 +108,7 @@ export function healthChanges(
     return {
       id: endpoint.id,
       enabledAt: endpoint.enabledAt,
-      events: attempts.map(({ applicationId, eventId }) => [applicationId, eventId]),
+      keys,
       delivered: Number(attempts.some(({ outcome }) => outcome === "delivered")),
       failingSince: health.failingSince,
       basedOn: before.failingSince,
@@ -114,7 +123,7 @@ export function healthChanges(
 
 /** Until when the attempts made use up the endpoint's rate (per second); null without one. */
 function throttledUntil(endpoint: ClaimedEndpoint, attempts: readonly Attempt[]): number | null {
-  if (endpoint.throttleRate === null) return null
+  if (endpoint.throttleRate === null || attempts.length === 0) return null
   return Math.max(...attempts.map(endOf)) + Math.ceil((attempts.length * 1000) / endpoint.throttleRate)
 }
 
@@ -139,13 +148,6 @@ export interface EndpointUpdate extends Partial<HealthChange> {
  */
 export function updateEndpoints(rows: string, held: Held, now: number): SQL {
   const token = held.by === "endpoint" ? held.token : null
-  const isHeld =
-    held.by === "event"
-      ? sql`EXISTS (
-          SELECT 1 FROM json_each(h.value, '$.events') i
-          CROSS JOIN events v ON v.application_id = i.value->>0 AND v.id = i.value->>1
-          WHERE ${isEventHeld(held.token)})`
-      : sql`e.lease_token = ${token}`
   const changed = (column: SQL, to: SQL) => sql`CASE WHEN h.applies THEN ${to} ELSE ${column} END`
   const disables = sql`(h.applies AND (
     (h.row->>'disable' IN ('gone', 'asked') AND (gone_at IS NOT NULL OR NOT h.row->>'saidGoneBefore'))
@@ -158,7 +160,7 @@ export function updateEndpoints(rows: string, held: Held, now: number): SQL {
   const unless = (column: SQL) => sql`CASE WHEN h.releases THEN NULL ELSE ${column} END`
   return sql`
     WITH h AS MATERIALIZED (
-      SELECT e.id, h.value AS row, e.enabled_at = h.value->>'enabledAt' AND ${isHeld} AS applies,
+      SELECT e.id, h.value AS row, e.enabled_at = h.value->>'enabledAt' AND ${isHeld(held)} AS applies,
         h.value->>'released' AND e.lease_token = ${token} AS releases
       FROM json_each(${rows}) h CROSS JOIN endpoints e ON e.id = h.value->>'id'
     )
@@ -183,4 +185,23 @@ export function updateEndpoints(rows: string, held: Held, now: number): SQL {
       due_at = ${dueAt(paused, unless(sql`leased_until`))}
     FROM h WHERE endpoints.id = h.id
     RETURNING due_at`
+}
+
+/** The condition that what the update `h` of the endpoint `e` rests on is still held. */
+function isHeld(held: Held): SQL {
+  switch (held.by) {
+    case "event":
+      return sql`EXISTS (
+        SELECT 1 FROM json_each(h.value, '$.keys') i
+        CROSS JOIN events v ON v.application_id = i.value->>0 AND v.id = i.value->>1
+        WHERE ${isEventHeld(held.token)})`
+    // Its attempt is in its row by now, unless somebody else has had the delivery.
+    case "delivery":
+      return sql`EXISTS (
+        SELECT 1 FROM json_each(h.value, '$.keys') i
+        CROSS JOIN deliveries d ON d.event_id = i.value->>1 AND d.endpoint_id = e.id
+        WHERE d.attempt_id = i.value->>2 AND d.attempted_at IS NOT NULL)`
+    default:
+      return sql`e.lease_token = ${held.by === "endpoint" ? held.token : null}`
+  }
 }

@@ -11,6 +11,7 @@ import { attemptAll, fairShare } from "./pool.ts"
 import { prepare } from "./prepare.ts"
 import { record } from "./record.ts"
 import type { Handled } from "./state.ts"
+import { follow } from "./stragglers.ts"
 
 const PING_TIMEOUT_MS = 10_000
 /** A ping that nobody has worked by then ends as expired: its caller is long gone. */
@@ -37,13 +38,18 @@ export async function workPing(
     return reason ? [{ owed: one, attempt: null, ended: reason }] : []
   })
   const toSend = owed.filter((one) => prepare(one) === null)
-  const made = await attemptAll(deps, toSend, fairShare(toSend), ({ event, endpoint }) =>
+  const { made, open } = await attemptAll(deps, budget, toSend, fairShare(toSend), ({ event, endpoint }) =>
     attempt(deps, event, endpoint, "ping", timeout),
   )
+  const held = { by: "ping", token } as const
   const handled = [...ended, ...[...made].map(([one, attempt]): Handled => ({ owed: one, attempt }))]
-  const untouched = toSend.filter((one) => !made.has(one))
-  await record(deps, db, { held: { by: "ping", token }, handled, untouched })
+  const untouched = toSend.filter((one) => !made.has(one) && !open.has(one))
+  await record(deps, db, { held, handled, untouched })
   await closePing(deps, db, job.pingId)
+  await follow(deps, budget, open, async (late) => {
+    await record(deps, db, { held, handled: late })
+    await closePing(deps, db, job.pingId)
+  })
   if (untouched.length > 0 || budget.left === 0) await enqueue(deps, db, { kind: "ping", ...job })
   deps.observe({
     unit: "ping",

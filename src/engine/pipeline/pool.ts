@@ -1,54 +1,123 @@
+import { newId } from "../../db/ids.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { SLOW_AFTER_MS } from "../rules/endpoint-health.ts"
 import type { Attempt } from "./attempt.ts"
+import { type Budget, REQUESTS_AT_ONCE } from "./budget.ts"
 import type { Owed } from "./claim.ts"
 
-/** The runtime lets six requests wait for response headers; a seventh would queue with its timer running. */
-const LANES = 6
+/** So long a batch waits for answers. What is still open then goes on by itself (`follow`), what has not started is put off. */
+export const STRAGGLER_AFTER_MS = 2_000
+/** So long it waits when all that is open is for endpoints that are known to be slow. */
+const KNOWN_SLOW_AFTER_MS = 250
+
+/** A request that was still open when its batch ended. */
+export interface OpenRequest {
+  /** The id that its attempt will have. */
+  attemptId: string
+  /** How long it had waited by then. */
+  waitedMs: number
+  /** Never rejects: an attempt has a timeout of its own. */
+  attempt: Promise<Attempt>
+}
+
+/** What became of what was owed in a pool's time. What is in neither was not started. */
+export interface Pooled {
+  made: ReadonlyMap<Owed, Attempt>
+  open: ReadonlyMap<Owed, OpenRequest>
+}
 
 /**
- * Attempts what is owed in six lanes, at most `perEndpoint` of them for one endpoint, so that whoever hangs
- * keeps nobody else waiting. Starts nothing after its `startBy`, and nothing more for an endpoint that has let one
- * attempt wait too long, or asks for a pause. What is not in the answer was not started.
+ * Attempts what is owed, as many at once as the invocation has lanes left and at most `perEndpoint` for one endpoint,
+ * whoever has the fewest open first. Answers when all is done, or after two seconds, sooner where it would wait for none
+ * but the slow: then nothing more is started, and what is open is to be handed to `follow`. Starts nothing after its
+ * `startBy`, and nothing more for an endpoint that has taken long, or asks for a pause.
  */
 export async function attemptAll(
   deps: Deps,
+  budget: Budget,
   owed: readonly Owed[],
   perEndpoint: number,
   send: (owed: Owed) => Promise<Attempt>,
-): Promise<Map<Owed, Attempt>> {
+): Promise<Pooled> {
+  const lanes = budget.freeLanes()
   const waiting = [...owed]
-  const running = new Map<string, number>()
-  const stalled = new Set<string>()
+  const open = new Map<Owed, { startedAt: number; attempt: Promise<Attempt> }>()
   const made = new Map<Owed, Attempt>()
+  const openAt = new Map<string, number>()
+  const spared = new Set<string>()
+
+  function count({ endpoint }: Owed, by: number): void {
+    openAt.set(endpoint.id, (openAt.get(endpoint.id) ?? 0) + by)
+  }
 
   function next(): Owed | undefined {
     const now = deps.clock.now()
-    const index = waiting.findIndex(
-      ({ endpoint, startBy }) =>
-        now <= startBy && !stalled.has(endpoint.id) && (running.get(endpoint.id) ?? 0) < perEndpoint,
-    )
-    return index < 0 ? undefined : waiting.splice(index, 1)[0]
-  }
-
-  // A lane ends when all that waits is for endpoints with their share of lanes; those lanes go on with it.
-  async function lane(): Promise<void> {
-    for (let one = next(); one; one = next()) {
-      const { id } = one.endpoint
-      running.set(id, (running.get(id) ?? 0) + 1)
-      const attempt = await send(one)
-      running.set(id, (running.get(id) ?? 1) - 1)
-      const asksForPause = (attempt.retryAfterMs ?? 0) > 0
-      if (attempt.durationMs > SLOW_AFTER_MS || asksForPause) stalled.add(id)
-      made.set(one, attempt)
+    let best: Owed | undefined
+    let fewest = perEndpoint
+    for (const one of waiting) {
+      const already = openAt.get(one.endpoint.id) ?? 0
+      if (now <= one.startBy && already < fewest && !spared.has(one.endpoint.id))
+        [best, fewest] = [one, already]
+      if (fewest === 0) break
     }
+    if (best) waiting.splice(waiting.indexOf(best), 1)
+    return best
   }
 
-  await Promise.all(Array.from({ length: Math.min(LANES, owed.length) }, lane))
-  return made
+  await new Promise<void>((resolve, reject) => {
+    let isOver = false
+    let isLate = false
+    function end(): void {
+      isOver = true
+      for (const cancel of cancels) cancel()
+      resolve()
+    }
+    function endUnlessWorthwhile(): void {
+      const waitsForNone = open.size === 0
+      const waitsForSlow = isLate && [...open.keys()].every(({ endpoint }) => endpoint.health.slow)
+      if (waitsForNone || waitsForSlow) end()
+    }
+    function startMore(): void {
+      while (open.size < lanes) {
+        const one = next()
+        if (!one) break
+        count(one, +1)
+        const attempt = send(one)
+        open.set(one, { startedAt: deps.clock.now(), attempt })
+        attempt.then((result) => settle(one, result), reject)
+      }
+      endUnlessWorthwhile()
+    }
+    function settle(one: Owed, attempt: Attempt): void {
+      if (isOver) return
+      open.delete(one)
+      count(one, -1)
+      made.set(one, attempt)
+      if (attempt.durationMs > SLOW_AFTER_MS || (attempt.retryAfterMs ?? 0) > 0) spared.add(one.endpoint.id)
+      startMore()
+    }
+    const cancels = [
+      deps.clock.after(STRAGGLER_AFTER_MS, end),
+      deps.clock.after(KNOWN_SLOW_AFTER_MS, () => {
+        isLate = true
+        endUnlessWorthwhile()
+      }),
+    ]
+    startMore()
+  })
+
+  const now = deps.clock.now()
+  const stragglers = Array.from(open, ([one, { startedAt, attempt }]): [Owed, OpenRequest] => {
+    budget.keepLane(attempt)
+    const attemptId = newId("attempt", startedAt)
+    const renamed = attempt.then((made) => ({ ...made, id: attemptId }))
+    return [one, { attemptId, waitedMs: now - startedAt, attempt: renamed }]
+  })
+  return { made, open: new Map(stragglers) }
 }
 
 /** An endpoint that is alone in its batch may use all lanes; of several, each gets a third. */
 export function fairShare(owed: readonly Owed[]): number {
-  return new Set(owed.map(({ endpoint }) => endpoint.id)).size === 1 ? LANES : LANES / 3
+  const endpoints = new Set(owed.map(({ endpoint }) => endpoint.id)).size
+  return endpoints === 1 ? REQUESTS_AT_ONCE : REQUESTS_AT_ONCE / 3
 }

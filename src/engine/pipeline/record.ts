@@ -78,19 +78,19 @@ async function recordTogether(
   const { held, handled, untouched = [], dispatched = [] } = recorded
   const now = deps.clock.now()
   const changes = healthChanges(deps, handled, gone, now)
-  const deliveries = inChunks(rowsOf(handled, states, now))
+  const deliveries = inChunks(rowsOf(recorded, states, now))
   const { due, told } = await db.batch(
     {
-      ...(held.by === "event"
-        ? recordFirst(deliveries, held.token, now)
-        : recordLater(deliveries, held, now)),
-      untouched: inChunks(pairsOf(untouched)).map((rows) => giveBack(rows, held.token)),
+      ...(isOfFirsts(held) ? recordFirst(deliveries, held, now) : recordLater(deliveries, held, now)),
+      untouched:
+        held.by === "ping" ? inChunks(pairsOf(untouched)).map((rows) => giveBack(rows, held.token)) : null,
       due: inChunks(endpointUpdates(recorded, states, changes)).map((rows) =>
         updateEndpoints(rows, held, now),
       ),
       told: tellNews(db, handled, states, changes, now),
       // Last: what stands before it asks whether its event is still held.
-      dispatched: dispatched.length > 0 ? markDispatched(dispatched, held.token, now) : null,
+      dispatched:
+        held.by === "event" && dispatched.length > 0 ? markDispatched(dispatched, held.token, now) : null,
     },
     "stubborn",
   )
@@ -139,25 +139,27 @@ async function recordOneByOne(
 }
 
 /** A delivery and what was attempted for it, as JSON for the statements below; without an attempt it has no `at`. */
-function rowsOf(handled: readonly Handled[], states: Verdicts["states"], now: number) {
+function rowsOf({ held, handled }: Recorded, states: Verdicts["states"], now: number) {
   return handled.flatMap((one) => {
     const state = states.get(one)
-    if (!state) return []
+    // Where a lease goes on, it covers what is still open.
+    if (!state || (one.open && !isOfFirsts(held))) return []
     const { event, endpoint } = one.owed
     const key = { eventId: event.id, endpointId: endpoint.id, applicationId: event.applicationId }
     return one.attempt
       ? { ...one.attempt, ...key, ...state }
-      : { ...key, ...state, id: newId("attempt", now) }
+      : { ...key, ...state, id: one.open?.attemptId ?? newId("attempt", now) }
   })
 }
 
 /** The endpoints of which something follows: their health has changed, something is due there, or they are released. */
 function endpointUpdates(
-  { handled, released = [], suspect = [] }: Recorded,
+  { held, handled, released = [], suspect = [] }: Recorded,
   states: Verdicts["states"],
   changes: readonly HealthChange[],
 ): EndpointUpdate[] {
-  const due = handled.filter((one) => states.get(one)?.status === "pending")
+  // What was open has been booked: however it ended, what its endpoint waits for is another.
+  const due = handled.filter((one) => held.by === "delivery" || states.get(one)?.status === "pending")
   const changeOf = new Map(changes.map((change) => [change.id, change]))
   const ids = new Set([...due.map(({ owed }) => owed.endpoint.id), ...changeOf.keys(), ...released])
   return [...ids].map((id) => ({
@@ -172,21 +174,28 @@ function pairsOf(owed: readonly Owed[]) {
   return owed.map(({ event, endpoint }) => ({ eventId: event.id, endpointId: endpoint.id }))
 }
 
+type HeldByFirst = Extract<Held, { by: "event" | "delivery" }>
+
+/** Whether what is recorded are deliveries' first attempts. */
+function isOfFirsts(held: Held): held is HeldByFirst {
+  return held.by === "event" || held.by === "delivery"
+}
+
 /**
- * New deliveries, each with its first attempt in its row. An attempt that has no place there, because somebody else's
- * is in it or the event is not held any more, is kept by itself.
+ * Deliveries, each with its first attempt in its row; one whose request is still open waits for that. An attempt that has
+ * no place there, because somebody else's is in it or it is not held any more, is kept by itself.
  */
-function recordFirst(deliveries: readonly string[], token: string | null, now: number) {
+function recordFirst(deliveries: readonly string[], held: HeldByFirst, now: number) {
   const isOwn = sql`EXISTS (
     SELECT 1 FROM deliveries d WHERE d.event_id = value->>'eventId' AND d.endpoint_id = value->>'endpointId'
-      AND d.attempt_id = value->>'id')`
+      AND d.attempt_id = value->>'id' AND d.attempted_at IS NOT NULL)`
   return {
-    deliveries: deliveries.map((rows) => insertDeliveries(rows, token, now)),
+    deliveries: deliveries.map((rows) => insertDeliveries(rows, held, now)),
     attempts: deliveries.map((rows) => insertAttempts(rows, sql`NOT ${isOwn}`)),
   }
 }
 
-function recordLater(deliveries: readonly string[], held: Exclude<Held, { by: "event" }>, now: number) {
+function recordLater(deliveries: readonly string[], held: Exclude<Held, HeldByFirst>, now: number) {
   return {
     attempts: deliveries.map((rows) => insertAttempts(rows)),
     deliveries: deliveries.map((rows) => updateDeliveries(rows, held, now)),
@@ -207,7 +216,16 @@ export function insertAttempts(rows: string, onlyIf = sql`true`): SQL {
     ON CONFLICT DO NOTHING`
 }
 
-function insertDeliveries(rows: string, token: string | null, now: number): SQL {
+function insertDeliveries(rows: string, held: HeldByFirst, now: number): SQL {
+  const isHeld =
+    held.by === "event"
+      ? sql`EXISTS (
+          SELECT 1 FROM events v WHERE v.application_id = value->>'applicationId' AND v.id = value->>'eventId'
+            AND ${isEventHeld(held.token)})`
+      : // Once it is due the retry lane may have taken it.
+        sql`EXISTS (
+          SELECT 1 FROM deliveries d WHERE d.event_id = value->>'eventId' AND d.endpoint_id = value->>'endpointId'
+            AND d.attempt_id = value->>'id' AND d.next_attempt_at > ${now})`
   return sql`
     INSERT INTO deliveries (event_id, endpoint_id, application_id, status, reason, attempts, next_attempt_at,
       created_at, ended_at, attempt_id, attempted_at, url, status_code, status_text, error, duration_ms,
@@ -217,11 +235,8 @@ function insertDeliveries(rows: string, token: string | null, now: number): SQL 
       CASE WHEN value->>'status' = 'pending' THEN NULL ELSE ${now} END, value->>'id', value->>'at', value->>'url',
       value->>'statusCode', value->>'statusText', value->>'error', value->>'durationMs',
       value->>'$.body.encoding', value->>'$.body.truncated', value->>'$.body.text', value->>'headers'
-    FROM json_each(${rows}) WHERE EXISTS (
-      SELECT 1 FROM events v WHERE v.application_id = value->>'applicationId' AND v.id = value->>'eventId'
-        AND ${isEventHeld(token)}
-    )
-    -- A resend has put the row there while its event was being dispatched.
+    FROM json_each(${rows}) WHERE ${isHeld}
+    -- The row is there already where its first request was open, and where a resend has put it.
     ON CONFLICT (event_id, endpoint_id) DO UPDATE SET
       status = excluded.status, reason = excluded.reason, attempts = excluded.attempts,
       next_attempt_at = excluded.next_attempt_at, ended_at = excluded.ended_at, attempt_id = excluded.attempt_id,
@@ -233,7 +248,7 @@ function insertDeliveries(rows: string, token: string | null, now: number): SQL 
 }
 
 /** Only while held, so that a result that comes after the lease was lost never becomes state. */
-function updateDeliveries(rows: string, held: Exclude<Held, { by: "event" }>, now: number): SQL {
+function updateDeliveries(rows: string, held: Exclude<Held, HeldByFirst>, now: number): SQL {
   const isHeld =
     held.by === "ping"
       ? sql`d.lease_token = ${held.token}`

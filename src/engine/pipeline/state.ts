@@ -2,7 +2,9 @@ import type { Deps } from "../../platform/deps.ts"
 import type { Farewell } from "../rules/outcome.ts"
 import { nextAttemptAt } from "../rules/retry-schedule.ts"
 import { type Attempt, endOf } from "./attempt.ts"
+import { openUntil } from "./budget.ts"
 import type { Owed } from "./claim.ts"
+import type { OpenRequest } from "./pool.ts"
 import type { Ended } from "./prepare.ts"
 
 export type DeliveryStatus = "pending" | "delivered" | "failed" | "canceled"
@@ -18,12 +20,13 @@ export type DeliveryReason =
   | "unsubscribed"
 
 /**
- * What happened to one delivery under a claim: an attempt; or it ended without one, for a reason; or, with
- * neither, it was put off and is due at once.
+ * What happened to one delivery under a claim: an attempt; or one is still open; or it ended without one, for a reason;
+ * or, with none of these, it was put off and is due at once.
  */
 export interface Handled {
   owed: Owed
   attempt: Attempt | null
+  open?: OpenRequest | null
   ended?: Ended | null
 }
 
@@ -45,7 +48,11 @@ export function reasonOf(farewell: Farewell): "gone" | "disabled" {
 }
 
 /** What a delivery becomes through what happened to it; `gone`: its endpoint has said farewell for good. */
-export function stateAfter(deps: Deps, { owed, attempt, ended }: Handled, gone: boolean): DeliveryState {
+export function stateAfter(
+  deps: Deps,
+  { owed, attempt, open, ended }: Handled,
+  gone: boolean,
+): DeliveryState {
   const attempts = owed.attempts + (attempt ? 1 : 0)
   const end = (status: DeliveryStatus, reason: DeliveryReason | null): DeliveryState => ({
     status,
@@ -54,6 +61,10 @@ export function stateAfter(deps: Deps, { owed, attempt, ended }: Handled, gone: 
     nextAttemptAt: null,
   })
   if (ended) return end(statusOf(ended), ended)
+  if (open) {
+    // By then it is recorded, or nobody is left to record it.
+    return { status: "pending", reason: null, attempts, nextAttemptAt: openUntil(deps, deps.clock.now()) }
+  }
   if (!attempt) return { status: "pending", reason: null, attempts, nextAttemptAt: deps.clock.now() }
   if (attempt.outcome === "delivered") return end("delivered", null)
   if (attempt.outcome === "refused") return end("failed", "refused-target")

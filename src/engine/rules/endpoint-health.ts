@@ -19,7 +19,11 @@ export interface AttemptResult {
   retryAfterMs: number | null
 }
 
-export const SLOW_AFTER_MS = 5_000
+/**
+ * An answer that takes longer is slow. Less than a batch waits: of what was asked early in a batch and is open at its end
+ * this much is known by then.
+ */
+export const SLOW_AFTER_MS = 1_500
 const BREAKER_SHARE = 1 / 8
 export const BREAKER_MAX_MS = 5 * 60 * 1_000
 
@@ -72,6 +76,11 @@ export function afterAttempts(
         ? "failing"
         : null,
   }
+}
+
+/** The same for an endpoint that has let a request wait for so long, and has not answered it yet. */
+export function whileOpen(health: Health, waitedMs: number): Health {
+  return waitedMs > SLOW_AFTER_MS ? { ...health, slow: true } : health
 }
 
 /**

@@ -1,0 +1,64 @@
+import type { Deps } from "../../platform/deps.ts"
+import { observed } from "./attempt.ts"
+import type { Budget } from "./budget.ts"
+import type { Owed } from "./claim.ts"
+import type { OpenRequest } from "./pool.ts"
+import type { Handled } from "./state.ts"
+
+/** How long the platform lets `waitUntil` go on behind a batch is 30 s; recording takes its part of that. */
+const BACKGROUND_MS = 20_000
+/** Records of their own that the stragglers of one batch get at most: whoever ends later shares the last. */
+const RECORDS = 3
+/** What one of these records asks of D1. */
+const STATEMENTS_PER_RECORD = 5
+
+/**
+ * Sees the requests that were open when their batch ended through to their end, under `waitUntil`: each
+ * is given to `recordEnded` when its answer or its timeout has come, together with those that end close by. Call it
+ * when the batch is recorded. Resolves at once; only where a timeout is longer than `waitUntil` lasts, when all is done.
+ */
+export async function follow(
+  deps: Deps,
+  budget: Budget,
+  open: ReadonlyMap<Owed, OpenRequest>,
+  recordEnded: (ended: readonly Handled[]) => Promise<void>,
+): Promise<void> {
+  if (open.size === 0) return
+  const records = budget.affords(RECORDS * STATEMENTS_PER_RECORD) ? Math.min(RECORDS, open.size) : 1
+  budget.setAside(records * STATEMENTS_PER_RECORD)
+  const work = seeThrough(deps, open, records, recordEnded).catch((error) =>
+    // Whatever it was, what is unrecorded is found like what a crash leaves behind.
+    deps.observe({ unit: "fault", during: "stragglers", error: String(error) }),
+  )
+  deps.waitUntil(work)
+  if (deps.config.attemptTimeoutMs > BACKGROUND_MS) await work
+}
+
+async function seeThrough(
+  deps: Deps,
+  open: ReadonlyMap<Owed, OpenRequest>,
+  records: number,
+  recordEnded: (ended: readonly Handled[]) => Promise<void>,
+): Promise<void> {
+  const at = deps.clock.now()
+  const waiting = new Set<Promise<void>>()
+  const ended: Handled[] = []
+  for (const [owed, { attempt }] of open) {
+    const end = attempt.then((made) => {
+      waiting.delete(end)
+      ended.push({ owed, attempt: made })
+    })
+    waiting.add(end)
+  }
+  for (let left = records; waiting.size > 0 || ended.length > 0; left--) {
+    if (left === 1) await Promise.all(waiting)
+    else if (ended.length === 0) await Promise.race(waiting)
+    const handled = ended.splice(0)
+    await recordEnded(handled)
+    deps.observe({
+      unit: "stragglers",
+      attempts: observed(handled.flatMap(({ attempt }) => attempt ?? [])),
+      durationMs: deps.clock.now() - at,
+    })
+  }
+}
