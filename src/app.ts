@@ -73,7 +73,8 @@ export function createApp(
   app.use(
     cors({
       origin: (origin, c) =>
-        c.var.deps.config.authMode === "token" ? "*" : isLoopbackOrigin(origin) ? origin : null,
+        // Most requests have none, which comes as an empty text.
+        c.var.deps.config.authMode === "token" ? "*" : origin && isLoopbackOrigin(origin) ? origin : null,
       allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
       exposeHeaders: ["Link"],
     }),

@@ -15,6 +15,8 @@ const ED25519_PKCS8_HEADER = [
   0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ]
 
+const encoder = new TextEncoder()
+
 /**
  * Signs the bytes of `id.timestamp.body` as Standard Webhooks has it (https://www.standardwebhooks.com):
  * `v1,<base64>` with HMAC-SHA256, `v1a,<base64>` with Ed25519. TypeError for a malformed secret, which the
@@ -38,7 +40,6 @@ export async function signatureHeader(secrets: readonly string[], message: Signe
 }
 
 function signedContent({ id, timestamp, body }: SignedMessage): Uint8Array<ArrayBuffer> {
-  const encoder = new TextEncoder()
   const head = encoder.encode(`${id}.${timestamp}.`)
   const tail = typeof body === "string" ? encoder.encode(body) : body
   const content = new Uint8Array(head.length + tail.length)

@@ -70,8 +70,8 @@ const BLOCKED_RANGES = [
 const NAT64 = parseRange("64:ff9b::/96")
 const IPV4_MAPPED = parseRange("::ffff:0:0/96")
 const LOOPBACK = ["127.0.0.0/8", "::1/128"].map(parseRange)
-/** A connection to "any address" reaches loopback on most systems. */
-const UNSPECIFIED = ["0.0.0.0/32", "::/128"].map(parseRange)
+/** Loopback, and "any address", a connection to which reaches loopback on most systems. */
+const THIS_MACHINE = [...LOOPBACK, ...["0.0.0.0/32", "::/128"].map(parseRange)]
 
 /** Names of special use, those that ICANN has set aside, and what routers and clusters call their own. */
 const PRIVATE_NAMES = [
@@ -173,7 +173,7 @@ function reachesOrigin(target: URL, origin: URL): boolean {
 function isThisMachine(url: URL): boolean {
   const host = hostOf(url)
   const address = unmapped(parseAddress(host))
-  return address ? isInAny([...LOOPBACK, ...UNSPECIFIED], address) : isWithinName(host, "localhost")
+  return address ? isInAny(THIS_MACHINE, address) : isWithinName(host, "localhost")
 }
 
 function portOf(url: URL): string {

@@ -42,8 +42,8 @@ export function refuseEncoded(contentEncoding: string | undefined): void {
 }
 
 async function readBounded(request: Request, maxBytes: number): Promise<Uint8Array> {
-  const tooLarge = new Problem(413, "payload_too_large", `The body has at most ${maxBytes} bytes`)
-  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge
+  const tooLarge = () => new Problem(413, "payload_too_large", `The body has at most ${maxBytes} bytes`)
+  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge()
   if (!request.body) return new Uint8Array()
   const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader()
   const chunks: Uint8Array[] = []
@@ -54,7 +54,7 @@ async function readBounded(request: Request, maxBytes: number): Promise<Uint8Arr
     length += value.byteLength
     if (length > maxBytes) {
       reader.releaseLock()
-      throw tooLarge
+      throw tooLarge()
     }
     chunks.push(value)
   }
