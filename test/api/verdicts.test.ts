@@ -329,6 +329,12 @@ describe("a dry run", () => {
     expect(sent.status).toBeGreaterThanOrEqual(400)
   })
 
+  it("says that a full database would refuse it", async () => {
+    for (const db of world.deps.shards) db.sizeBytes = () => world.config.databaseLimitBytes * 0.96
+    const { refusal } = await dryRun({ eventType: "a", payload: {} })
+    expect(refusal).toMatchObject({ status: 507, code: "storage_full" })
+  })
+
   it.each([
     ["without an event type", { payload: {} }],
     ["with a channel that is none", { eventType: "a", payload: {}, channels: ["a b"] }],

@@ -72,6 +72,13 @@ const GROWING: Write[] = [
 /** What goes on while the database is full, in this order, and why. */
 const GOING_ON: [why: string, ...write: Write][] = [
   [
+    "a dry run writes nothing, and says that the message would be refused",
+    "v1.message.dry-run",
+    "POST",
+    `${APP}/msg/dry-run`,
+    { eventType: "a", payload: {} },
+  ],
+  [
     "a leaked secret must not wait",
     "v1.endpoint.rotate-secret",
     "POST",
