@@ -5,6 +5,7 @@ import { isMade } from "./ids.ts"
 export interface Resident {
   id: string
   uid: string | null
+  throttleRate: number | null
   shard: number
 }
 

@@ -157,17 +157,20 @@ describe("recovering an endpoint", () => {
   it("keeps to the endpoint's rate, whatever pause it ends", async () => {
     const { world, svix, ago } = await pausedWorld()
     await svix.endpoint.patch("acme", "ep", { throttleRate: 2 })
+    const usedUntil = world.clock.now() + 3_000
+    await world.customersDB.prepare("UPDATE endpoints SET throttled_until = ?").bind(usedUntil).run()
     await svix.endpoint.recover("acme", "ep", { since: ago(DAY_MS) })
-    const row = await world.customersDB.prepare("SELECT paused_until FROM endpoints").first()
-    expect(row).toEqual({ paused_until: world.clock.now() + 3_000 })
+    await world.runDue()
+    const row = await world.customersDB.prepare("SELECT paused_until, due_at FROM endpoints").first()
+    expect(row).toEqual({ paused_until: null, due_at: usedUntil })
   })
 
   it("books the drain for when the endpoint's rate lets it begin, not for the sweep", async () => {
     const { world, svix, miss, ago } = await worldWithEndpoint()
     await miss("missed")
     await world.customersDB
-      .prepare("UPDATE endpoints SET paused_until = ?1, throttle_rate = 2")
-      .bind(world.clock.now() + 5 * MINUTE_MS)
+      .prepare("UPDATE endpoints SET paused_until = ?1, throttled_until = ?2, throttle_rate = 2")
+      .bind(world.clock.now() + 5 * MINUTE_MS, world.clock.now() + 3_000)
       .run()
     world.receivers.at(HOOK, 200)
     const before = world.receivers.to(HOOK).length

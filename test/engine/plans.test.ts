@@ -55,7 +55,10 @@ describe("dispatching", () => {
   it.each([
     [
       "SELECT v.id, v.application_id, v.payload",
-      ["SEARCH v USING INDEX events_by_application (application_id=? AND id=?)"],
+      [
+        "SEARCH v USING INDEX events_by_application (application_id=? AND id=?)",
+        "SEARCH a USING INDEX sqlite_autoindex_applications_1 (id=?)",
+      ],
     ],
     [
       "SELECT v.id AS event_id",
@@ -108,6 +111,7 @@ describe("the retry lane", () => {
         // What is sorted is a page of each application's in a page of applications.
         "SCAN ring",
         "SEARCH x USING COVERING INDEX endpoints_due (application_id=? AND due_at>?)",
+        "SEARCH a USING INDEX sqlite_autoindex_applications_1 (id=?)",
         "SCAN w",
         "SEARCH e USING INTEGER PRIMARY KEY (rowid=?)",
         "SEARCH x USING COVERING INDEX endpoints_due (application_id=? AND due_at<?)",
@@ -123,8 +127,10 @@ describe("the retry lane", () => {
         ...ROUND,
         "SCAN ring",
         "SEARCH x USING COVERING INDEX endpoints_due (application_id=? AND due_at>?)",
+        "SEARCH a USING INDEX sqlite_autoindex_applications_1 (id=?)",
         "SCAN l",
         "SEARCH e USING INDEX endpoints_leased (leased_until=?) LEFT-JOIN",
+        "SEARCH a USING INDEX sqlite_autoindex_applications_1 (id=?) LEFT-JOIN",
         "SEARCH s USING PRIMARY KEY (endpoint_id=?)",
       ],
     ],

@@ -162,7 +162,8 @@ export async function changeApplication(
     { "applications.uid": UID_TAKEN },
   )
   const application = await getApplication(deps, id)
-  if (change.uid !== undefined) await deps.shardOf(id).batch({ copies: copyApplication(deps, id) })
+  const isCopied = change.uid !== undefined || change.throttleRate !== undefined
+  if (isCopied) await deps.shardOf(id).batch({ copies: copyApplication(deps, id) })
   return application
 }
 

@@ -5,24 +5,25 @@ import type { Deps } from "../../platform/deps.ts"
 import { CATALOG } from "./built-in.ts"
 
 /**
- * The statements that make or renew a shard's copy of an application that lives there: its id, which rows refer to, and
- * its uid, which operational events tell. They belong ahead of what needs the copy, in its batch. None where the
+ * The statements that make or renew a shard's copy of an application that lives there: its id, which rows refer to, its uid,
+ * which operational events tell, and its rate. They belong ahead of what needs the copy, in its batch. None where the
  * directory itself is the shard. A copy that is marked as removed stays so.
  */
 export function copyApplication(deps: Deps, applicationId: string): SQL[] {
   const db = deps.shardOf(applicationId)
   const resident = deps.residents.get(applicationId)
   if (isDirectory(db) || !resident) return []
-  const { id, uid } = resident
+  const { id, uid, throttleRate } = resident
   const now = deps.clock.now()
   return [
     // The uid may have been another application's, whose copy has not heard yet that it is no more.
     sql`UPDATE applications SET uid = NULL WHERE uid = ${uid} AND id <> ${id}`,
     sql`
-      INSERT INTO applications (id, uid, name, shard, created_at, updated_at)
-      VALUES (${id}, ${uid}, '', ${db.shard}, ${now}, ${now})
-      ON CONFLICT (id) DO UPDATE SET uid = excluded.uid
-      WHERE applications.uid IS NOT excluded.uid AND applications.removed_at IS NULL`,
+      INSERT INTO applications (id, uid, name, throttle_rate, shard, created_at, updated_at)
+      VALUES (${id}, ${uid}, '', ${throttleRate}, ${db.shard}, ${now}, ${now})
+      ON CONFLICT (id) DO UPDATE SET uid = excluded.uid, throttle_rate = excluded.throttle_rate
+      WHERE (applications.uid IS NOT excluded.uid OR applications.throttle_rate IS NOT excluded.throttle_rate)
+        AND applications.removed_at IS NULL`,
   ]
 }
 

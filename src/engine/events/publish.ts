@@ -159,10 +159,15 @@ async function findSource(
     WHERE a.id = (${idOf(application)}) AND ${isListed}
       AND coalesce(o.archived, c.archived) = 0 AND coalesce(o.enforce_schema, c.enforce_schema) = 0`
   if (deps.shards.length === 1) return { applicationId: application, source: selected(sql``) }
-  const [row] = await deps.directory.read(selected(sql`, a.uid, a.shard`))
+  const [row] = await deps.directory.read(selected(sql`, a.uid, a.throttle_rate, a.shard`))
   if (!row) return null
   const applicationId = row.application_id as string
-  deps.residents.note({ id: applicationId, uid: row.uid as string | null, shard: row.shard as number })
+  deps.residents.note({
+    id: applicationId,
+    uid: row.uid as string | null,
+    throttleRate: row.throttle_rate as number | null,
+    shard: row.shard as number,
+  })
   const source = sql`
     SELECT ${applicationId} AS application_id, ${row.event_type_id} AS event_type_id, ${eventType} AS event_type`
   return { applicationId, source }

@@ -2,6 +2,7 @@ import { type SQL, sql } from "drizzle-orm"
 
 import type { Row } from "../../db/client.ts"
 import type { Health } from "../rules/endpoint-health.ts"
+import type { Rate } from "../rules/rate.ts"
 import type { AttemptedEndpoint, AttemptedEvent } from "./attempt.ts"
 
 /** From this many claims without a result on, an event or what is due at an endpoint is handled alone. */
@@ -17,13 +18,16 @@ export interface Owed {
   attempts: number
   /** Claims of this delivery alone that ended without a result. */
   claims: number
+  /** Whether its application has a rate. */
+  isRated?: boolean
   /** The last moment (epoch ms) at which its attempt may start. */
   startBy: number
 }
 
 export interface ClaimedEndpoint extends AttemptedEndpoint {
   health: Health
-  throttleRate: number | null
+  /** Its own; null: none. */
+  rate: Rate | null
   /** Guards what is written about the endpoint's health: enabling it starts afresh. */
   enabledAt: number
 }
@@ -31,7 +35,7 @@ export interface ClaimedEndpoint extends AttemptedEndpoint {
 /** The columns of the endpoint `e` that `readEndpoint` takes. */
 export function endpointColumns(now: number): SQL {
   return sql`
-    e.id AS endpoint_id, e.url, e.headers, e.throttle_rate, e.enabled_at, e.failing_since, e.slow, e.paused_until, e.gone_at,
+    e.id AS endpoint_id, e.url, e.headers, e.throttle_rate, e.throttled_until, e.enabled_at, e.failing_since, e.slow, e.paused_until, e.gone_at,
     (SELECT json_group_array(sealed) FROM (
       SELECT s.sealed FROM secrets s
       WHERE s.endpoint_id = e.id AND (s.expires_at IS NULL OR s.expires_at > ${now})
@@ -45,7 +49,7 @@ export function readEndpoint(row: Row): ClaimedEndpoint {
     url: row.url as string,
     headers: row.headers as string | null,
     secrets: JSON.parse(row.secrets as string) as string[],
-    throttleRate: row.throttle_rate as number | null,
+    rate: readRate(row.throttle_rate, row.throttled_until),
     enabledAt: row.enabled_at as number,
     health: {
       failingSince: row.failing_since as number | null,
@@ -54,6 +58,11 @@ export function readEndpoint(row: Row): ClaimedEndpoint {
       goneAt: row.gone_at as number | null,
     },
   }
+}
+
+/** A rate from the columns `throttle_rate` and `throttled_until`; null: none. */
+export function readRate(perSecond: unknown, usedUntil: unknown): Rate | null {
+  return perSecond === null ? null : { perSecond: perSecond as number, usedUntil: usedUntil as number | null }
 }
 
 /** The columns of the event `v` that `readEvent` takes. */

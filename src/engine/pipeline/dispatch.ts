@@ -79,6 +79,10 @@ export function isLeftBehind(deps: Deps, now: number): SQL {
     v.leased_until <= ${now} OR (v.leased_until IS NULL AND v.id < ${idAt("event", now - leaseMs(deps))}))`
 }
 
+/** The column of the event `v` that says whether its application has a rate. */
+const isRated = sql`EXISTS (
+  SELECT 1 FROM applications a WHERE a.id = v.application_id AND a.throttle_rate IS NOT NULL) AS is_rated`
+
 /** What is owed of some events, and by what right: under a lease, or without one in their first minute. */
 interface Reading {
   token: string | null
@@ -100,7 +104,7 @@ async function readFresh(
     CROSS JOIN events v ON v.application_id = j.value->>0 AND v.id = j.value->>1
       AND v.dispatched_at IS NULL AND v.ping_id IS NULL`
   const { events, pairs } = await db.batch({
-    events: sql`SELECT ${eventColumns}, v.created_at, ${isFresh} AS fresh FROM ${named}`,
+    events: sql`SELECT ${eventColumns}, ${isRated}, v.created_at, ${isFresh} AS fresh FROM ${named}`,
     pairs: sql`
       SELECT v.id AS event_id, ${isInterested} AS interested, 0 AS recorded, ${endpointColumns(at)}
       FROM ${named} AND ${isFresh} CROSS JOIN endpoints e ON e.id IN (SELECT id FROM (${candidates(DIRECT_LIMIT + 1)}))`,
@@ -137,7 +141,7 @@ async function claimEvents(deps: Deps, db: Db, keys: readonly EventKey[], alone 
         claims = max(v.claims, 1) + 1
       WHERE (v.application_id, v.id) IN (${keysIn(keys)}) AND ${claimable} AND v.claims < ${most}`,
     events: sql`
-      SELECT ${eventColumns}, v.fanout_cursor FROM ${named} WHERE v.lease_token = ${token}`,
+      SELECT ${eventColumns}, ${isRated}, v.fanout_cursor FROM ${named} WHERE v.lease_token = ${token}`,
     pairs: sql`
       SELECT v.id AS event_id, ${isInterested} AS interested,
         EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = v.id AND d.endpoint_id = e.id) AS recorded,
@@ -167,6 +171,7 @@ function sortOut(events: readonly Row[], pairs: readonly Row[], startBy: (event:
           endpoint: readEndpoint(pair),
           attempts: 0,
           claims: 0,
+          isRated: event.is_rated === 1,
           startBy: startBy(event),
         }),
       ),
@@ -231,8 +236,8 @@ function plan(owed: readonly Owed[], budget: Budget, now: number): { direct: Owe
   const direct: Owed[] = []
   const later: Owed[] = []
   for (const one of owed) {
-    const { health, throttleRate } = one.endpoint
-    const ready = prepare(one) === null && !isImpaired(health, now) && throttleRate === null
+    const { health, rate } = one.endpoint
+    const ready = prepare(one) === null && !isImpaired(health, now) && rate === null && !one.isRated
     if (ready && budget.take()) direct.push(one)
     else later.push(one)
   }

@@ -2,18 +2,30 @@ import { type SQL, sql } from "drizzle-orm"
 import type { Db, Row } from "../../db/client.ts"
 import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
+import type { Rate } from "../rules/rate.ts"
 import { type Attempt, attempt, observed } from "./attempt.ts"
 import { type Budget, lastStart, leaseMs } from "./budget.ts"
-import { endpointColumns, eventColumns, type Owed, readEndpoint, readEvent, SUSPECT_CLAIMS } from "./claim.ts"
-import { DELIVERIES_PER_ENDPOINT, scheduleDrain } from "./due.ts"
+import {
+  endpointColumns,
+  eventColumns,
+  type Owed,
+  readEndpoint,
+  readEvent,
+  readRate,
+  SUSPECT_CLAIMS,
+} from "./claim.ts"
+import { scheduleDrain } from "./due.ts"
 import { type Chain, enqueue } from "./jobs.ts"
 import { ENDPOINTS_PER_PASS, type Left, lastInTurn, left, nextInTurn, readLeft, type Turn } from "./lane.ts"
 import { attemptAll, type OpenRequest } from "./pool.ts"
 import { type Ended, prepare } from "./prepare.ts"
+import { type Due, takePortion, throttledUntil } from "./rates.ts"
 import { record } from "./record.ts"
 import type { Handled } from "./state.ts"
 import { follow } from "./stragglers.ts"
 
+/** Deliveries of one unwell endpoint that a pass takes; of one that is well, as many as the pass has. */
+const DELIVERIES_PER_ENDPOINT = 6
 /** Deliveries of removed and of disabled endpoints that one pass ends. */
 const ENDED_PER_PASS = 2000
 /** What attempting and recording one suspect delivery asks of D1. */
@@ -42,7 +54,13 @@ export async function drain(deps: Deps, db: Db, budget: Budget, chain: Partial<C
   const ended = claim.due.flatMap(({ owed, ended }): Handled[] =>
     ended ? [{ owed, attempt: null, ended }] : [],
   )
-  const toSend = claim.due.filter((due) => !due.ended).map(({ owed }) => owed)
+  const portion = await takePortion(
+    db,
+    claim.due.filter((due) => !due.ended),
+    claim.rates,
+    at,
+  )
+  const toSend = portion.due.map(({ owed }) => owed)
   const suspects = toSend.filter(({ endpoint }) => claim.suspects.has(endpoint.id))
   // The slow last, in turns otherwise: a page of theirs, hanging, must not use up the time of the others.
   const fresh = toSend
@@ -59,8 +77,13 @@ export async function drain(deps: Deps, db: Db, budget: Budget, chain: Partial<C
   ]
   const attempts = [...made.values()]
   const stragglers = new Map(open)
-  const released = suspects.length === 0 ? without(endpointIds, stragglers) : []
-  let due = await record(deps, db, { held, handled, released })
+  const isSent = ({ owed }: Due) => made.has(owed) || open.has(owed) || claim.suspects.has(owed.endpoint.id)
+  let due = await record(deps, db, {
+    held,
+    handled,
+    released: suspects.length === 0 ? without(endpointIds, stragglers) : [],
+    throttled: throttledUntil(portion.due.filter(isSent), portion.usedUntil, at),
+  })
   let unmade: string[] = []
   if (suspects.length > 0) {
     unmade = await drainAlone(deps, db, claim.token, suspects, budget, attempts, stragglers)
@@ -169,7 +192,9 @@ interface Claim {
   token: string
   at: number
   endpointIds: string[]
-  due: { owed: Owed; ended: Ended | null }[]
+  due: (Due & { ended: Ended | null })[]
+  /** The rates of applications that have one. */
+  rates: ReadonlyMap<string, Rate>
   /** Endpoints whose claims have ended without a result too often: what is due there is handled alone. */
   suspects: ReadonlySet<string>
   /** Deliveries that ended because their endpoint is removed or disabled. */
@@ -195,10 +220,12 @@ async function claimEndpoints(deps: Deps, db: Db, at: number, limit: number, tur
       WHERE rowid IN (${nextInTurn(turn, at, limit)}) AND NOT EXISTS (SELECT 1 FROM endpoints e WHERE ${mine})`,
     // What is left has a row, whether or not there is an endpoint.
     lane: sql`
-      SELECT l.json AS left, e.application_id, e.claims, e.removed_at, e.disabled_at, ${endpointColumns(at)}
-      FROM (SELECT ${left(turn)} AS json) l LEFT JOIN endpoints e ON ${mine}`,
+      SELECT l.json AS left, e.application_id, a.throttle_rate AS shared_rate, a.throttled_until AS shared_until,
+        e.claims, e.removed_at, e.disabled_at, ${endpointColumns(at)}
+      FROM (SELECT ${left(turn)} AS json) l LEFT JOIN endpoints e ON ${mine}
+      LEFT JOIN applications a ON a.id = e.application_id`,
     due: sql`
-      SELECT p.event_id, p.endpoint_id, d.application_id, d.attempts, d.claims,
+      SELECT p.event_id, p.endpoint_id, d.application_id, d.next_attempt_at, d.attempts, d.claims,
         e.all_event_types_since IS NOT NULL OR EXISTS (
           SELECT 1 FROM events v WHERE v.application_id = d.application_id AND v.id = d.event_id AND (
             v.endpoint_id IS NOT NULL OR EXISTS (
@@ -223,6 +250,12 @@ async function claimEndpoints(deps: Deps, db: Db, at: number, limit: number, tur
     at,
     lastTurn: lastInTurn(turn, endpoints),
     left: readLeft(lane[0]?.left),
+    rates: new Map(
+      endpoints.flatMap((row) => {
+        const rate = readRate(row.shared_rate, row.shared_until)
+        return rate ? [[row.application_id as string, rate]] : []
+      }),
+    ),
     endpointIds: endpoints.map((row) => row.endpoint_id as string),
     suspects: new Set(
       endpoints
@@ -247,29 +280,32 @@ async function claimEndpoints(deps: Deps, db: Db, at: number, limit: number, tur
       }
       // What removed and disabled endpoints owe has ended above.
       const ended = prepare({ event: event ?? null, claims: owed.claims, subscribed: row.subscribed === 1 })
-      return { owed, ended }
+      return { owed, ended, since: row.next_attempt_at as number }
     }),
   }
 }
 
 /**
- * The keys of the due deliveries of the leased endpoints that may be attempted: six of each at most, `most` in all, in
- * turns by application, and each endpoint's first before any second.
+ * The keys of the due deliveries of the leased endpoints that may be attempted: six at most of one that is unwell, a
+ * second's worth of one with a rate, `most` in all, in turns by application, and each endpoint's first before any second.
  */
 function duePage(mine: SQL, at: number, most: number): SQL {
+  const all = literal(most)
+  const few = literal(DELIVERIES_PER_ENDPOINT)
   return sql`
     SELECT event_id, endpoint_id, application_id,
       row_number() OVER (PARTITION BY application_id ORDER BY place, next_attempt_at, event_id) AS turn
     FROM (
       SELECT d.event_id, d.endpoint_id, e.application_id, d.next_attempt_at,
+        min(coalesce(e.throttle_rate, ${all}), CASE WHEN e.failing_since IS NULL AND e.slow = 0 THEN ${all} ELSE ${few} END) AS most,
         row_number() OVER (PARTITION BY d.endpoint_id ORDER BY d.next_attempt_at, d.event_id) AS place
       FROM endpoints e CROSS JOIN deliveries d
       WHERE ${mine} AND e.removed_at IS NULL AND e.disabled_at IS NULL AND d.endpoint_id = e.id AND d.event_id IN (
         SELECT x.event_id FROM deliveries x
         WHERE x.endpoint_id = e.id AND x.status = 'pending' AND x.next_attempt_at <= ${at}
-        ORDER BY x.next_attempt_at, x.event_id LIMIT ${literal(DELIVERIES_PER_ENDPOINT)}
+        ORDER BY x.next_attempt_at, x.event_id LIMIT ${all}
       )
-    ) ORDER BY turn, next_attempt_at, event_id LIMIT ${literal(most)}`
+    ) WHERE place <= most ORDER BY turn, next_attempt_at, event_id LIMIT ${all}`
 }
 
 /** Ends what must not happen any more at the claimed endpoints; asks D1 only if one of them is removed or disabled. */

@@ -6,8 +6,6 @@ import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { enqueue } from "./jobs.ts"
 
-/** Deliveries of one endpoint that a pass of the retry lane takes. */
-export const DELIVERIES_PER_ENDPOINT = 6
 /** Due times further away than this are left to the sweep, which runs every minute. */
 const NEAR_MS = 60_000
 /** A job must not arrive before what it is for is due; the queue's clock is not ours. */
@@ -21,10 +19,11 @@ const WAKE_RESERVE_MS = 50
 export function dueAt(
   pausedUntil = sql`endpoints.paused_until`,
   leasedUntil = sql`endpoints.leased_until`,
+  throttledUntil = sql`endpoints.throttled_until`,
 ): SQL {
   return sql`(
     SELECT CASE WHEN ${leasedUntil} IS NULL THEN CASE WHEN endpoints.removed_at IS NULL
-      THEN max(d.next_attempt_at, coalesce(${pausedUntil}, 0), coalesce(endpoints.throttled_until, 0)) ELSE 0 END END
+      THEN max(d.next_attempt_at, coalesce(${pausedUntil}, 0), coalesce(${throttledUntil}, 0)) ELSE 0 END END
     FROM deliveries d
     WHERE d.endpoint_id = endpoints.id AND d.status = 'pending' AND d.next_attempt_at IS NOT NULL
     ORDER BY d.next_attempt_at LIMIT 1
@@ -48,16 +47,10 @@ export function newPlace(now: number): SQL {
   return sql`${idAt("attempt", now)} || lower(hex(randomblob(10)))`
 }
 
-/**
- * Ends an endpoint's pause: somebody has said, or an answer has shown, that it is well. Its rate still counts:
- * of a pause that can come from it as much stays as the deliveries of one pass use up.
- */
+/** Ends an endpoint's pause: somebody has said, or an answer has shown, that it is well. Its rate still counts. */
 export function endPause(endpointId: string, now: number): SQL[] {
   return [
-    sql`
-      UPDATE endpoints SET paused_until = CASE WHEN throttle_rate IS NOT NULL
-        THEN min(paused_until, ${now} + ${DELIVERIES_PER_ENDPOINT} * 1000 / throttle_rate) END
-      WHERE id = ${endpointId} AND paused_until > ${now}`,
+    sql`UPDATE endpoints SET paused_until = NULL WHERE id = ${endpointId} AND paused_until > ${now}`,
     refreshDueAt(sql`SELECT ${endpointId}`),
   ]
 }

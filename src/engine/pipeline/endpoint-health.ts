@@ -4,7 +4,7 @@ import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { afterAttempts, forgiveAfterMs, hasGone, whileOpen } from "../rules/endpoint-health.ts"
 import type { Farewell } from "../rules/outcome.ts"
-import { type Attempt, endOf } from "./attempt.ts"
+import type { Attempt } from "./attempt.ts"
 import type { ClaimedEndpoint } from "./claim.ts"
 import { dueAt } from "./due.ts"
 import { type Held, isEventHeld } from "./held.ts"
@@ -97,13 +97,12 @@ export function healthChanges(
     const options = { disableAfterMs, forgiveAfterMs: forgiven, now, gone: gone.has(endpoint.id) }
     const { health: after, disable } = afterAttempts(before, attempts, options)
     const health = whileOpen(after, waitedMs)
-    const pausedUntil = latest(health.pausedUntil, throttledUntil(endpoint, attempts))
     const same =
       disable === null &&
       health.failingSince === before.failingSince &&
       health.slow === before.slow &&
       health.goneAt === before.goneAt &&
-      pausedUntil === before.pausedUntil
+      health.pausedUntil === before.pausedUntil
     if (same) return []
     return {
       id: endpoint.id,
@@ -114,30 +113,21 @@ export function healthChanges(
       basedOn: before.failingSince,
       saidGoneBefore: Number(before.goneAt !== null),
       slow: Number(health.slow),
-      pausedUntil,
+      pausedUntil: health.pausedUntil,
       goneAt: health.goneAt,
       disable,
     }
   })
 }
 
-/** Until when the attempts made use up the endpoint's rate (per second); null without one. */
-function throttledUntil(endpoint: ClaimedEndpoint, attempts: readonly Attempt[]): number | null {
-  if (endpoint.throttleRate === null || attempts.length === 0) return null
-  return Math.max(...attempts.map(endOf)) + Math.ceil((attempts.length * 1000) / endpoint.throttleRate)
-}
-
-function latest(a: number | null, b: number | null): number | null {
-  if (a === null || b === null) return a ?? b
-  return Math.max(a, b)
-}
-
-/** What one statement writes to an endpoint: its health if that has changed, its release, when it is next due. */
+/** What one statement writes to an endpoint: its health if that has changed, its rate, its release, when it is next due. */
 export interface EndpointUpdate extends Partial<HealthChange> {
   id: string
   /** Whether its lease ends, and whether it stays suspect nevertheless: 1 or 0. */
   released: number
   suspect: number
+  /** Until when its rate is used up by what was sent; null: as it is. */
+  throttledUntil: number | null
 }
 
 /**
@@ -157,6 +147,7 @@ export function updateEndpoints(rows: string, held: Held, now: number): SQL {
     sql`CASE WHEN h.row->>'delivered' THEN h.row->>'pausedUntil'
       ELSE nullif(max(coalesce(paused_until, 0), coalesce(h.row->>'pausedUntil', 0)), 0) END`,
   )
+  const throttled = sql`coalesce(h.row->>'throttledUntil', throttled_until)`
   const unless = (column: SQL) => sql`CASE WHEN h.releases THEN NULL ELSE ${column} END`
   return sql`
     WITH h AS MATERIALIZED (
@@ -172,6 +163,7 @@ export function updateEndpoints(rows: string, held: Held, now: number): SQL {
           ELSE coalesce(failing_since, h.row->>'failingSince') END`,
       )},
       paused_until = ${paused},
+      throttled_until = ${throttled},
       gone_at = ${changed(
         sql`gone_at`,
         sql`CASE WHEN h.row->>'delivered' THEN h.row->>'goneAt' ELSE coalesce(gone_at, h.row->>'goneAt') END`,
@@ -182,7 +174,7 @@ export function updateEndpoints(rows: string, held: Held, now: number): SQL {
       lease_token = ${unless(sql`lease_token`)},
       leased_until = ${unless(sql`leased_until`)},
       claims = CASE WHEN h.releases AND NOT h.row->>'suspect' THEN 0 ELSE claims END,
-      due_at = ${dueAt(paused, unless(sql`leased_until`))}
+      due_at = ${dueAt(paused, unless(sql`leased_until`), throttled)}
     FROM h WHERE endpoints.id = h.id
     RETURNING due_at`
 }

@@ -2,6 +2,7 @@ import { type SQL, sql } from "drizzle-orm"
 
 import type { Row } from "../../db/client.ts"
 import { literal } from "../../db/literal.ts"
+import { hasRoom } from "./rates.ts"
 
 // The retry lane is worked in turns: application by application, then endpoint by endpoint. The index of what is due
 // begins with the application, so that the next one is found by a single step, however much this one has due.
@@ -46,22 +47,25 @@ const earliest = sql`(
 
 /**
  * The rowids of up to `limit` endpoints that are due at `at`, most overdue first, in turns by application: nobody has
- * two before everybody has one, and the slow ones of nobody take up the pass. Reads no more than a page of each
+ * two before everybody has one, the slow ones of nobody take up the pass, and who has a rate has no more than that. Reads no more than a page of each
  * application's, and those of a page of applications.
  */
 export function nextInTurn(turn: Turn, at: number, limit: number): SQL {
   const most = literal(limit)
   return sql`
     WITH RECURSIVE ${ring(turn)},
-    waiting(id, turn) AS MATERIALIZED (SELECT ring.id, ring.turn FROM ring WHERE ${earliest} <= ${at} LIMIT ${most}),
-    page(key, slow, turn, place) AS (
-      SELECT e.rowid, e.slow, w.turn, row_number() OVER (PARTITION BY w.id, e.slow ORDER BY e.due_at)
+    waiting(id, turn, most) AS MATERIALIZED (
+      SELECT ring.id, ring.turn, coalesce(a.throttle_rate, ${most}) FROM ring CROSS JOIN applications a ON a.id = ring.id
+      WHERE ${earliest} <= ${at} AND ${hasRoom(at)} LIMIT ${most}
+    ),
+    page(key, slow, turn, most, place) AS (
+      SELECT e.rowid, e.slow, w.turn, w.most, row_number() OVER (PARTITION BY w.id, e.slow ORDER BY e.due_at)
       FROM waiting w CROSS JOIN endpoints e ON e.rowid IN (
         SELECT x.rowid FROM endpoints x INDEXED BY endpoints_due
         WHERE x.application_id = w.id AND x.due_at <= ${at} ORDER BY x.due_at LIMIT ${most}
       )
     )
-    SELECT key FROM page WHERE slow = 0 OR place <= ${literal(SLOW_PER_APPLICATION)}
+    SELECT key FROM page WHERE place <= most AND (slow = 0 OR place <= ${literal(SLOW_PER_APPLICATION)})
     ORDER BY place, turn LIMIT ${most}`
 }
 
@@ -77,7 +81,8 @@ export interface Left {
 export function left(turn: Turn): SQL {
   return sql`(
     WITH RECURSIVE ${ring(turn)}
-    SELECT json_array(min(${earliest}), max(CASE WHEN ring.turn = ${literal(APPLICATIONS_PER_LOOK)} THEN ring.id END))
+    SELECT json_array(min(max(${earliest}, coalesce((
+      SELECT a.throttled_until FROM applications a WHERE a.id = ring.id AND a.throttle_rate IS NOT NULL), 0))), max(CASE WHEN ring.turn = ${literal(APPLICATIONS_PER_LOOK)} THEN ring.id END))
     FROM ring)`
 }
 

@@ -28,6 +28,8 @@ export interface Recorded {
   dispatched?: readonly EventKey[]
   /** Endpoints whose lease ends with this batch. */
   released?: readonly string[]
+  /** Until when what was sent uses up the rates of endpoints, by id. */
+  throttled?: ReadonlyMap<string, number>
   /** Those of them where something suspect was left for later: their claims stay counted. */
   suspect?: readonly string[]
 }
@@ -129,6 +131,7 @@ async function recordOneByOne(
     untouched: recorded.untouched ?? [],
     dispatched: dispatched.filter(({ eventId }) => !lost.has(eventId)),
     released: released.filter((id) => !lost.has(id)),
+    throttled: recorded.throttled ?? new Map(),
   }
   try {
     return await recordTogether(deps, db, rest, verdicts)
@@ -154,19 +157,25 @@ function rowsOf({ held, handled }: Recorded, states: Verdicts["states"], now: nu
 
 /** The endpoints of which something follows: their health has changed, something is due there, or they are released. */
 function endpointUpdates(
-  { held, handled, released = [], suspect = [] }: Recorded,
+  { held, handled, released = [], throttled = new Map(), suspect = [] }: Recorded,
   states: Verdicts["states"],
   changes: readonly HealthChange[],
 ): EndpointUpdate[] {
   // What was open has been booked: however it ended, what its endpoint waits for is another.
   const due = handled.filter((one) => held.by === "delivery" || states.get(one)?.status === "pending")
   const changeOf = new Map(changes.map((change) => [change.id, change]))
-  const ids = new Set([...due.map(({ owed }) => owed.endpoint.id), ...changeOf.keys(), ...released])
+  const ids = new Set([
+    ...due.map(({ owed }) => owed.endpoint.id),
+    ...changeOf.keys(),
+    ...released,
+    ...throttled.keys(),
+  ])
   return [...ids].map((id) => ({
     ...changeOf.get(id),
     id,
     released: Number(released.includes(id)),
     suspect: Number(suspect.includes(id)),
+    throttledUntil: throttled.get(id) ?? null,
   }))
 }
 
