@@ -108,6 +108,7 @@ const EXPLANATIONS = [
     "an operation of our own",
     "one attempt as a person looks at it: what was sent, and what came back",
   ],
+  ["* /api/v1/inbox*", "an operation of our own", "receivers to try deliveries with"],
   ["EventType*", "enforceSchema is our own", "an event type may ask that messages fit its newest schema"],
   // What Svix's document hides, and its server takes and answers all the same.
   ["HttpErrorOut", "hint is our own", "what to do about a token that is not taken, beside Svix's words"],

@@ -1,3 +1,5 @@
+import { receiveHere } from "../engine/inboxes/receive.ts"
+import { plainDialect } from "../http/dialects/plain.ts"
 import type { Family } from "../http/family.ts"
 import { createRouter } from "../http/router.ts"
 import { applications } from "./application/application.ts"
@@ -8,6 +10,8 @@ import { endpointHeaders } from "./endpoint/headers.ts"
 import { endpointSecrets } from "./endpoint/secrets.ts"
 import { eventTypes } from "./event-type/event-type.ts"
 import { createHealth } from "./health/health.ts"
+import { inboxes } from "./inbox/inbox.ts"
+import { receiver } from "./inbox/receive.ts"
 import { messages } from "./message/message.ts"
 import { verdicts } from "./message/verdicts.ts"
 import { attempts } from "./message-attempt/attempts.ts"
@@ -27,12 +31,18 @@ const parts = [
   deliveries,
   attempts,
   exchanges,
+  inboxes,
   authentication,
 ]
 
 /** The management API, at Svix's paths and in Svix's shapes. */
 export const management: Family = {
-  parts: () => [{ router: createRouter(...parts, createHealth()), dialect }],
+  receives: receiveHere,
+  parts: () => [
+    { router: createRouter(...parts, createHealth()), dialect },
+    // A part of its own: what lies beside it is nobody's, and said in nobody's shape.
+    { router: receiver, dialect: plainDialect },
+  ],
   tags: [
     { name: "Application", description: "Management: owners of endpoints and messages" },
     { name: "Event Type", description: "Management: the kinds of event that applications share" },
@@ -40,6 +50,7 @@ export const management: Family = {
     { name: "Message", description: "Management: what is sent" },
     { name: "Message Attempt", description: "Management: what became of it, and sending it again" },
     { name: "Authentication", description: "Management: tokens that reach one application" },
+    { name: "Inbox", description: "Management: receivers to try deliveries with, kept for a day" },
     { name: "Health", description: "Management: whether the API is up" },
   ],
 }

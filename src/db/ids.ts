@@ -10,6 +10,7 @@ const PREFIXES = {
   ping: "ping",
   backgroundTask: "qtask",
   token: "tok",
+  inboxRequest: "ireq",
 } as const
 
 /** A noun of the engine by its name; one of a family with the prefix of its ids. */

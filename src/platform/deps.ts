@@ -22,10 +22,15 @@ export interface Deps extends Layout {
   observe: Sink
 }
 
+/** What a family may declare for its dependencies: settings, and receivers within this Worker. */
+export interface Contributor extends Declared {
+  receives?(deps: Deps, url: string, request: () => Request): Promise<Response | null>
+}
+
 /** The only place that touches bindings. Throws a ConfigError when a setting is bad, a family's among them. */
-export function createDeps(env: Env, families: readonly Declared[]): Deps {
+export function createDeps(env: Env, families: readonly Contributor[]): Deps {
   const config = configOf(env, families)
-  return {
+  const deps: Deps = {
     config,
     ...layOut(openShards(env, config.shards)),
     queues: { events: env.EVENTS, retries: env.RETRIES, tasks: env.TASKS },
@@ -36,6 +41,20 @@ export function createDeps(env: Env, families: readonly Declared[]): Deps {
     random: Math.random,
     observe: toAll(sinksOf(config)),
   }
+  return withOwnReceivers(deps, families)
+}
+
+/** The same, but what is sent to a receiver that a family has in this Worker is handed over in process. */
+export function withOwnReceivers(deps: Deps, families: readonly Contributor[]): Deps {
+  const within: typeof fetch = async (input, init) => {
+    const url = input instanceof Request ? input.url : String(input)
+    for (const { receives } of families) {
+      const response = await receives?.(deps, url, () => new Request(input, init))
+      if (response) return response
+    }
+    return deps.fetch(input, init)
+  }
+  return { ...deps, fetch: within }
 }
 
 /** Who is told of observations; metrics would be one more. */

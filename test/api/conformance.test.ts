@@ -133,6 +133,13 @@ describe("the official client", () => {
     expect(ids.filter((id) => !used.includes(id ?? "")).toSorted()).toEqual([
       "v1.authentication.dashboard-access",
       "v1.health.ping",
+      "v1.inbox.clear",
+      "v1.inbox.create",
+      "v1.inbox.delete",
+      "v1.inbox.get",
+      "v1.inbox.list",
+      "v1.inbox.list-requests",
+      "v1.inbox.patch",
       "v1.message-attempt.get-exchange",
       "v1.message-attempt.get-headers",
       "v1.message.dry-run",

@@ -101,11 +101,11 @@ describe("a POST with an Idempotency-Key", () => {
     expect(await everything()).toBe(before)
   })
 
-  it("names every POST of the API here that writes, but for the logout", async () => {
+  it("names every POST of the API here that writes, but for the logout and inboxes, which end by themselves", async () => {
     const { paths } = await (await world.fetch("/openapi.json")).json<{ paths: Record<string, object> }>()
     const posts = Object.entries(paths).filter(
       ([path, item]) =>
-        path.startsWith("/api/v1/") && "post" in item && !/\/(logout|msg\/dry-run)$/.test(path),
+        path.startsWith("/api/v1/") && "post" in item && !/\/(logout|msg\/dry-run|inbox)$/.test(path),
     )
     const fits = (template: string) => {
       const pattern = new RegExp(`^${template.replace(/\{[^}]+\}/g, "[^/?]+")}(\\?.*)?$`)

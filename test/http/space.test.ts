@@ -11,6 +11,7 @@ const APP = "/api/v1/app/acme"
 
 interface Names {
   attempt: string
+  inbox: string
   invoice: string
   webhook: string
   token: string
@@ -67,6 +68,7 @@ const GROWING: Write[] = [
     "/api/v1/auth/dashboard-access/other",
     { application: { name: "Other", uid: "other" } },
   ],
+  ["v1.inbox.create", "POST", "/api/v1/inbox", {}],
 ]
 
 /** What goes on while the database is full, in this order, and why. */
@@ -103,6 +105,22 @@ const GOING_ON: [why: string, ...write: Write][] = [
     `${APP}/endpoint/hook/headers`,
     { headers: { "x-one": null } },
   ],
+  [
+    "a receiver is told how to answer",
+    "v1.inbox.patch",
+    "PATCH",
+    ({ inbox }) => `/api/v1/inbox/${inbox}`,
+    { status: 500 },
+  ],
+  [
+    "it writes nothing",
+    "v1.message.dry-run",
+    "POST",
+    `${APP}/msg/dry-run`,
+    { eventType: "known", payload: {} },
+  ],
+  ["removing", "v1.inbox.clear", "DELETE", ({ inbox }) => `/api/v1/inbox/${inbox}/request`],
+  ["removing", "v1.inbox.delete", "DELETE", ({ inbox }) => `/api/v1/inbox/${inbox}`],
   ["removing", "v1.message.expunge-content", "DELETE", `${APP}/msg/first/content`],
   [
     "removing",
@@ -134,10 +152,11 @@ async function filled(): Promise<{ world: World; names: Names; fill: () => void 
   await world.runAll()
   const attempt = (await svix.messageAttempt.listByMsg("acme", "first")).data[0]?.id ?? ""
   const { token } = await svix.authentication.appPortalAccess("acme", {})
+  const { id: inbox } = await post<{ id: string }>("/api/v1/inbox", {})
   const fill = () => {
     for (const db of world.deps.shards) db.sizeBytes = () => world.config.databaseLimitBytes * 0.96
   }
-  return { world, names: { attempt, invoice, webhook: data.id, token }, fill }
+  return { world, names: { attempt, inbox, invoice, webhook: data.id, token }, fill }
 }
 
 function send(world: World, names: Names, [id, method, path, body]: Write): Promise<Response> {
@@ -149,7 +168,7 @@ function send(world: World, names: Names, [id, method, path, body]: Write): Prom
 const SIZES = `SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM endpoints) + (SELECT count(*) FROM event_types)
   + (SELECT count(*) FROM applications) + (SELECT count(*) FROM users) + (SELECT count(*) FROM messages)
   + (SELECT count(*) FROM invoices) + (SELECT count(*) FROM background_tasks) + (SELECT count(*) FROM uploads)
-  + (SELECT count(*) FROM subscriptions) AS n`
+  + (SELECT count(*) FROM subscriptions) + (SELECT count(*) FROM inboxes) AS n`
 
 describe("a full database", () => {
   it.each(GROWING)("takes nothing new: %s", async (...write) => {

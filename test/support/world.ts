@@ -8,7 +8,7 @@ import { Budget } from "../../src/engine/pipeline/budget.ts"
 import { sweep, sweepShard } from "../../src/engine/upkeep/sweep.ts"
 import { families } from "../../src/families.ts"
 import { parseConfig } from "../../src/platform/config.ts"
-import type { Deps } from "../../src/platform/deps.ts"
+import { type Deps, withOwnReceivers } from "../../src/platform/deps.ts"
 import { jsonLine } from "../../src/platform/log.ts"
 import type { Observation } from "../../src/platform/observations.ts"
 import { consume } from "../../src/queue.ts"
@@ -96,7 +96,7 @@ export async function createWorld(settings: Record<string, string> = {}) {
   const databases = shards.map((d1, shard) => openDatabase(probed(d1, probe), clock, () => 0, shard))
   const [db] = databases
   if (!db) throw new Error("there is no database")
-  const deps: Deps = {
+  const bare: Deps = {
     config,
     ...layOut(databases),
     queues: { events: queue("events"), retries: queue("retries"), tasks: queue("tasks") },
@@ -113,6 +113,7 @@ export async function createWorld(settings: Record<string, string> = {}) {
       logged.push(JSON.parse(jsonLine(observation, clock.now())))
     },
   }
+  const deps = withOwnReceivers(bare, families)
   // Each request has to find out anew where an application lives.
   const app = createApp(() => ({ ...deps, ...layOut(deps.shards) }))
 

@@ -8,7 +8,7 @@ export const STATEMENTS_PER_INVOCATION = 50
 /** Requests that may wait for response headers: the runtime queues a seventh, and its timer would run meanwhile. */
 export const REQUESTS_AT_ONCE = 6
 /** Statements that are always left for what closes an invocation: giving back what was not done, noting the sweep. */
-const STATEMENTS_IN_RESERVE = 6
+const STATEMENTS_IN_RESERVE = 7
 const LEASE_RESERVE_MS = 30_000
 const RECORDING_RESERVE_MS = 10_000
 

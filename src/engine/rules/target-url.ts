@@ -73,6 +73,9 @@ const LOOPBACK = ["127.0.0.0/8", "::1/128"].map(parseRange)
 /** Loopback, and "any address", a connection to which reaches loopback on most systems. */
 const THIS_MACHINE = [...LOOPBACK, ...["0.0.0.0/32", "::/128"].map(parseRange)]
 
+/** The one path of this service that takes deliveries: a test inbox's. */
+export const OWN_RECEIVER = /^\/inbox\/(ibx_[0-9a-f]{32})$/
+
 /** Names of special use, those that ICANN has set aside, and what routers and clusters call their own. */
 const PRIVATE_NAMES = [
   "localhost",
@@ -107,7 +110,8 @@ export function checkTargetUrl(
   if (target.protocol !== "https:" && target.protocol !== "http:") return refuse("scheme")
   if (target.username || target.password) return refuse("credentials")
   if (hasEmptyLabel(hostOf(target))) return refuse("unparsable")
-  if (options.ownOrigins.some((origin) => reachesOrigin(target, new URL(origin)))) return refuse("own-host")
+  const isOwn = options.ownOrigins.some((origin) => reachesOrigin(target, new URL(origin)))
+  if (isOwn && !OWN_RECEIVER.test(target.pathname)) return refuse("own-host")
   if (!options.allowPrivate && isPrivateHost(hostOf(target))) return refuse("private")
   return { ok: true, url: target }
 }

@@ -15,7 +15,8 @@ export const NEARLY_FULL = 0.8
 const DAY_MS = 24 * 3600 * 1000
 const EVENTS_PER_STEP = 500
 const ROWS_PER_STEP = 2000
-const STATEMENTS_PER_STEP = 5
+/** A step's own five, and what the parts of the sweep behind it ask beyond what is always in reserve. */
+const STATEMENTS_PER_STEP = 8
 const REMOVED_ENDPOINTS = 100
 const ENDED_TASKS = 100
 const PAYLOADS_PER_SWEEP = 2000

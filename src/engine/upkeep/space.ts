@@ -1,3 +1,4 @@
+import type { Db } from "../../db/client.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { EngineError } from "../kit/errors.ts"
 import { readState } from "./state.ts"
@@ -11,7 +12,11 @@ const FULL = 0.95
  * token, and deliveries.
  */
 export async function requireSpace(deps: Deps, applicationId: string): Promise<void> {
-  const db = deps.shardOf(applicationId)
+  return requireSpaceIn(deps, deps.shardOf(applicationId))
+}
+
+/** The same for what belongs to no application, in the database that has it. */
+export async function requireSpaceIn(deps: Deps, db: Db): Promise<void> {
   // An isolate that has not asked this database anything yet goes by what the last sweep saw.
   const bytes = db.sizeBytes() || ((await readState(db))?.databaseBytes ?? 0)
   if (bytes > FULL * deps.config.databaseLimitBytes) {

@@ -5,6 +5,7 @@ import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { isDirectory } from "../applications/copies.ts"
 import { forward, outboxUpkeep } from "../events/outbox.ts"
+import { inboxUpkeep } from "../inboxes/upkeep.ts"
 import { send } from "../jobs/job.ts"
 import { Budget } from "../pipeline/budget.ts"
 import { MAX_CLAIMS } from "../pipeline/claim.ts"
@@ -130,6 +131,7 @@ export const ENGINE_UPKEEP: readonly Upkeep[] = [
   remainsRetention,
   keyRetention,
   payloadExpiry,
+  inboxUpkeep,
 ]
 
 /**

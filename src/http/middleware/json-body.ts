@@ -1,5 +1,5 @@
 import { createMiddleware } from "hono/factory"
-
+import { readFirst } from "../../engine/kit/read-first.ts"
 import { invalidInput, Problem } from "../problem.ts"
 import { depthOf, hasUnpairedSurrogate } from "../raw-json.ts"
 import type { AppEnv } from "../router.ts"
@@ -44,26 +44,8 @@ export function refuseEncoded(contentEncoding: string | undefined): void {
 async function readBounded(request: Request, maxBytes: number): Promise<Uint8Array> {
   const tooLarge = () => new Problem(413, "payload_too_large", `The body has at most ${maxBytes} bytes`)
   if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge()
-  if (!request.body) return new Uint8Array()
-  const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader()
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) break
-    length += value.byteLength
-    if (length > maxBytes) {
-      reader.releaseLock()
-      throw tooLarge()
-    }
-    chunks.push(value)
-  }
-  const bytes = new Uint8Array(length)
-  let offset = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset)
-    offset += chunk.byteLength
-  }
+  const { bytes, whole } = await readFirst(request.body, maxBytes)
+  if (!whole) throw tooLarge()
   return bytes
 }
 
