@@ -113,6 +113,11 @@ const EXPLANATIONS = [
   // What Svix's document hides, and its server takes and answers all the same.
   ["HttpErrorOut", "hint is our own", "what to do about a token that is not taken, beside Svix's words"],
   [
+    "* /api/v1/background-task*",
+    "an operation of our own",
+    "the hosted API's list of what a recovery answers, and a way to end one",
+  ],
+  [
     "POST /api/v1/auth/dashboard-access/{app_id}",
     "an operation of our own",
     "hidden by Svix: the older name of app-portal-access",

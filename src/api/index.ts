@@ -4,6 +4,7 @@ import type { Family } from "../http/family.ts"
 import { createRouter } from "../http/router.ts"
 import { applications } from "./application/application.ts"
 import { authentication } from "./authentication/authentication.ts"
+import { backgroundTasks } from "./background-task/background-task.ts"
 import { endpointActions } from "./endpoint/actions.ts"
 import { endpoints } from "./endpoint/endpoint.ts"
 import { endpointHeaders } from "./endpoint/headers.ts"
@@ -32,6 +33,7 @@ const parts = [
   attempts,
   exchanges,
   inboxes,
+  backgroundTasks,
   authentication,
 ]
 
@@ -49,6 +51,7 @@ export const management: Family = {
     { name: "Endpoint", description: "Management: receivers, their secrets, headers and health" },
     { name: "Message", description: "Management: what is sent" },
     { name: "Message Attempt", description: "Management: what became of it, and sending it again" },
+    { name: "Background Task", description: "Management: long work, how far it is, and ending it" },
     { name: "Authentication", description: "Management: tokens that reach one application" },
     { name: "Inbox", description: "Management: receivers to try deliveries with, kept for a day" },
     { name: "Health", description: "Management: whether the API is up" },

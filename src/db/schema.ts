@@ -284,26 +284,32 @@ export const attempts = sqliteTable(
   ],
 )
 
-/** Long work on many rows, done in steps: `cursor` is how far it is. */
-export const backgroundTasks = sqliteTable(
-  "background_tasks",
+/** Long work on many rows, done in steps. */
+export const tasks = sqliteTable(
+  "tasks",
   {
     id: text().primaryKey(),
     applicationId: text().notNull(),
-    endpointId: text().notNull(),
-    task: text({ enum: ["endpoint.recover"] }).notNull(),
-    status: text({ enum: ["running", "finished", "failed"] }).notNull(),
-    since: integer().notNull(),
-    until: integer().notNull(),
+    /** Which step function works it (engine/tasks/kinds.ts). */
+    kind: text().notNull(),
+    /** What its steps are told, JSON. */
+    input: text({ mode: "json" }).$type<unknown>().notNull(),
+    status: text({ enum: ["running", "finished", "failed", "canceled"] }).notNull(),
+    /** How far it is: the next step begins behind this; null before the first. */
     cursor: text(),
+    /** Rows that have changed, over all steps. */
     processed: integer().notNull().default(0),
     createdAt: integer().notNull(),
     updatedAt: integer().notNull(),
+    /** Claims that ended without a step. */
     claims: integer().notNull().default(0),
     leaseToken: text(),
     leasedUntil: integer(),
   },
-  (t) => [index("background_tasks_running").on(t.id).where(sql`status = 'running'`)], // sweep: lost jobs
+  (t) => [
+    index("tasks_running").on(t.id).where(sql`status = 'running'`), // sweep: lost jobs
+    index("tasks_by_application").on(t.applicationId, t.id), // an application's list
+  ],
 )
 
 /** Finished answers to requests with an Idempotency-Key, sealed, kept for a day. */

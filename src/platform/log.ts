@@ -56,8 +56,8 @@ function shortText(observation: Observation): string | null {
     }
     case "fan-out":
       return `fan-out ${observation.deliveries} deliveries ${observation.durationMs}ms`
-    case "recover":
-      return `recover ${observation.recovered} deliveries ${observation.durationMs}ms`
+    case "task":
+      return `task ${observation.kind} ${observation.status} ${observation.processed} ${observation.durationMs}ms`
     case "upload":
       return `upload ${observation.uploadId} ${observation.state} ${observation.durationMs}ms`
     case "sweep":

@@ -13,7 +13,7 @@ export type Observation =
   | DrainObserved
   | PingObserved
   | ResendObserved
-  | RecoverObserved
+  | TaskObserved
   | UploadObserved
   | SweepObserved
   | JobObserved
@@ -120,14 +120,16 @@ export interface ResendObserved {
   durationMs: number
 }
 
-export interface RecoverObserved {
-  unit: "recover"
+/** A turn of long work on many rows, or its end as failed without one. */
+export interface TaskObserved {
+  unit: "task"
   taskId: string
+  kind: string
   /** Of this job. */
   steps: number
-  /** Deliveries that have become due again, over all jobs of the task. */
-  recovered: number
-  finished: boolean
+  /** Rows that have changed, over all jobs of the task. */
+  processed: number
+  status: "running" | "finished" | "failed" | "canceled"
   durationMs: number
 }
 

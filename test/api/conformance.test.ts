@@ -129,9 +129,12 @@ describe("the official client", () => {
     const ids = Object.entries(document.paths).flatMap(([path, methods]) =>
       path.startsWith("/api/v1/") ? Object.values(methods).map(({ operationId }) => operationId) : [],
     )
-    // The client has no method for those that are left.
+    // The client has no method for those that are left; for two of them its version 1 has (background-task.test.ts).
     expect(ids.filter((id) => !used.includes(id ?? "")).toSorted()).toEqual([
       "v1.authentication.dashboard-access",
+      "v1.background-task.cancel",
+      "v1.background-task.get",
+      "v1.background-task.list",
       "v1.health.ping",
       "v1.inbox.clear",
       "v1.inbox.create",

@@ -1,7 +1,7 @@
 import { ApiException } from "svix"
 import { beforeEach, describe, expect, it } from "vitest"
 
-import { countRows } from "../support/shards.ts"
+import { countRows, customersDB } from "../support/shards.ts"
 import { createWorld, type World } from "../support/world.ts"
 import { callApi, svixFor } from "./svix.ts"
 
@@ -14,10 +14,17 @@ beforeEach(setUp)
 async function setUp(): Promise<void> {
   world = await createWorld()
   const svix = svixFor(world)
-  await svix.application.create({ name: "Acme", uid: "acme" })
+  const { id } = await svix.application.create({ name: "Acme", uid: "acme" })
   await svix.eventType.create({ name: "thing.done", description: "" })
   await svix.endpoint.create("acme", { url: "http://receiver.example/", uid: "hook" })
   await svix.message.create("acme", { eventType: "thing.done", eventId: "first", payload: {} })
+  await customersDB
+    .prepare(
+      `INSERT INTO tasks (id, application_id, kind, input, status, created_at, updated_at)
+       VALUES ('qtask_1', ?, 'recover', '{}', 'running', 1, 1)`,
+    )
+    .bind(id)
+    .run()
 }
 
 function post(path: string, json: unknown, key: string, headers: Record<string, string> = {}) {
@@ -61,6 +68,7 @@ const POSTS: [path: string, body: unknown, status: number][] = [
   ["/api/v1/app/acme/endpoint/hook/send-example", { eventType: "svix.ping" }, 200],
   ["/api/v1/app/acme/msg", { eventType: "thing.done", payload: { n: 1 } }, 202],
   ["/api/v1/app/acme/msg/first/endpoint/hook/resend", {}, 202],
+  ["/api/v1/background-task/qtask_1/cancel", {}, 200],
   ["/api/v1/auth/app-portal-access/acme", {}, 200],
   ["/api/v1/auth/dashboard-access/acme", {}, 200],
   ["/users", { username: "alice" }, 200],

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest"
 import { newId } from "../../src/db/ids.ts"
 import { exampleOf } from "../../src/engine/event-types/example.ts"
 import { flawOf, misfit, newestSchema } from "../../src/engine/event-types/schema.ts"
-import { RECOVER_STEP } from "../../src/engine/pipeline/recover.ts"
+import { RECOVER_STEP } from "../../src/engine/tasks/recover.ts"
 import { consume } from "../../src/queue.ts"
 import { batchOf, createWorld, type World } from "../support/world.ts"
 import { refusalOf } from "./refusal.ts"
@@ -114,7 +114,7 @@ describe("recovering an endpoint", () => {
     expect(again).toHaveLength(2)
     expect(again).toEqual(expect.arrayContaining([{ eventId: "missed-1" }, { eventId: "missed-2" }]))
     expect(await svix.endpoint.getStats("acme", "ep")).toMatchObject({ success: 3, fail: 2, pending: 0 })
-    const row = await world.customersDB.prepare("SELECT id, status, processed FROM background_tasks").first()
+    const row = await world.customersDB.prepare("SELECT id, status, processed FROM tasks").first()
     expect(row).toEqual({ id: task.id, status: "finished", processed: 2 })
   })
 
@@ -227,7 +227,7 @@ describe("recovering an endpoint", () => {
     if (!job) throw new Error("no job was sent")
     await world.run([job])
     expect(await countOf(world, "pending")).toBe(2 * RECOVER_STEP + 500)
-    const row = await world.customersDB.prepare("SELECT status, processed FROM background_tasks").first()
+    const row = await world.customersDB.prepare("SELECT status, processed FROM tasks").first()
     expect(row).toEqual({ status: "finished", processed: 2 * RECOVER_STEP + 500 })
     expect(world.queued.map(({ job }) => job.kind)).toContain("drain")
   })
@@ -240,7 +240,7 @@ describe("recovering an endpoint", () => {
     // The process dies behind its first step: D1 answers it no more.
     let steps = 0
     world.probe.before = (statements) => {
-      if (statements.some((text) => text.includes("UPDATE background_tasks AS b")) && steps++ > 0)
+      if (statements.some((text) => text.includes("UPDATE tasks AS t")) && steps++ > 0)
         throw new Error("the process is dead")
     }
     const batch = batchOf(jobs)
@@ -252,14 +252,14 @@ describe("recovering an endpoint", () => {
       .prepare("UPDATE deliveries SET status = 'delivered' WHERE status = 'pending'")
       .run()
     await world.cron()
-    expect(world.queued.some(({ job }) => job.kind === "recover")).toBe(false)
+    expect(world.queued.some(({ job }) => job.kind === "task")).toBe(false)
     world.clock.advance(LEASE_MS)
     await world.cron()
-    const recoveries = world.queued.filter(({ job }) => job.kind === "recover")
+    const recoveries = world.queued.filter(({ job }) => job.kind === "task")
     expect(recoveries).toHaveLength(1)
     await world.run(recoveries)
     expect(await countOf(world, "pending")).toBe(RECOVER_STEP + 500)
-    const row = await world.customersDB.prepare("SELECT status, processed FROM background_tasks").first()
+    const row = await world.customersDB.prepare("SELECT status, processed FROM tasks").first()
     expect(row).toEqual({ status: "finished", processed: 2 * RECOVER_STEP + 500 })
   })
 
@@ -269,11 +269,11 @@ describe("recovering an endpoint", () => {
     await svix.endpoint.recover("acme", "ep", { since: ago(DAY_MS) })
     let faults = 1
     world.probe.after = (statements) => {
-      if (statements.some((text) => text.includes("UPDATE background_tasks AS b")) && faults-- > 0)
+      if (statements.some((text) => text.includes("UPDATE tasks AS t")) && faults-- > 0)
         throw new Error("D1_ERROR: Network connection lost.")
     }
     await world.run(world.queued.splice(0))
-    const row = await world.customersDB.prepare("SELECT status, processed FROM background_tasks").first()
+    const row = await world.customersDB.prepare("SELECT status, processed FROM tasks").first()
     expect(row).toEqual({ status: "finished", processed: RECOVER_STEP + 10 })
   })
 
@@ -306,7 +306,7 @@ describe("recovering an endpoint", () => {
     const jobs = world.queued.splice(0)
     expect(jobs).toHaveLength(1)
     await Promise.all([consume(batchOf(jobs), world.deps), consume(batchOf(jobs), world.deps)])
-    const rows = await world.customersDB.prepare("SELECT status, processed FROM background_tasks").all()
+    const rows = await world.customersDB.prepare("SELECT status, processed FROM tasks").all()
     expect(rows.results).toEqual([{ status: "finished", processed: 1 }])
   })
 })

@@ -7,7 +7,15 @@ import { svixFor } from "./svix.ts"
 const OPERATOR = "letmein"
 const SECRET_PARTS = ["Globex", "globex.example", "hush", "classified"]
 /** What the token of an application may use outside of its application. */
-const SHARED = ["v1.event-type.list", "v1.event-type.get", "logout_api_v1_auth_logout__post"]
+const SHARED = [
+  "v1.event-type.list",
+  "v1.event-type.get",
+  "logout_api_v1_auth_logout__post",
+  // Its own tasks, and no others: background-task.test.ts.
+  "v1.background-task.list",
+  "v1.background-task.get",
+  "v1.background-task.cancel",
+]
 /** What only the operator may do, also with the application of the token. */
 const OPERATORS = [
   "v1.application.update",

@@ -144,8 +144,8 @@ async function worldInDisorder() {
     DB.prepare("UPDATE events SET payload_expires_at = 1 WHERE seq <= 10"),
     DB.prepare("UPDATE endpoints SET removed_at = 1 WHERE id = 'ep_00000000'"),
     DB.prepare(
-      `INSERT INTO background_tasks (id, application_id, endpoint_id, task, status, since, until, created_at, updated_at)
-       SELECT 'qtask_' || value, 'app_users', 'ep_00000001', 'endpoint.recover', 'running', 0, 1, 1, 1
+      `INSERT INTO tasks (id, application_id, kind, input, status, created_at, updated_at)
+       SELECT 'qtask_' || value, 'app_users', 'recover', '{"endpointId":"ep_00000001","since":0,"until":1}', 'running', 1, 1
        FROM json_each('[1,2,3,4,5,6,7,8]')`,
     ),
     DB.prepare("INSERT INTO revoked_tokens VALUES ('t', 1)"),

@@ -213,8 +213,16 @@ describe("a short line", () => {
       { unit: "sweep", shard: 0, found: { due: 3 }, done: { deletedEvents: 2 }, refused: [], durationMs: 8 },
     ],
     [
-      "recover 7 deliveries 2ms",
-      { unit: "recover", taskId: "t", steps: 1, recovered: 7, finished: true, durationMs: 2 },
+      "task recover finished 7 2ms",
+      {
+        unit: "task",
+        taskId: "t",
+        kind: "recover",
+        steps: 1,
+        processed: 7,
+        status: "finished",
+        durationMs: 2,
+      },
     ],
   ])("reads %s", (text, observation) => expect(shortLine(observation, AT)).toBe(`18:02:11 ${text}`))
 

@@ -279,6 +279,10 @@ async function registerHookAs(world: World, url: string): Promise<void> {
 describe("the rights of an application's token", () => {
   /** What a token of the application may be used for outside of it, though it is not open to everybody. */
   const SHARED = [
+    // Its own tasks, and no others: test/api/background-task.test.ts.
+    "GET /api/v1/background-task",
+    "GET /api/v1/background-task/:task_id",
+    "POST /api/v1/background-task/:task_id/cancel",
     "GET /api/v1/event-type",
     "GET /api/v1/event-type/:event_type_name",
     "POST /api/v1/auth/logout",

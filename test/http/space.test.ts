@@ -15,6 +15,7 @@ interface Names {
   invoice: string
   webhook: string
   token: string
+  task: string
 }
 type Write = [operationId: string, method: string, path: string | ((names: Names) => string), body?: unknown]
 
@@ -87,6 +88,12 @@ const GOING_ON: [why: string, ...write: Write][] = [
     `${APP}/endpoint/hook/secret/rotate`,
     {},
   ],
+  [
+    "what runs must be ended",
+    "v1.background-task.cancel",
+    "POST",
+    ({ task }) => `/api/v1/background-task/${task}/cancel`,
+  ],
   ["a leaked token must not wait", "logout_api_v1_auth_logout__post", "POST", "/api/v1/auth/logout"],
   [
     "a token is no row",
@@ -151,12 +158,13 @@ async function filled(): Promise<{ world: World; names: Names; fill: () => void 
   await svix.message.create("acme", { eventType: "known", eventId: "first", payload: {} })
   await world.runAll()
   const attempt = (await svix.messageAttempt.listByMsg("acme", "first")).data[0]?.id ?? ""
+  const { id: task } = await svix.endpoint.recover("acme", "hook", { since: new Date(world.clock.now()) })
   const { token } = await svix.authentication.appPortalAccess("acme", {})
   const { id: inbox } = await post<{ id: string }>("/api/v1/inbox", {})
   const fill = () => {
     for (const db of world.deps.shards) db.sizeBytes = () => world.config.databaseLimitBytes * 0.96
   }
-  return { world, names: { attempt, inbox, invoice, webhook: data.id, token }, fill }
+  return { world, names: { attempt, inbox, invoice, webhook: data.id, token, task }, fill }
 }
 
 function send(world: World, names: Names, [id, method, path, body]: Write): Promise<Response> {
@@ -167,7 +175,7 @@ function send(world: World, names: Names, [id, method, path, body]: Write): Prom
 
 const SIZES = `SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM endpoints) + (SELECT count(*) FROM event_types)
   + (SELECT count(*) FROM applications) + (SELECT count(*) FROM users) + (SELECT count(*) FROM messages)
-  + (SELECT count(*) FROM invoices) + (SELECT count(*) FROM background_tasks) + (SELECT count(*) FROM uploads)
+  + (SELECT count(*) FROM invoices) + (SELECT count(*) FROM tasks) + (SELECT count(*) FROM uploads)
   + (SELECT count(*) FROM subscriptions) + (SELECT count(*) FROM inboxes) AS n`
 
 describe("a full database", () => {

@@ -1,12 +1,14 @@
 import { z } from "@hono/zod-openapi"
 import { countDeliveries } from "../../engine/deliveries/stats.ts"
 import { sendExample } from "../../engine/events/send.ts"
-import { type BackgroundTask, recover } from "../../engine/tasks/recover.ts"
+import { recover } from "../../engine/tasks/recover.ts"
+import type { Task } from "../../engine/tasks/task.ts"
 import { IdempotencyKey, idempotent } from "../../http/middleware/idempotency.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
 import { jsonAnswer } from "../../http/raw-json.ts"
 import { createRouter } from "../../http/router.ts"
+import { TASK_NAMES } from "../background-task/background-task.ts"
 import { input } from "../input.ts"
 import { sendOnce } from "../message/send-once.ts"
 import { MessageOut } from "../message/wire.ts"
@@ -25,7 +27,7 @@ const RecoverOut = z
   .object({
     id: z.string(),
     status: z.enum(["running"]).openapi("BackgroundTaskStatus"),
-    task: z.enum(["endpoint.recover"]).openapi("BackgroundTaskType"),
+    task: z.enum([TASK_NAMES.recover]).openapi("BackgroundTaskType"),
     updatedAt: z.iso.datetime(),
   })
   .openapi("RecoverOut")
@@ -50,7 +52,7 @@ endpointActions.openapi(
     tags,
     summary: "Send an endpoint again what it missed",
     description:
-      "What has failed of the messages of that time becomes due again, with a fresh schedule. Works on in steps behind this answer. Refused with 409 while the endpoint is disabled.",
+      "What has failed of the messages of that time becomes due again, with a fresh schedule. Works on in steps behind this answer, as a background task. Refused with 409 while the endpoint is disabled.",
     method: "post",
     path: "/api/v1/app/{app_id}/endpoint/{endpoint_id}/recover",
     middleware: [jsonBody()],
@@ -80,7 +82,7 @@ endpointActions.openapi(
           until: toLast(until),
           remember,
         }),
-      (task: BackgroundTask) => ({ status: 202, body: toTask(task) }),
+      (task: Task) => ({ status: 202, body: toTask(task) }),
     )
     return c.json(body, 202)
   },
@@ -148,8 +150,8 @@ endpointActions.openapi(
   },
 )
 
-function toTask({ id, task, updatedAt }: BackgroundTask): z.infer<typeof RecoverOut> {
-  return { id, status: "running", task, updatedAt: toTime(updatedAt) }
+function toTask({ id, updatedAt }: Task): z.infer<typeof RecoverOut> {
+  return { id, status: "running", task: TASK_NAMES.recover, updatedAt: toTime(updatedAt) }
 }
 
 /** The last millisecond that is not behind a time. */

@@ -1,5 +1,6 @@
 import { type SQL, sql } from "drizzle-orm"
 
+import type { Resident } from "../../db/directory.ts"
 import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
 import type { Remember } from "../kit/idempotency.ts"
@@ -14,15 +15,20 @@ export interface ApplicationToken {
 }
 
 /** The application that a token stands for; null once the token is revoked or the application removed. */
-export async function findTokenOwner(
-  deps: Deps,
-  token: ApplicationToken,
-): Promise<{ id: string; uid: string | null } | null> {
+export async function findTokenOwner(deps: Deps, token: ApplicationToken): Promise<Resident | null> {
   const [row] = await deps.directory.read(sql`
-    SELECT id, uid FROM applications
+    SELECT id, uid, throttle_rate, shard FROM applications
     WHERE id = ${token.applicationId} AND id <> ${CATALOG} AND removed_at IS NULL
       AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE id = ${token.id})`)
-  return row ? { id: row.id as string, uid: row.uid as string | null } : null
+  if (!row) return null
+  const owner: Resident = {
+    id: row.id as string,
+    uid: row.uid as string | null,
+    throttleRate: row.throttle_rate as number | null,
+    shard: row.shard as number,
+  }
+  deps.residents.note(owner)
+  return owner
 }
 
 /** Ends a token before its time. */

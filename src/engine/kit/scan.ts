@@ -47,6 +47,20 @@ export async function scanPage(
   request: PageRequest,
   ...scans: readonly Scan[]
 ): Promise<ScannedPage<Row>> {
+  return merge(request, await askParts(db, request, scans))
+}
+
+/** As `scanPage`, of a list whose rows are in several databases: as many of each as the page could hold. */
+export async function scanShards(
+  dbs: readonly Db[],
+  request: PageRequest,
+  scan: Scan,
+): Promise<ScannedPage<Row>> {
+  const parts = await Promise.all(dbs.map((db) => askParts(db, request, [scan])))
+  return merge(request, parts.flat())
+}
+
+async function askParts(db: Db, request: PageRequest, scans: readonly Scan[]): Promise<Part[]> {
   const asked = scans.map((scan) => statementsOf(request, scan))
   const answered = await db.batch(
     Object.fromEntries(
@@ -56,10 +70,9 @@ export async function scanPage(
       ]),
     ),
   )
-  const parts = scans.map((_, index) =>
+  return scans.map((_, index) =>
     partOf(request, answered[`walked${index}`] ?? [], answered[`ends${index}`] ?? []),
   )
-  return merge(request, parts)
 }
 
 function statementsOf(request: PageRequest, scan: Scan): { walked: SQL; ends: SQL | null } {

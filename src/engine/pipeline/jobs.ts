@@ -17,8 +17,8 @@ export type Work =
   | { kind: "ping"; applicationId: string; pingId: string }
   /** Make the one attempt that somebody has asked for by hand. */
   | { kind: "resend"; applicationId: string; eventId: string; endpointId: string }
-  /** Go on with making what an endpoint has missed due again. */
-  | { kind: "recover"; applicationId: string; taskId: string }
+  /** Go on with long work on many rows. */
+  | { kind: "task"; applicationId: string; taskId: string }
   /** Work the retry lane once; as a link of a chain, behind the application at which the last one stopped. */
   | ({ kind: "drain" } & Partial<Chain>)
   /** Dispatch the oldest events that nobody holds. */
@@ -37,7 +37,7 @@ export const LANES = {
   dispatch: "events",
   ping: "tasks",
   resend: "tasks",
-  recover: "tasks",
+  task: "tasks",
   drain: "retries",
   "catch-up": "retries",
   forward: "tasks",

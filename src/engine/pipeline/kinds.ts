@@ -2,13 +2,13 @@ import type { Db } from "../../db/client.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { forward } from "../events/outbox.ts"
 import type { JobKind } from "../jobs/job.ts"
+import { workTask } from "../tasks/run.ts"
 import type { Budget } from "./budget.ts"
 import { catchUp, dispatch, dispatchAgain } from "./dispatch.ts"
 import { drain } from "./drain.ts"
 import { enqueue, LANES, type Work } from "./jobs.ts"
 import { workResend } from "./manual.ts"
 import { workPing } from "./ping.ts"
-import { workRecover } from "./recover.ts"
 
 type Of<K extends Work["kind"]> = Extract<Work, { kind: K }>
 
@@ -17,7 +17,7 @@ export const ENGINE_JOBS: { readonly [K in Work["kind"]]: JobKind<Of<K>> } = {
   dispatch: { lane: LANES.dispatch, workTogether: dispatchAll },
   ping: { lane: LANES.ping, work: workPing },
   resend: { lane: LANES.resend, work: workResend },
-  recover: { lane: LANES.recover, work: workRecover },
+  task: { lane: LANES.task, work: workTask },
   drain: {
     lane: LANES.drain,
     async work(deps, db, chain, budget) {

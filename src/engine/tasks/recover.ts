@@ -1,25 +1,30 @@
 import { sql } from "drizzle-orm"
 
-import { newId } from "../../db/ids.ts"
+import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
+import { isOfTime, placeSince } from "../deliveries/delivery.ts"
 import { getEndpoint } from "../endpoints/endpoint.ts"
 import { EngineError } from "../kit/errors.ts"
 import type { Remember } from "../kit/idempotency.ts"
-import { earliestDue, endPause, readDue, scheduleDrain } from "../pipeline/due.ts"
+import { earliestDue, endPause, readDue, refreshDueAt, scheduleDrain } from "../pipeline/due.ts"
 import { enqueue } from "../pipeline/jobs.ts"
 import { requireSpace } from "../upkeep/space.ts"
+import type { TaskKind } from "./step.ts"
+import { draftTask, insertTask, type Task } from "./task.ts"
 
 const DAY_MS = 24 * 3600 * 1000
 const MAX_DAYS = 14
 /** So that nobody has to mind how clocks differ who asks for the last 14 days. */
 const CLOCKS_DIFFER_MS = 5 * 60 * 1000
 
-/** A long work on many rows, done in steps by the queue. */
-export interface BackgroundTask {
-  id: string
-  task: "endpoint.recover"
-  status: "running" | "finished" | "failed"
-  updatedAt: number
+/** Deliveries that one step looks at, and at most changes. */
+export const RECOVER_STEP = 2000
+
+interface RecoverInput {
+  endpointId: string
+  /** Of the events, epoch ms. */
+  since: number
+  until: number
 }
 
 /**
@@ -35,9 +40,9 @@ export async function recover(
     endpoint: string
     since: number
     until?: number | undefined
-    remember?: Remember<BackgroundTask> | undefined
+    remember?: Remember<Task> | undefined
   },
-): Promise<BackgroundTask> {
+): Promise<Task> {
   const { applicationId, since, remember } = input
   const now = deps.clock.now()
   const until = input.until ?? now
@@ -48,27 +53,51 @@ export async function recover(
   if (endpoint.disabledAt !== null)
     throw new EngineError("conflict", "The endpoint is disabled: enable it before recovering what it missed")
   await requireSpace(deps, applicationId)
-  const task: BackgroundTask = {
-    id: newId("backgroundTask", now),
-    task: "endpoint.recover",
-    status: "running",
-    updatedAt: now,
-  }
-  const isThere = sql`EXISTS (SELECT 1 FROM background_tasks WHERE id = ${task.id})`
+  const task = draftTask(deps, applicationId, "recover")
+  const work: RecoverInput = { endpointId: endpoint.id, since, until }
+  const isThere = sql`EXISTS (SELECT 1 FROM tasks WHERE id = ${task.id})`
   const db = deps.shardOf(applicationId)
   const { due } = await db.batch({
     paused: endPause(endpoint.id, now),
     due: earliestDue(sql`SELECT ${endpoint.id}`),
-    task: sql`
-      INSERT INTO background_tasks (id, application_id, endpoint_id, task, status, since, until, created_at,
-        updated_at)
-      VALUES (${task.id}, ${applicationId}, ${endpoint.id}, ${task.task}, ${task.status}, ${since}, ${until},
-        ${now}, ${now})
-      ON CONFLICT DO NOTHING`,
+    task: insertTask(task, work),
     remembered: remember ? await remember(task, isThere) : null,
   })
-  await enqueue(deps, db, { kind: "recover", applicationId, taskId: task.id })
+  await enqueue(deps, db, { kind: "task", applicationId, taskId: task.id })
   // What was waiting for the end of the pause need not wait for the task.
   await scheduleDrain(deps, db, readDue(due))
   return task
+}
+
+/** Makes the failed among some deliveries due again, in the order in which deliveries were made. */
+export const recoverTask: TaskKind<RecoverInput> = {
+  statements: 4,
+  step(deps, { input: { endpointId, since, until }, cursor }, onlyIf) {
+    const now = deps.clock.now()
+    // Those of later events are passed over.
+    const walk = sql`
+      FROM deliveries d WHERE d.endpoint_id = ${endpointId} AND d.attempt_id > ${cursor ?? placeSince(since)}
+      ORDER BY d.attempt_id`
+    return {
+      // Not what has no payload any more, and no pings: nobody waits for those.
+      change: sql`
+        UPDATE deliveries AS d SET status = 'pending', reason = NULL, attempts = 0, next_attempt_at = ${now},
+          ended_at = NULL, claims = 0
+        WHERE (d.event_id, d.endpoint_id) IN (
+          SELECT d.event_id, d.endpoint_id ${walk} LIMIT ${literal(RECOVER_STEP)}
+        ) AND d.status = 'failed' AND ${isOfTime({ since, before: until + 1 })} AND ${onlyIf}
+          AND EXISTS (
+            SELECT 1 FROM events v WHERE v.application_id = d.application_id AND v.id = d.event_id
+              AND v.payload IS NOT NULL AND v.ping_id IS NULL
+          ) AND EXISTS (
+            SELECT 1 FROM endpoints e WHERE e.id = d.endpoint_id AND e.removed_at IS NULL AND e.disabled_at IS NULL
+          )`,
+      next: sql`SELECT d.attempt_id ${walk} LIMIT 1 OFFSET ${literal(RECOVER_STEP - 1)}`,
+      derived: [refreshDueAt(sql`SELECT ${endpointId}`)],
+    }
+  },
+  async wake(deps, db, { input: { endpointId } }) {
+    // Its own rate may hold the endpoint back.
+    await scheduleDrain(deps, db, readDue(await db.read(earliestDue(sql`SELECT ${endpointId}`))))
+  },
 }

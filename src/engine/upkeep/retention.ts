@@ -109,7 +109,7 @@ async function deleteEvents(db: Db, events: readonly Row[]): Promise<number> {
 export const remainsRetention: Upkeep = {
   look: () => ({
     removed: sql`SELECT removed_at FROM endpoints WHERE removed_at IS NOT NULL ORDER BY removed_at LIMIT 1`,
-    tasks: sql`SELECT id FROM background_tasks ORDER BY id LIMIT 1`,
+    tasks: sql`SELECT id FROM tasks ORDER BY id LIMIT 1`,
   }),
   async work({ deps, db, at }, { removed = [], tasks = [] }) {
     const cutoff = at - keptMs(deps, db)
@@ -125,8 +125,8 @@ export const remainsRetention: Upkeep = {
           LIMIT ${literal(REMOVED_ENDPOINTS)}
         )`,
       tasks: sql`
-        DELETE FROM background_tasks WHERE id IN (
-          SELECT id FROM background_tasks
+        DELETE FROM tasks WHERE id IN (
+          SELECT id FROM tasks
           WHERE id < ${firstKept} AND status <> 'running' LIMIT ${literal(ENDED_TASKS)}
         )`,
     })

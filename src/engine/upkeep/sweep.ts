@@ -17,7 +17,7 @@ import { enqueue, type Work } from "../pipeline/jobs.ts"
 import { dueNow, ENDPOINTS_PER_PASS } from "../pipeline/lane.ts"
 import { resendUpkeep, workResend } from "../pipeline/manual.ts"
 import { PING_EXPIRES_MS, workPing } from "../pipeline/ping.ts"
-import { recoverUpkeep, workRecover } from "../pipeline/recover.ts"
+import { taskUpkeep, workTask } from "../tasks/run.ts"
 import { type Found, JOB_UNDER_WAY_MS, type Sweep, type Upkeep } from "./contribution.ts"
 import { eventRetention, keyRetention, payloadExpiry, remainsRetention } from "./retention.ts"
 import { noteSweep } from "./state.ts"
@@ -122,7 +122,7 @@ const pingUpkeep: Upkeep = {
 /** What the engine itself has the sweep do; families add theirs. */
 export const ENGINE_UPKEEP: readonly Upkeep[] = [
   resendUpkeep,
-  recoverUpkeep,
+  taskUpkeep,
   pingUpkeep,
   outboxUpkeep,
   eventUpkeep,
@@ -251,7 +251,7 @@ async function workWithoutQueue({ deps, db, budget }: Sweep, refused: readonly W
     if (job.kind === "ping") await workPing(deps, db, job, budget)
     if (job.kind === "resend" && budget.left > 0) await workResend(deps, db, job, budget)
     if (job.kind === "forward") await forward(deps, db)
-    if (job.kind === "recover") await workRecover(deps, db, job, budget)
+    if (job.kind === "task") await workTask(deps, db, job, budget)
   }
   const retries = budget.split(Math.floor(budget.left / 2))
   let [due, undispatched] = [true, true]

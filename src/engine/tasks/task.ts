@@ -1,0 +1,113 @@
+import { type SQL, sql } from "drizzle-orm"
+
+import type { Db } from "../../db/client.ts"
+import { newId } from "../../db/ids.ts"
+import { tasks } from "../../db/schema.ts"
+import { shapeOf } from "../../db/shape.ts"
+import type { Deps } from "../../platform/deps.ts"
+import { EngineError, notFound } from "../kit/errors.ts"
+import type { Page, PageRequest } from "../kit/page.ts"
+import { allOf, isAmong, scanShards } from "../kit/scan.ts"
+
+const shape = shapeOf(tasks, "id", "applicationId", "kind", "status", "processed", "updatedAt")
+
+/** Long work on many rows, done in steps by jobs; `processed` counts the rows that have changed. */
+export type Task = ReturnType<typeof shape.read>
+export type TaskStatus = Task["status"]
+
+/** Whose tasks, and which kinds of them. */
+export interface TaskScope {
+  /** Null: every application's. */
+  applicationId: string | null
+  kinds: readonly string[]
+}
+
+/** The task that is about to be started, not yet written. */
+export function draftTask(deps: Deps, applicationId: string, kind: string): Task {
+  const now = deps.clock.now()
+  return {
+    id: newId("backgroundTask", now),
+    applicationId,
+    kind,
+    status: "running",
+    processed: 0,
+    updatedAt: now,
+  }
+}
+
+/** The statement that starts a task, behind `cursor` if given, if the condition holds. */
+export function insertTask(
+  { id, applicationId, kind, status, updatedAt }: Task,
+  input: object,
+  { cursor = sql`NULL`, onlyIf = sql`true` }: { cursor?: SQL; onlyIf?: SQL } = {},
+): SQL {
+  return sql`
+    INSERT INTO tasks (id, application_id, kind, input, status, cursor, created_at, updated_at)
+    SELECT ${id}, ${applicationId}, ${kind}, ${JSON.stringify(input)}, ${status}, ${cursor}, ${updatedAt}, ${updatedAt}
+    WHERE ${onlyIf} ON CONFLICT DO NOTHING`
+}
+
+/** The tasks in the order of their ids, a page at a time; it may be short of its limit. */
+export async function listTasks(
+  deps: Deps,
+  scope: TaskScope,
+  request: PageRequest,
+  statuses?: readonly TaskStatus[],
+): Promise<Page<Task>> {
+  const { rows, done } = await scanShards(databasesOf(deps, scope), request, {
+    table: sql`tasks t`,
+    place: [sql`t.id`],
+    owner: isOwn(scope),
+    key: sql`t.id`,
+    filter: allOf(isOfKind(scope), isAmong(sql`t.status`, statuses)),
+    columns: shape.columns("t"),
+  })
+  return { rows: rows.map(shape.read), done }
+}
+
+/** The task with this id; refuses with `not_found`. */
+export async function getTask(deps: Deps, scope: TaskScope, id: string): Promise<Task> {
+  return (await findTask(deps, scope, id)).task
+}
+
+/**
+ * Ends a task before its time: what its steps have changed stays, a step under way is done wholly or not at all, and
+ * none begins any more. A task that is canceled already is answered as it is. Refuses with `not_found`, and with
+ * `conflict` for one that has ended otherwise.
+ */
+export async function cancelTask(deps: Deps, scope: TaskScope, id: string): Promise<Task> {
+  const { db, task } = await findTask(deps, scope, id)
+  if (task.status === "running") {
+    await db.batch({
+      canceled: sql`
+        UPDATE tasks SET status = 'canceled', updated_at = ${deps.clock.now()}
+        WHERE id = ${task.id} AND status = 'running'`,
+    })
+  }
+  const canceled = await getTask(deps, scope, id)
+  if (canceled.status !== "canceled")
+    throw new EngineError("conflict", `The task has ${canceled.status} already`)
+  return canceled
+}
+
+async function findTask(deps: Deps, scope: TaskScope, id: string): Promise<{ db: Db; task: Task }> {
+  for (const db of databasesOf(deps, scope)) {
+    const [row] = await db.read(sql`
+      SELECT ${shape.columns("t")} FROM tasks t WHERE t.id = ${id} AND ${isOwn(scope)} AND ${isOfKind(scope)}`)
+    if (row) return { db, task: shape.read(row) }
+  }
+  throw notFound("Task")
+}
+
+/** A task's id does not say whose it is. */
+function databasesOf(deps: Deps, { applicationId }: TaskScope): readonly Db[] {
+  return applicationId === null ? deps.shards : [deps.shardOf(applicationId)]
+}
+
+function isOwn({ applicationId }: TaskScope): SQL {
+  return applicationId === null ? sql`true` : sql`t.application_id = ${applicationId}`
+}
+
+function isOfKind({ kinds }: TaskScope): SQL {
+  return sql`t.kind IN (SELECT value FROM json_each(${JSON.stringify(kinds)}))`
+}

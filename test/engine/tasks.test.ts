@@ -1,0 +1,179 @@
+import { beforeEach, describe, expect, it } from "vitest"
+
+import { STATEMENTS_PER_INVOCATION } from "../../src/engine/pipeline/budget.ts"
+import { MAX_CLAIMS } from "../../src/engine/pipeline/claim.ts"
+import { RECOVER_STEP } from "../../src/engine/tasks/recover.ts"
+import { cancelTask, getTask } from "../../src/engine/tasks/task.ts"
+import { consume } from "../../src/queue.ts"
+import { callApi, svixFor } from "../api/svix.ts"
+import { batchOf, createWorld, type World } from "../support/world.ts"
+
+const HOOK = "http://receiver.example/hook"
+const DAY_MS = 24 * 3600_000
+const MINUTE_MS = 60_000
+const SCOPE = { applicationId: null, kinds: ["recover"] }
+
+let world: World
+let app: string
+let endpoint: string
+
+beforeEach(async () => {
+  world = await createWorld()
+  const svix = svixFor(world)
+  app = (await svix.application.create({ name: "Acme", uid: "acme" })).id
+  endpoint = (await svix.endpoint.create("acme", { url: HOOK, uid: "ep" })).id
+  await world.runAll()
+})
+
+/** Deliveries of the endpoint that have failed, straight into D1. */
+async function makeFailed(count: number): Promise<void> {
+  const now = world.clock.now()
+  const { customersDB: DB } = world
+  await DB.batch([
+    DB.prepare(
+      `WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < ?1)
+       INSERT INTO events (id, application_id, event_type_id, event_type, created_at, dispatched_at, payload)
+       SELECT ?2 || printf('%06d', i), ?3, 'ety_t', 't', ?4, ?4, '{}' FROM c`,
+    ).bind(count, `evt_${now.toString(16).padStart(12, "0")}`, app, now),
+    DB.prepare(
+      `INSERT INTO deliveries (event_id, endpoint_id, application_id, status, reason, attempts, created_at, ended_at, attempt_id)
+       SELECT id, ?1, application_id, 'failed', 'exhausted', 2, ?2, ?2, 'att' || substr(id, 4) FROM events`,
+    ).bind(endpoint, now),
+  ])
+}
+
+/** Starts a recovery of steps, `RECOVER_STEP` deliveries each; answers its id. */
+async function startRecovery(steps: number): Promise<string> {
+  await makeFailed(steps * RECOVER_STEP - 1)
+  const since = new Date(world.clock.now() - DAY_MS)
+  return (await svixFor(world).endpoint.recover("acme", "ep", { since })).id
+}
+
+/** Runs the jobs of tasks that are queued, each once. */
+async function workTasks(): Promise<void> {
+  for (const entry of world.queued.filter(({ queue }) => queue === "tasks")) {
+    world.queued.splice(world.queued.indexOf(entry), 1)
+    await world.run([entry])
+  }
+}
+
+const rowOf = (id: string) =>
+  world.customersDB.prepare("SELECT status, processed, claims FROM tasks WHERE id = ?").bind(id).first()
+const pending = () =>
+  world.customersDB.prepare("SELECT count(*) AS n FROM deliveries WHERE status = 'pending'").first("n")
+const isStep = (statements: string[]) => statements.some((text) => text.includes("UPDATE tasks AS t"))
+
+describe("a task", () => {
+  it("is worked for a turn, and handed on to another job", async () => {
+    const id = await startRecovery(3)
+    // Each step takes longer than a turn.
+    world.probe.before = (statements) => {
+      if (isStep(statements)) world.clock.advance(1_500)
+    }
+    for (const steps of [1, 2]) {
+      await workTasks()
+      expect(await rowOf(id)).toEqual({ status: "running", processed: steps * RECOVER_STEP, claims: 0 })
+      expect(world.queued.filter(({ job }) => job.kind === "task")).toHaveLength(1)
+    }
+    await workTasks()
+    expect(await rowOf(id)).toEqual({ status: "finished", processed: 3 * RECOVER_STEP - 1, claims: 0 })
+    expect(world.queued.some(({ job }) => job.kind === "task")).toBe(false)
+  })
+
+  it("keeps to the statements of an invocation, however long it is", async () => {
+    const id = await startRecovery(12)
+    const asked = () => world.deps.shards.reduce((sum, db) => sum + db.asked(), 0)
+    const before = asked()
+    await workTasks()
+    expect(asked() - before).toBeLessThanOrEqual(STATEMENTS_PER_INVOCATION)
+    expect(await rowOf(id)).toMatchObject({ status: "running" })
+    for (let n = 0; n < 3; n++) await workTasks()
+    expect(await rowOf(id)).toEqual({ status: "finished", processed: 12 * RECOVER_STEP - 1, claims: 0 })
+  })
+
+  it("is found by the sweep when whoever claimed it died before the first step", async () => {
+    const id = await startRecovery(1)
+    const [job] = world.queued.splice(0)
+    if (!job) throw new Error("no job was sent")
+    world.probe.before = (statements) => {
+      if (isStep(statements)) throw new Error("the process is dead")
+    }
+    await consume(batchOf([job]), world.deps)
+    world.probe.before = null
+    expect(await rowOf(id)).toEqual({ status: "running", processed: 0, claims: 1 })
+    await world.cron()
+    expect(world.queued).toEqual([])
+    world.clock.advance(MINUTE_MS)
+    await world.cron()
+    await workTasks()
+    expect(await rowOf(id)).toEqual({ status: "finished", processed: RECOVER_STEP - 1, claims: 0 })
+  })
+
+  it("is worked by one of two jobs, and each step once, also when the lease is lost in the midst of it", async () => {
+    const id = await startRecovery(3)
+    const jobs = world.queued.splice(0)
+    let steps = 0
+    // The second job comes while the first is about to take its second step, a lease later.
+    world.probe.before = async (statements) => {
+      if (!isStep(statements) || ++steps !== 2) return
+      await world.customersDB.prepare("UPDATE tasks SET leased_until = 1").run()
+      await consume(batchOf(jobs), world.deps)
+    }
+    await consume(batchOf(jobs), world.deps)
+    expect(await rowOf(id)).toEqual({ status: "finished", processed: 3 * RECOVER_STEP - 1, claims: 0 })
+    expect(steps).toBe(4)
+  })
+
+  it("ends as failed, and is told of, when it was claimed too often without a step", async () => {
+    const id = await startRecovery(1)
+    world.probe.before = (statements) => {
+      if (isStep(statements)) throw new Error("poison")
+    }
+    for (let n = 0; n < MAX_CLAIMS + 1; n++) {
+      await workTasks()
+      world.clock.advance(2 * MINUTE_MS)
+      await world.cron()
+    }
+    expect(await rowOf(id)).toEqual({ status: "failed", processed: 0, claims: MAX_CLAIMS })
+    expect(world.observed).toContainEqual(
+      expect.objectContaining({ unit: "task", taskId: id, kind: "recover", status: "failed" }),
+    )
+    const { status, data } = await (await callApi(world, `/api/v1/background-task/${id}`)).json<{
+      status: string
+      data: unknown
+    }>()
+    expect({ status, data }).toEqual({ status: "failed", data: { processed: 0, reason: "internal" } })
+    expect(await pending()).toBe(0)
+  })
+
+  it("of a kind that nobody knows fails in the same way", async () => {
+    const id = await startRecovery(1)
+    await world.customersDB.prepare("UPDATE tasks SET kind = 'of-tomorrow'").run()
+    for (let n = 0; n < MAX_CLAIMS + 1; n++) {
+      await workTasks()
+      world.clock.advance(2 * MINUTE_MS)
+      await world.cron()
+    }
+    expect(await rowOf(id)).toMatchObject({ status: "failed" })
+  })
+
+  it("that is canceled takes no further step", async () => {
+    const id = await startRecovery(3)
+    let steps = 0
+    world.probe.before = async (statements) => {
+      if (isStep(statements) && ++steps === 2) await cancelTask(world.deps, SCOPE, id)
+    }
+    await workTasks()
+    expect(await getTask(world.deps, SCOPE, id)).toMatchObject({
+      status: "canceled",
+      processed: RECOVER_STEP,
+    })
+    expect(await pending()).toBe(RECOVER_STEP)
+    expect(steps).toBe(2)
+    world.probe.before = null
+    await world.sweep()
+    expect(world.queued.filter(({ job }) => job.kind === "task")).toEqual([])
+    // What was made due is sent.
+    expect(world.queued.map(({ job }) => job.kind)).toContain("drain")
+  })
+})
