@@ -7,10 +7,10 @@ import {
   createApplication,
   isApplicationUid,
   listApplications,
-  removeApplication,
   replaceApplication,
 } from "../../engine/applications/application.ts"
 import { CATALOG } from "../../engine/applications/built-in.ts"
+import { removeApplication } from "../../engine/applications/remove.ts"
 import type { Remember } from "../../engine/kit/idempotency.ts"
 import { IdempotencyKey, idempotent } from "../../http/middleware/idempotency.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
@@ -217,7 +217,8 @@ applications.openapi(
     operationId: "v1.application.delete",
     tags,
     summary: "Delete an application with its endpoints",
-    description: "Nothing of it is delivered any more. Those that come with the system stay.",
+    description:
+      "Nothing of it is delivered any more; where there are more than 500 endpoints, the others follow within seconds. Those that come with the system stay.",
     method: "delete",
     path,
     request: { params: AppPath },

@@ -4,16 +4,14 @@ import { newId } from "../../db/ids.ts"
 import { applications } from "../../db/schema.ts"
 import { shapeOf } from "../../db/shape.ts"
 import type { Deps } from "../../platform/deps.ts"
-import { removeAll } from "../endpoints/remove.ts"
 import { type Change, setOf } from "../kit/change.ts"
 import { EngineError, notFound, orConflict } from "../kit/errors.ts"
 import type { Remember } from "../kit/idempotency.ts"
 import type { Page, PageRequest } from "../kit/page.ts"
 import { scanPage } from "../kit/scan.ts"
-import { enqueue } from "../pipeline/jobs.ts"
 import { requireSpace } from "../upkeep/space.ts"
 import { CATALOG, isBuiltIn } from "./built-in.ts"
-import { copyApplication, isDirectory } from "./copies.ts"
+import { copyApplication } from "./copies.ts"
 
 export const UID_TAKEN = "Another application has this uid already"
 
@@ -55,7 +53,7 @@ export function idOf(idOrUid: string): SQL {
 }
 
 /** The application with this id or uid; refuses with `not_found`. */
-async function getApplication(deps: Deps, idOrUid: string): Promise<Application> {
+export async function getApplication(deps: Deps, idOrUid: string): Promise<Application> {
   const found = await findApplication(deps, idOrUid)
   if (!found) throw notFound("Application")
   return found
@@ -189,29 +187,4 @@ export async function replaceApplication(
 /** Whether a text may be the uid of an application: no id may ever be mistaken for one. */
 export function isApplicationUid(text: string): boolean {
   return !text.startsWith("app_")
-}
-
-/**
- * Removes an application with its endpoints, in one batch: nothing of it is delivered from then on, its uid is
- * free again. Refuses with `not_found`, and with `conflict` for those that come with the system.
- */
-export async function removeApplication(deps: Deps, idOrUid: string): Promise<void> {
-  const { id } = await getApplication(deps, idOrUid)
-  if (isBuiltIn(id)) {
-    throw new EngineError("conflict", "This application is part of the system and cannot be deleted")
-  }
-  const now = deps.clock.now()
-  const db = deps.shardOf(id)
-  const removed = sql`
-    UPDATE applications SET removed_at = ${now}, updated_at = ${now}, uid = NULL
-    WHERE id = ${id} AND removed_at IS NULL`
-  const { due } = await db.batch({
-    copies: copyApplication(deps, id),
-    removed,
-    endpoints: removeAll(sql`SELECT id FROM endpoints WHERE application_id = ${id}`, now),
-    due: sql`SELECT 1 FROM endpoints WHERE application_id = ${id} AND due_at IS NOT NULL LIMIT 1`,
-  })
-  // Last: as long as the directory knows it, whoever asks again ends what is left.
-  if (!isDirectory(db)) await deps.directory.batch({ removed })
-  if (due.length > 0) await enqueue(deps, db, { kind: "drain" })
 }
