@@ -93,6 +93,11 @@ const EXPLANATIONS = [
   ],
 
   [
+    "* /api/v1/app/{app_id}/shard/{shard}",
+    "an operation of our own",
+    "the operator's alone: it moves an application to another database",
+  ],
+  [
     "* /api/v1/app/{app_id}/msg/dry-run",
     "an operation of our own",
     "who would get a message, and who not and why, before it is sent",

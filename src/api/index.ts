@@ -19,6 +19,7 @@ import { attempts } from "./message-attempt/attempts.ts"
 import { deliveries } from "./message-attempt/deliveries.ts"
 import { exchanges } from "./message-attempt/exchange.ts"
 import { dialect } from "./problems.ts"
+import { shards } from "./shard/shard.ts"
 
 const parts = [
   applications,
@@ -34,6 +35,7 @@ const parts = [
   exchanges,
   inboxes,
   backgroundTasks,
+  shards,
   authentication,
 ]
 

@@ -18,6 +18,8 @@ export interface Db {
   readonly shard: number
   /** The rows that one statement selects. */
   read(statement: Statement): Promise<Row[]>
+  /** The rows that several statements select, as of one moment, in one round trip. */
+  readAll<const B extends Batch>(statements: B): Promise<Results<B>>
   /** Runs the statements as one transaction in one round trip. Must be safe to repeat. */
   batch<const B extends Batch>(statements: B, patience?: Patience): Promise<Results<B>>
   /** The database's size in bytes as of the last batch of this isolate; 0 before the first. */
@@ -85,6 +87,7 @@ export function openDatabase(d1: D1Database, clock: Clock, random: () => number,
   return {
     shard,
     read: async (statement) => (await run([statement]))[0] ?? [],
+    readAll: batch,
     batch,
     sizeBytes: () => sizes.get(d1) ?? 0,
     asked: () => asked,
@@ -106,6 +109,15 @@ function isPassingFault(error: unknown): boolean {
   return /network connection lost|storage caused object to be reset|reset because|internal error|cannot resolve|overloaded|starting up|timed? ?out/i.test(
     String(error),
   )
+}
+
+/** Said of a write to an application that is on its way to another shard: it goes through once that has arrived. */
+export class MovingError extends Error {
+  constructor() {
+    super(
+      "The application is moving to another database: it can be read meanwhile, and written to again soon",
+    )
+  }
 }
 
 /** What to do about a database without tables. */

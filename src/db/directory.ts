@@ -1,4 +1,6 @@
-import type { Db } from "./client.ts"
+import { sql } from "drizzle-orm"
+
+import { type Batch, type Db, MovingError, type Patience, type Results } from "./client.ts"
 import { isMade } from "./ids.ts"
 
 /** What the directory knows of an application that lives in some shard. */
@@ -19,7 +21,10 @@ export interface Layout {
   /** By number; for work that belongs to no application. */
   shards: readonly Db[]
   residents: Residents
-  /** The shard in which the application lives. It has been looked up before; the built-in ones are in the first. */
+  /**
+   * The shard in which the application lives. It has been looked up before; the built-in ones are in the first. Its
+   * batches throw a `MovingError`, and write nothing, while the application is moving to another shard, and from then on.
+   */
   shardOf(applicationId: string): Db
 }
 
@@ -61,7 +66,28 @@ export function layOut(shards: readonly Db[]): Layout {
       if (shards.length === 1 || !isMade("application", applicationId)) return directory
       const shard = shards[residents.get(applicationId)?.shard ?? -1]
       if (!shard) throw new Error(`nobody has asked the directory where ${applicationId} lives`)
-      return shard
+      return fenced(shard, applicationId)
     },
   }
+}
+
+/** What SQLite says of a path that is none is the only refusal that a statement which writes nothing can have. */
+const FENCE = "this application is moving"
+
+/**
+ * The database, for whoever writes to this application: whether it lives here is asked in the batch of the write itself,
+ * since what the directory has answered may be of the past by then.
+ */
+function fenced(db: Db, applicationId: string): Db {
+  const fence = sql`
+    SELECT json_extract('{}', ${FENCE} || a.id) FROM applications a
+    WHERE a.id = ${applicationId} AND (a.shard <> ${db.shard} OR a.moving_to IS NOT NULL)`
+  async function batch<const B extends Batch>(statements: B, patience?: Patience): Promise<Results<B>> {
+    try {
+      return await db.batch({ fence, ...statements }, patience)
+    } catch (error) {
+      throw String(error).includes(FENCE) ? new MovingError() : error
+    }
+  }
+  return { ...db, batch }
 }

@@ -20,6 +20,11 @@ export const applications = sqliteTable(
     shard: integer().notNull().default(0),
     /** Until when what was sent uses up its rate; kept where it lives. */
     throttledUntil: integer(),
+    /**
+     * Set: nothing of it is written here. In the directory, and in the shard that it leaves, the shard that it moves to,
+     * or has moved to; in a shard where its rows are arriving, that one's own number.
+     */
+    movingTo: integer(),
   },
   (t) => [uniqueIndex("applications_by_uid").on(t.uid)], // paths name an application by id or uid
 )
@@ -379,6 +384,17 @@ export const inboxRequests = sqliteTable(
   },
   (t) => [index("inbox_requests_by_inbox").on(t.inboxId, t.id)], // an inbox's requests, in order
 )
+/** Applications on their way to another shard, in the directory (engine/applications/move.ts says what the steps are). */
+export const moves = sqliteTable("moves", {
+  applicationId: text().primaryKey(),
+  fromShard: integer().notNull(),
+  toShard: integer().notNull(),
+  step: text({ enum: ["mark", "hold", "copy", "leave", "cancel"] }).notNull(),
+  /** When the step began. */
+  since: integer().notNull(),
+  /** How far the copying is; null: it begins. */
+  cursor: text({ mode: "json" }).$type<{ part: number; behind: readonly string[] }>(),
+})
 
 /** Application tokens that were logged out before their time. */
 export const revokedTokens = sqliteTable("revoked_tokens", {

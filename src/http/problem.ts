@@ -1,7 +1,7 @@
 import { HTTPException } from "hono/http-exception"
 import type { ContentfulStatusCode } from "hono/utils/http-status"
 import type { ZodError } from "zod"
-import { isMissingTable, MIGRATE } from "../db/client.ts"
+import { isMissingTable, MIGRATE, MovingError } from "../db/client.ts"
 import { EngineError, type Refusal } from "../engine/kit/errors.ts"
 import { ConfigError } from "../platform/config.ts"
 
@@ -50,6 +50,9 @@ export function fromZod(part: string, error: ZodError): Problem {
   )
 }
 
+/** When whoever wrote to an application that was moving should try again. */
+const MOVING_RETRY_SECONDS = "10"
+
 const STATUS: Record<Refusal, ContentfulStatusCode> = {
   not_found: 404,
   conflict: 409,
@@ -68,6 +71,9 @@ export function toProblem(error: unknown, requestId: string): Problem {
   if (error instanceof EngineError) {
     const extra = error.field === null ? {} : { field: error.field }
     return new Problem(STATUS[error.code], error.code, error.message, extra)
+  }
+  if (error instanceof MovingError) {
+    return new Problem(503, "moving", error.message, { headers: { "retry-after": MOVING_RETRY_SECONDS } })
   }
   if (error instanceof ConfigError) return new Problem(503, "misconfigured", error.message)
   if (isMissingTable(error)) return new Problem(503, "not_migrated", MIGRATE)

@@ -72,7 +72,8 @@ const MEANINGS = {
     },
   },
   503: {
-    description: "Not set up yet: the detail names the command",
+    description:
+      "Not set up yet: the detail names the command. Or the application is moving to another database: `Retry-After` says when to try again",
     example: {
       code: "not_configured",
       detail:

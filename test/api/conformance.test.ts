@@ -131,6 +131,8 @@ describe("the official client", () => {
     )
     // The client has no method for those that are left; for two of them its version 1 has (background-task.test.ts).
     expect(ids.filter((id) => !used.includes(id ?? "")).toSorted()).toEqual([
+      "posthorn.shard.cancel-move",
+      "posthorn.shard.move",
       "v1.authentication.dashboard-access",
       "v1.background-task.cancel",
       "v1.background-task.get",

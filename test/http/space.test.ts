@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest"
 
 import { documentOf } from "../api/document.ts"
 import { callApi, svixFor } from "../api/svix.ts"
+import { shards } from "../support/shards.ts"
 import { createWorld, type World } from "../support/world.ts"
 
 const HOOK = "http://receiver.example/"
@@ -128,6 +129,8 @@ const GOING_ON: [why: string, ...write: Write][] = [
   ],
   ["removing", "v1.inbox.clear", "DELETE", ({ inbox }) => `/api/v1/inbox/${inbox}/request`],
   ["removing", "v1.inbox.delete", "DELETE", ({ inbox }) => `/api/v1/inbox/${inbox}`],
+  ["it makes room elsewhere", "posthorn.shard.move", "PUT", `${APP}/shard/${shards.length - 1}`],
+  ["it makes room elsewhere", "posthorn.shard.cancel-move", "DELETE", `${APP}/shard/${shards.length - 1}`],
   ["removing", "v1.message.expunge-content", "DELETE", `${APP}/msg/first/content`],
   [
     "removing",

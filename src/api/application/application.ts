@@ -235,7 +235,7 @@ export function toSettings({ name, uid, throttleRate, metadata }: z.infer<typeof
   return { name, uid: uid ?? null, throttleRate: throttleRate ?? null, metadata }
 }
 
-function toWire({ createdAt, updatedAt, shard: _, ...application }: Application) {
+function toWire({ createdAt, updatedAt, shard: _, movingTo: __, ...application }: Application) {
   const { throttleRate: rateLimit } = application
   return { ...application, rateLimit, createdAt: toTime(createdAt), updatedAt: toTime(updatedAt) }
 }

@@ -1,5 +1,6 @@
 import { type SQL, sql } from "drizzle-orm"
 
+import { MovingError } from "../../db/client.ts"
 import { newId } from "../../db/ids.ts"
 import { applications } from "../../db/schema.ts"
 import { shapeOf } from "../../db/shape.ts"
@@ -28,6 +29,8 @@ export interface Application extends ApplicationSettings {
   updatedAt: number
   /** The number of the shard that it lives in. */
   shard: number
+  /** The shard that it is moving to: until it is there, nothing of it is written. */
+  movingTo: number | null
 }
 
 const shape = shapeOf(
@@ -40,6 +43,7 @@ const shape = shapeOf(
   "createdAt",
   "updatedAt",
   "shard",
+  "movingTo",
 )
 
 /** The condition on the application `a` that it is one for the world to see. */
@@ -92,7 +96,8 @@ export interface CreatedApplication {
 export function draftApplication(deps: Deps, settings: ApplicationSettings): Application {
   const now = deps.clock.now()
   const id = newId("application", now)
-  const draft = { ...settings, id, shard: deps.residents.placeOf(id), createdAt: now, updatedAt: now }
+  const shard = deps.residents.placeOf(id)
+  const draft = { ...settings, id, shard, movingTo: null, createdAt: now, updatedAt: now }
   deps.residents.note(draft)
   return draft
 }
@@ -135,13 +140,17 @@ export async function createApplication(
   return { application: other, created: false }
 }
 
-/** Changes what is named of an application. Refuses with `not_found`, `conflict` (uid) or `storage_full`. */
+/**
+ * Changes what is named of an application. Refuses with `not_found`, `conflict` (uid) or `storage_full`, and while it is
+ * moving.
+ */
 export async function changeApplication(
   deps: Deps,
   idOrUid: string,
   change: Change<ApplicationSettings>,
 ): Promise<Application> {
-  const { id, uid } = await getApplication(deps, idOrUid)
+  const { id, uid, movingTo } = await getApplication(deps, idOrUid)
+  if (movingTo !== null) throw new MovingError()
   if (isBuiltIn(id) && change.uid !== undefined && change.uid !== uid) {
     throw new EngineError("conflict", `The uid of this application is '${uid}' and stays so`)
   }

@@ -233,7 +233,7 @@ async function whyNotWritten(
   type: SQL,
   eventType: string,
 ): Promise<Row | null> {
-  const { own, known, rivals } = await db.batch({
+  const { own, known, rivals } = await db.readAll({
     own: selectOwn(key),
     known: type,
     rivals: rivalOf(key.applicationId, uid, key.eventId),

@@ -62,7 +62,7 @@ export async function scanShards(
 
 async function askParts(db: Db, request: PageRequest, scans: readonly Scan[]): Promise<Part[]> {
   const asked = scans.map((scan) => statementsOf(request, scan))
-  const answered = await db.batch(
+  const answered = await db.readAll(
     Object.fromEntries(
       asked.flatMap(({ walked, ends }, index) => [
         [`walked${index}`, walked],

@@ -99,7 +99,7 @@ export async function getPingResults(deps: Deps, ping: PingKey): Promise<PingRes
   const results: PingResult[] = []
   for (const applicationId of ping.applicationIds) {
     const mine = sql`v.ping_id = ${ping.id} AND v.application_id = ${applicationId}`
-    const { deliveries, attempts } = await deps.shardOf(applicationId).batch({
+    const { deliveries, attempts } = await deps.shardOf(applicationId).readAll({
       deliveries: sql`
         SELECT d.event_id, d.endpoint_id, d.status, d.reason, v.event_type, v.created_at, e.url
         FROM events v JOIN deliveries d ON d.event_id = v.id JOIN endpoints e ON e.id = d.endpoint_id
