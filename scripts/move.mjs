@@ -26,15 +26,21 @@ if (values.help) console.log(HELP)
 else if (application === undefined || !/^\d+$/.test(shard ?? "") || positionals.length > 2) {
   console.error(HELP)
   process.exitCode = 2
-} else await run()
+} else await run(application, Number(shard))
 
-async function run() {
+/**
+ * Asks for the next steps until there are none.
+ * @param {string} application
+ * @param {number} shard
+ */
+async function run(application, shard) {
+  /** @type {string | null} */
   let told = null
   for (;;) {
-    const move = await ask()
+    const move = await ask(application, shard)
     if (move.step === null) {
       console.log(`${application} lives in shard ${move.shard}.`)
-      if (!values.cancel && move.shard !== Number(shard)) process.exitCode = 1
+      if (!values.cancel && move.shard !== shard) process.exitCode = 1
       return
     }
     if (move.step !== told) console.log(`${move.step} …`)
@@ -43,7 +49,12 @@ async function run() {
   }
 }
 
-async function ask() {
+/**
+ * @param {string} application
+ * @param {number} shard
+ * @returns {Promise<{ shard: number, step: string | null, waitMs: number }>}
+ */
+async function ask(application, shard) {
   const token = process.env.API_TOKEN
   const url = `${values.url}/api/v1/app/${encodeURIComponent(application)}/shard/${shard}`
   try {
@@ -51,7 +62,7 @@ async function ask() {
       method: values.cancel ? "DELETE" : "PUT",
       headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
     })
-    if (response.ok) return await response.json()
+    if (response.ok) return /** @type {Awaited<ReturnType<typeof ask>>} */ (await response.json())
     throw new Error(`${response.status}: ${await response.text()}`)
   } catch (error) {
     console.error(`${error.cause?.message ?? error.message}\nRun it again to go on where it has stopped.`)

@@ -52,7 +52,11 @@ export async function moveApplication(deps: Deps, idOrUid: string, shard: number
     throw new EngineError("conflict", "This application is part of the system and lives with the directory")
   }
   if (!deps.shards[shard]) {
-    throw new EngineError("invalid", `There are ${deps.shards.length} shards, numbered from 0`, "shard")
+    throw new EngineError(
+      "invalid",
+      `must be a database that is bound: SHARDS is ${deps.shards.length}, and they count from 0`,
+      "shard",
+    )
   }
   const before = await readMove(deps, application.id)
   if (before && (before.toShard !== shard || before.step === "cancel")) {
