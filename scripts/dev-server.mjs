@@ -142,13 +142,14 @@ export function findFreePort() {
 
 /**
  * The variables as the Worker will see them: `--var NAME:value` goes before .dev.vars, a later one before an
- * earlier, and what neither says of AUTH_MODE is open.
+ * earlier. What neither says of AUTH_MODE is open, and an invocation may do what a paid plan allows.
  */
 function readSettings(vars) {
   const file = join(root, ".dev.vars")
   const given = vars.map((setting) => /^([^:]*):(.*)$/s.exec(setting)?.slice(1) ?? [])
   return {
     AUTH_MODE: "open",
+    ATTEMPTS_PER_INVOCATION: "120",
     ...(existsSync(file) && parseEnv(readFileSync(file, "utf8"))),
     ...Object.fromEntries(given),
   }
@@ -165,7 +166,13 @@ function reachableHost(ip) {
  * @param {ReturnType<typeof readStartOptions>} options
  */
 function devArguments({ port: _, ip: __, var: vars, ...options }, { url, secret, settings }) {
-  const own = [`PUBLIC_URL:${url}`, `AUTH_MODE:${settings.AUTH_MODE}`, `OPEN_SECRET:${secret}`]
+  const { AUTH_MODE, ATTEMPTS_PER_INVOCATION } = settings
+  const own = [
+    `PUBLIC_URL:${url}`,
+    `AUTH_MODE:${AUTH_MODE}`,
+    `ATTEMPTS_PER_INVOCATION:${ATTEMPTS_PER_INVOCATION}`,
+    `OPEN_SECRET:${secret}`,
+  ]
   // 0 is any free port: two systems can run side by side.
   return asArguments({ ip: "127.0.0.1", "inspector-port": "0", ...options, var: [...own, ...vars] })
 }

@@ -1,7 +1,7 @@
 import { sweepJobs } from "./cron.ts"
 import type { Db } from "./db/client.ts"
 import type { Job, JobKinds } from "./engine/jobs/job.ts"
-import { Budget } from "./engine/pipeline/budget.ts"
+import { type Budget, budgetOf } from "./engine/pipeline/budget.ts"
 import { ENGINE_JOBS } from "./engine/pipeline/kinds.ts"
 import { families as all } from "./families.ts"
 import type { Family } from "./http/family.ts"
@@ -19,7 +19,7 @@ export async function consume(
   deps: Deps,
   families: readonly Family[] = all,
 ): Promise<void> {
-  const budget = new Budget(deps.shards)
+  const budget = budgetOf(deps)
   const kinds: JobKinds = Object.assign(
     { sweep: sweepJobs(families) },
     ENGINE_JOBS,

@@ -30,6 +30,8 @@ export interface Config extends FamilyConfig {
   databaseLimitBytes: number
   /** D1 databases that applications are spread over. */
   shards: number
+  /** Requests that one invocation may make: the Free plan allows 50 subrequests to the outside. */
+  attemptsPerInvocation: number
   maxEndpointsPerApplication: number
 }
 
@@ -75,6 +77,7 @@ const settings = z
       .min(1)
       .default(5 * 24 * 3600),
     RETENTION_DAYS: number().int().min(1).max(90).default(7),
+    ATTEMPTS_PER_INVOCATION: number().int().min(6).max(1_000).default(40),
     MAX_ENDPOINTS_PER_APPLICATION: number().int().min(1).max(1_000_000).default(1_000),
     DATABASE_LIMIT_MB: number().min(1).default(10_000),
     SHARDS: number().int().min(1).max(100).default(1),
@@ -125,6 +128,7 @@ export function parseConfig(env: object, families: readonly Declared[] = []): Co
     attemptTimeoutMs: s.ATTEMPT_TIMEOUT_MS,
     disableAfterMs: s.DISABLE_AFTER_SECONDS * 1000,
     retentionDays: s.RETENTION_DAYS,
+    attemptsPerInvocation: s.ATTEMPTS_PER_INVOCATION,
     maxEndpointsPerApplication: s.MAX_ENDPOINTS_PER_APPLICATION,
     databaseLimitBytes: s.DATABASE_LIMIT_MB * 1_000_000,
     shards: s.SHARDS,

@@ -46,7 +46,7 @@ describe("a backlog of 2,500 due deliveries", () => {
     const [endpoint] = await makeEndpoints(world, 1)
     await makeDue(world, 2500, [endpoint])
     await world.env.DB.prepare("UPDATE endpoints SET disabled_at = 1, disabled_reason = 'failing'").run()
-    await drain(world.deps, world.db, new Budget())
+    await drain(world.deps, world.db, new Budget(40))
     expect(world.receivers.received).toEqual([])
   })
 
@@ -139,7 +139,7 @@ describe("an endpoint that hangs", () => {
     await makeDue(world, 6, [a])
     await makeDue(world, 1, [b])
     world.receivers.at(HOOK, "hang")
-    const run = drain(world.deps, world.db, new Budget())
+    const run = drain(world.deps, world.db, new Budget(40))
     await expect.poll(() => world.receivers.to(OTHER).length).toBe(1)
     await timeOut(world, [2], 15_000)
     await run
@@ -165,7 +165,7 @@ describe("an endpoint that hangs", () => {
     const endpoints = await makeEndpoints(world, 36)
     await makeDue(world, 1, endpoints)
     for (let n = 0; n < 36; n++) world.receivers.at(`http://r${n}.example/`, "hang")
-    const run = drain(world.deps, world.db, new Budget())
+    const run = drain(world.deps, world.db, new Budget(40))
     await timeOut(world, [6], 15_000)
     await run
     await world.settled()
@@ -264,7 +264,7 @@ describe("D1", () => {
         throw new Error("D1_ERROR: Network connection lost.")
       }
     }
-    await drain(world.deps, world.db, new Budget())
+    await drain(world.deps, world.db, new Budget(40))
     expect(await first(world, "SELECT status FROM deliveries")).toEqual({ status: "delivered" })
   })
 

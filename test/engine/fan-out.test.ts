@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest"
 
-import { ATTEMPTS_PER_INVOCATION } from "../../src/engine/pipeline/budget.ts"
 import { makeEndpoints, registerUser } from "../support/make.ts"
 import { createWorld, type World } from "../support/world.ts"
 
@@ -32,7 +31,7 @@ describe("an event with 3,000 endpoints", () => {
     expect(await count(world, "status = 'delivered'")).toBe(3000)
     expect(await count(world, "true")).toBe(3000)
     expect(new Set(world.receivers.received.map(({ url }) => url)).size).toBe(3000)
-    expect(most).toBeLessThanOrEqual(ATTEMPTS_PER_INVOCATION)
+    expect(most).toBeLessThanOrEqual(world.config.attemptsPerInvocation)
     expect(world.probe.largest.parameters).toBeLessThanOrEqual(100)
     expect(world.probe.largest.parameterBytes).toBeLessThanOrEqual(1_000_000)
     expect(world.probe.largest.sqlBytes).toBeLessThanOrEqual(100_000)
@@ -69,12 +68,22 @@ describe("an event with few endpoints", () => {
     expect(await count(world, "status = 'delivered'")).toBe(endpoints)
   })
 
+  it("makes as many at once as a larger budget covers", async () => {
+    const world = await createWorld({ ATTEMPTS_PER_INVOCATION: "120" })
+    await makeEndpoints(world, 4)
+    for (let n = 0; n < 25; n++) await registerUser(world, `user-${n}`)
+    await world.run(world.queued.splice(0))
+    expect(await count(world, "status = 'delivered'")).toBe(100)
+    expect(world.queued).toEqual([])
+    expect(world.probe.largest.parameterBytes).toBeLessThanOrEqual(1_000_000)
+  })
+
   it("leaves what the budget does not cover to the retry lane, which delivers it without waiting", async () => {
     const world = await createWorld()
     await makeEndpoints(world, 20)
     for (const name of ["ada", "bob", "eve"]) await registerUser(world, name)
     await world.run(world.queued.splice(0))
-    expect(world.receivers.received).toHaveLength(ATTEMPTS_PER_INVOCATION)
+    expect(world.receivers.received).toHaveLength(world.config.attemptsPerInvocation)
     await world.runDue()
     expect(await count(world, "status = 'delivered'")).toBe(60)
     expect(world.receivers.received).toHaveLength(60)

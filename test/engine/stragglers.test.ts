@@ -316,7 +316,7 @@ describe("a pass of the retry lane with a straggler", () => {
     const [hanging, well] = await makeEndpoints(world, 2, (n) => (n === 0 ? HANGING : WELL))
     await makeDue(world, 2, [hanging, well])
     const waiting = answersWhenTold(world)
-    await cut(world, drain(world.deps, world.db, new Budget()), 3)
+    await cut(world, drain(world.deps, world.db, new Budget(40)), 3)
     const leases = () =>
       world.env.DB.prepare(
         "SELECT url, lease_token IS NOT NULL AS held, slow FROM endpoints ORDER BY id",

@@ -60,6 +60,8 @@ const BAD: [string, string, RegExp][] = [
   ["RETENTION_DAYS", "0", /1/],
   ["RETENTION_DAYS", "91", /90/],
   ["RETENTION_DAYS", "7.5", /int/],
+  ["ATTEMPTS_PER_INVOCATION", "5", /6/],
+  ["ATTEMPTS_PER_INVOCATION", "1001", /1000/],
   ["DATABASE_LIMIT_MB", "sesame", /number/],
   ["DATABASE_LIMIT_MB", "0", /1/],
 ]
@@ -123,6 +125,7 @@ describe("good settings", () => {
       ATTEMPT_TIMEOUT_MS: "100",
       DISABLE_AFTER_SECONDS: "60",
       RETENTION_DAYS: "90",
+      ATTEMPTS_PER_INVOCATION: "120",
       DATABASE_LIMIT_MB: "500",
     }
     expect(parseConfig(settings)).toMatchObject({
@@ -135,6 +138,7 @@ describe("good settings", () => {
       attemptTimeoutMs: 100,
       disableAfterMs: 60_000,
       retentionDays: 90,
+      attemptsPerInvocation: 120,
       databaseLimitBytes: 500_000_000,
     })
     expect((await ask("/users", settings)).status).toBe(200)
@@ -142,6 +146,7 @@ describe("good settings", () => {
 
   it("have the defaults of the design", () => {
     expect(parseConfig({})).toMatchObject({
+      attemptsPerInvocation: 40,
       authMode: "token",
       apiTokens: [],
       encryptionKeys: [],

@@ -4,7 +4,7 @@ import { createApp } from "../../src/app.ts"
 import { type Batch, type Db, openDatabase } from "../../src/db/client.ts"
 import { layOut } from "../../src/db/directory.ts"
 import type { Job } from "../../src/engine/jobs/job.ts"
-import { Budget } from "../../src/engine/pipeline/budget.ts"
+import { budgetOf } from "../../src/engine/pipeline/budget.ts"
 import { sweep, sweepShard } from "../../src/engine/upkeep/sweep.ts"
 import { families } from "../../src/families.ts"
 import { parseConfig } from "../../src/platform/config.ts"
@@ -198,7 +198,7 @@ export async function createWorld(settings: Record<string, string> = {}) {
   async function sweepAll(): Promise<void> {
     if (world.queueRefuses) {
       // They take turns, a minute each.
-      for (const db of deps.shards) await sweepShard(deps, db, new Budget(deps.shards))
+      for (const db of deps.shards) await sweepShard(deps, db, budgetOf(deps))
       return
     }
     await sweep(deps)

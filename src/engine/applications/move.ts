@@ -5,7 +5,7 @@ import { moves } from "../../db/schema.ts"
 import { shapeOf } from "../../db/shape.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { EngineError } from "../kit/errors.ts"
-import { Budget } from "../pipeline/budget.ts"
+import { type Budget, budgetOf } from "../pipeline/budget.ts"
 import { enqueue } from "../pipeline/jobs.ts"
 import { type Application, getApplication } from "./application.ts"
 import { isBuiltIn } from "./built-in.ts"
@@ -105,7 +105,7 @@ async function begin(deps: Deps, { id, shard }: Application, to: number): Promis
 
 /** Does steps until one has to wait, or the budget is used up. */
 async function goOn(deps: Deps, application: Application): Promise<MoveProgress> {
-  const budget = new Budget(deps.shards)
+  const budget = budgetOf(deps)
   for (let steps = 0; steps < STEPS_PER_CALL; steps++) {
     const move = await readMove(deps, application.id)
     if (!move) break

@@ -1,8 +1,6 @@
 import type { Db } from "../../db/client.ts"
 import type { Deps } from "../../platform/deps.ts"
 
-/** Requests that one invocation may make: the Free plan allows 50 subrequests to the outside. */
-export const ATTEMPTS_PER_INVOCATION = 40
 /** What one invocation may ask of D1: the Free plan allows 50 queries, and may count each statement as one. */
 export const STATEMENTS_PER_INVOCATION = 50
 /** Requests that may wait for response headers: the runtime queues a seventh, and its timer would run meanwhile. */
@@ -30,14 +28,19 @@ export function openUntil(deps: Deps, now: number): number {
   return now + deps.config.attemptTimeoutMs + LEASE_RESERVE_MS
 }
 
+/** What one invocation may do in all. */
+export function budgetOf(deps: Deps): Budget {
+  return new Budget(deps.config.attemptsPerInvocation, deps.shards)
+}
+
 /** The attempts, statements and lanes that an invocation has left, shared by everything that it does. */
 export class Budget {
   private readonly askedBefore: number
 
-  /** Counts what is asked of these databases from now on. */
+  /** Of so many attempts; counts what is asked of these databases from now on. */
   constructor(
+    private attempts: number,
     private readonly databases: readonly Db[] = [],
-    private attempts = ATTEMPTS_PER_INVOCATION,
     private readonly statements = STATEMENTS_PER_INVOCATION,
     private readonly behind = { requests: 0, statements: 0 },
   ) {
@@ -86,7 +89,7 @@ export class Budget {
     const part = Math.min(attempts, this.attempts)
     this.attempts -= part
     const statements = this.statements - (askedOf(this.databases) - this.askedBefore)
-    return new Budget(this.databases, part, statements, this.behind)
+    return new Budget(part, this.databases, statements, this.behind)
   }
 
   /** Takes back what is left of a part. */

@@ -7,7 +7,7 @@ import { isDirectory } from "../applications/copies.ts"
 import { forward, outboxUpkeep } from "../events/outbox.ts"
 import { inboxUpkeep } from "../inboxes/upkeep.ts"
 import { send } from "../jobs/job.ts"
-import { Budget } from "../pipeline/budget.ts"
+import { type Budget, budgetOf } from "../pipeline/budget.ts"
 import { MAX_CLAIMS } from "../pipeline/claim.ts"
 import { CATCH_UP_EVENTS, catchUp, isLeftBehind } from "../pipeline/dispatch.ts"
 import { drain } from "../pipeline/drain.ts"
@@ -146,7 +146,7 @@ export async function sweep(deps: Deps, upkeep: readonly Upkeep[] = ENGINE_UPKEE
   const here = first ? [first] : []
   for (const db of others) if (!(await send(deps, "retries", db, { kind: "sweep" }))) here.push(db)
   const db = here[Math.floor(deps.clock.now() / MINUTE_MS) % here.length]
-  if (db) await sweepShard(deps, db, new Budget(deps.shards), upkeep)
+  if (db) await sweepShard(deps, db, budgetOf(deps), upkeep)
 }
 
 /** The same for one shard, within the budget. What is about one application is done where that lives. */
