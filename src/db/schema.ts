@@ -86,8 +86,11 @@ export const endpoints = sqliteTable(
     disabledAt: integer(),
     disabledReason: text({ enum: ["manual", "gone", "asked", "failing"] }),
     removedAt: integer(),
+    /** When it first took a delivery since it began afresh; null: nobody knows yet whether it answers. */
+    provenAt: integer(),
     failingSince: integer(),
-    slow: integer({ mode: "boolean" }).notNull().default(false),
+    /** How slow its answers are (ms), see rules/endpoint-health.ts; null: it is not slow. */
+    slowMs: integer(),
     pausedUntil: integer(),
     /** When it first bade farewell (a 410, `webhook-delivery: disable`) since its last success. */
     goneAt: integer(),

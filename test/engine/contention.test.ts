@@ -156,7 +156,7 @@ describe("an endpoint that hangs", () => {
     world.receivers.at(HOOK, "hang")
     const run = world.run(world.queued.splice(0))
     await expect.poll(() => world.receivers.to(OTHER).length).toBe(1)
-    await timeOut(world, [3], 15_000)
+    await timeOut(world, [2], 15_000)
     await run
   })
 

@@ -123,6 +123,9 @@ describe("a consumer that dies", () => {
 
   it("each time on one event: that one ends as failed with `internal`, its batch-mates are delivered", async () => {
     const world = await worldWithHooks(HOOK)
+    // It has taken a delivery: several of its requests may be open at once.
+    await registerUser(world, "first")
+    await world.runDue()
     const poison = await registerUser(world, "poison")
     const mate = await registerUser(world, "mate")
     for (let death = 0; death < 12; death++) {

@@ -66,14 +66,16 @@ describe("a pass of the retry lane", () => {
     expect(world.queued).toEqual([])
   })
 
-  it("takes few of those that were slow the last time, and asks them behind the others", async () => {
+  it("takes few of those that are known to be slow, and asks them behind the others", async () => {
     const world = await createWorld()
     const dueAt = world.clock.now()
     await makeTenants(world, [
       { id: "app_1_slow", endpoints: 300, dueAt: dueAt - 1 },
       { id: "app_2_well", endpoints: 10, dueAt },
     ])
-    await world.env.DB.prepare("UPDATE endpoints SET slow = 1 WHERE application_id = 'app_1_slow'").run()
+    await world.env.DB.prepare(
+      "UPDATE endpoints SET slow_ms = 4000 WHERE application_id = 'app_1_slow'",
+    ).run()
     await world.run([drain()])
     expect(asked(world)).toEqual([...Array(10).fill("2_well"), ...Array(3).fill("1_slow")])
   })

@@ -319,11 +319,11 @@ describe("a pass of the retry lane with a straggler", () => {
     await cut(world, drain(world.deps, world.db, new Budget(40)), 3)
     const leases = () =>
       world.env.DB.prepare(
-        "SELECT url, lease_token IS NOT NULL AS held, slow FROM endpoints ORDER BY id",
+        "SELECT url, lease_token IS NOT NULL AS held, slow_ms FROM endpoints ORDER BY id",
       ).all()
     expect((await leases()).results).toEqual([
-      { url: HANGING, held: 1, slow: 1 },
-      { url: WELL, held: 0, slow: 0 },
+      { url: HANGING, held: 1, slow_ms: STRAGGLER_AFTER_MS },
+      { url: WELL, held: 0, slow_ms: null },
     ])
     waiting[0]?.(200)
     await world.settled()

@@ -7,7 +7,12 @@ import {
   type Health,
   hasGone,
   isImpaired,
+  QUICK_BELOW_MS,
   SLOW_AFTER_MS,
+  SLOWEST_MS,
+  slownessAfter,
+  turnOf,
+  whileOpen,
 } from "../../src/engine/rules/endpoint-health.ts"
 
 const NOW = 1_800_000_000_000
@@ -15,7 +20,14 @@ const SECOND_MS = 1_000
 const MINUTE_MS = 60 * SECOND_MS
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
-const HEALTHY: Health = { failingSince: null, slow: false, pausedUntil: null, goneAt: null }
+const PROVEN_AT = NOW - 30 * DAY_MS
+const HEALTHY: Health = {
+  provenAt: PROVEN_AT,
+  failingSince: null,
+  slowMs: null,
+  pausedUntil: null,
+  goneAt: null,
+}
 
 const result = (outcome: AttemptResult["outcome"], more: Partial<AttemptResult> = {}): AttemptResult => ({
   outcome,
@@ -139,20 +151,97 @@ describe("Retry-After", () => {
   })
 })
 
+describe("proof", () => {
+  it.each<[string, number | null, AttemptResult[], number | null]>([
+    ["a first success", null, [result("delivered")], NOW],
+    [
+      "the first of several, in whatever order",
+      null,
+      [result("delivered"), result("delivered", { at: NOW - 5 })],
+      NOW - 5,
+    ],
+    ["a success among failures", null, [result("retry", { at: NOW - 5 }), result("delivered")], NOW],
+    ["failures, which are none", null, [result("retry"), result("gone"), result("aborted")], null],
+    ["a target that we refused, which is none", null, [result("refused")], null],
+    ["a later success, which changes nothing", NOW - DAY_MS, [result("delivered")], NOW - DAY_MS],
+    ["a later failure, which does not take it back", NOW - DAY_MS, [result("retry")], NOW - DAY_MS],
+  ])("is %s", (_case, provenAt, results, expected) => {
+    expect(healthAfter({ provenAt }, results).health.provenAt).toBe(expected)
+  })
+})
+
 describe("slowness", () => {
   it.each([
-    ["a slow success", [result("delivered", { durationMs: SLOW_AFTER_MS + 1 })], true],
-    ["a timeout", [result("retry", { durationMs: 15_000 })], true],
-    ["a success at the limit", [result("delivered", { durationMs: SLOW_AFTER_MS })], false],
-    ["a fast failure", [result("retry")], false],
-  ])("follows from %s", (_case, results, slow) => {
-    expect(healthAfter({ slow: !slow }, results).health.slow).toBe(slow)
+    ["a slow success", result("delivered", { durationMs: 2_000 }), 2_000],
+    [
+      "a success that is hardly slow",
+      result("delivered", { durationMs: SLOW_AFTER_MS + 1 }),
+      SLOW_AFTER_MS + 1,
+    ],
+    ["a timeout", result("retry", { durationMs: 15_000 }), SLOWEST_MS],
+    ["a success at the limit", result("delivered", { durationMs: SLOW_AFTER_MS }), null],
+    ["a fast failure", result("retry"), null],
+  ])("begins with %s", (_case, answer, slowMs) => {
+    expect(healthAfter({}, [answer]).health.slowMs).toBe(slowMs)
   })
 
-  it("is judged by the last attempt, in whatever order they are listed", () => {
+  it.each<[string, number | null, number[], (number | null)[]]>([
+    ["4.9 s for ever is slow for ever", null, [4_900, 4_900, 4_900], [4_000, 4_000, 4_000]],
+    [
+      "one quick answer among slow ones makes nobody quick",
+      null,
+      [2_000, 0, 2_000, 0],
+      [2_000, 1_500, 2_000, 1_500],
+    ],
+    ["three quick answers behind one of 2 s do", null, [2_000, 0, 0, 0], [2_000, 1_500, 1_125, null]],
+    [
+      "five do behind a timeout",
+      null,
+      [15_000, 10, 10, 10, 10, 10],
+      [4_000, 3_002, 2_254, 1_693, 1_272, null],
+    ],
+    ["behind answers that become less slow it follows them", 4_000, [2_000, 2_000], [3_500, 3_125]],
+    ["what is just not quick stays slow", 1_000, [1_000, 1_000], [1_000, 1_000]],
+    ["what is just quick becomes it", 1_001, [QUICK_BELOW_MS - 1, QUICK_BELOW_MS - 1], [1_000, null]],
+    ["who was quick is so between the two limits", null, [1_400, 1_400], [null, null]],
+    ["a slower answer counts at once", 1_200, [3_000], [3_000]],
+  ])("is measured: %s", (_case, slowMs, answers, expected) => {
+    const measured: (number | null)[] = []
+    for (const durationMs of answers)
+      measured.push(slownessAfter(measured.length > 0 ? (measured.at(-1) ?? null) : slowMs, durationMs))
+    expect(measured).toEqual(expected)
+  })
+
+  it("takes answers in the order in which they were asked for, however they are listed", () => {
     const early = result("delivered", { durationMs: 9_000, at: NOW - 20_000 })
     const late = result("delivered", { at: NOW - 10_000 })
-    expect(healthAfter({ slow: true }, [late, early]).health.slow).toBe(false)
+    expect(healthAfter({}, [late, early]).health.slowMs).toBe(3_000)
+    expect(
+      healthAfter({}, [
+        { ...late, durationMs: 9_000 },
+        { ...early, durationMs: 0 },
+      ]).health.slowMs,
+    ).toBe(4_000)
+  })
+
+  it.each([
+    ["as long as a slow answer", null, SLOW_AFTER_MS + 1, SLOW_AFTER_MS + 1],
+    ["less than that", null, SLOW_AFTER_MS, null],
+    ["less than it is known for", 3_000, 2_000, 2_750],
+    ["longer than it is known for", 2_000, 3_000, 3_000],
+  ])("counts a request that is open %s", (_case, slowMs, waitedMs, expected) => {
+    expect(whileOpen({ ...HEALTHY, slowMs }, waitedMs).slowMs).toBe(expected)
+  })
+})
+
+describe("a batch", () => {
+  it.each<[string, Partial<Health>, number]>([
+    ["first who has taken a delivery", {}, 0],
+    ["then who has not yet", { provenAt: null }, 1],
+    ["last who is slow", { slowMs: 2_000 }, 2],
+    ["last who is slow, and has taken none", { provenAt: null, slowMs: 2_000 }, 2],
+  ])("asks %s", (_case, health, turn) => {
+    expect(turnOf({ ...HEALTHY, ...health })).toBe(turn)
   })
 })
 
@@ -278,8 +367,9 @@ describe("disabling an endpoint", () => {
 
 describe("a target that we refused", () => {
   const ailing: Health = {
+    provenAt: PROVEN_AT,
     failingSince: NOW - 9 * DAY_MS,
-    slow: true,
+    slowMs: 1_200,
     pausedUntil: NOW + HOUR_MS,
     goneAt: NOW,
   }
@@ -300,7 +390,7 @@ describe("a target that we refused", () => {
 describe("an impaired endpoint", () => {
   it.each<[string, Partial<Health>, boolean]>([
     ["is failing", { failingSince: NOW - 1 }, true],
-    ["is slow", { slow: true }, true],
+    ["is slow", { slowMs: 1_000 }, true],
     ["is paused", { pausedUntil: NOW + 1 }, true],
     ["was paused until now", { pausedUntil: NOW }, false],
     ["is healthy", {}, false],

@@ -1,4 +1,4 @@
-import { sql } from "drizzle-orm"
+import { type SQL, sql } from "drizzle-orm"
 
 import type { Deps } from "../../platform/deps.ts"
 import { copyTypes } from "../applications/copies.ts"
@@ -38,7 +38,7 @@ const TAKEN = {
 }
 
 /**
- * Changes what is named of an endpoint, in one batch. Enabling starts afresh; a subscription that stays keeps
+ * Changes what is named of an endpoint, in one batch. Enabling and a new URL start afresh; a subscription that stays keeps
  * its age. Refuses with `not_found`, `refused_target`, `invalid` (event types) or `conflict` (uid, URL).
  */
 export async function changeEndpoint(deps: Deps, change: EndpointChange): Promise<Endpoint> {
@@ -62,7 +62,8 @@ export async function changeEndpoint(deps: Deps, change: EndpointChange): Promis
     throttle_rate: change.throttleRate,
     version: change.version,
     all_event_types_since: eventTypes === null ? sql`coalesce(all_event_types_since, ${now})` : types && null,
-    ...(change.disabled === undefined ? {} : change.disabled ? disabling(now) : enabling(now)),
+    ...(change.disabled === undefined ? {} : change.disabled ? disabling(now) : ENABLING),
+    ...startingAfresh(target, change.disabled === false, now),
   })
   const { told, found, due } = await orConflict(
     db.batch({
@@ -79,7 +80,7 @@ export async function changeEndpoint(deps: Deps, change: EndpointChange): Promis
   )
   await nudgeOperations(deps, db, told)
   // One that is well again is sent at once what it still waits for.
-  if (change.disabled === false) await scheduleDrain(deps, db, readDue(due))
+  if (change.disabled === false || target) await scheduleDrain(deps, db, readDue(due))
   const [row] = found
   if (!row) throw notFound("Endpoint")
   return toEndpoint(row)
@@ -128,16 +129,25 @@ function disabling(now: number) {
   }
 }
 
-/** Each column is read as it was before: one that is enabled already stays as it is. */
-function enabling(now: number) {
+const ENABLING = { disabled_at: null, disabled_reason: null }
+
+/**
+ * What was known of a receiver says nothing of another, nor of one that somebody calls well again. Each column is read as
+ * it was before: whoever is enabled already, or has this URL already, stays as it is.
+ */
+function startingAfresh(target: URL | undefined, enables: boolean, now: number) {
+  if (!target && !enables) return {}
+  const isOther = target ? sql`url <> ${target.href}` : sql`false`
+  const isEnabled = enables ? sql`disabled_at IS NOT NULL` : sql`false`
+  const unlessAfresh = (column: SQL, afresh: SQL = sql`NULL`) =>
+    sql`CASE WHEN ${isOther} OR ${isEnabled} THEN ${afresh} ELSE ${column} END`
   return {
-    enabled_at: sql`CASE WHEN disabled_at IS NULL THEN enabled_at ELSE ${now} END`,
-    failing_since: sql`CASE WHEN disabled_at IS NULL THEN failing_since END`,
-    slow: sql`CASE WHEN disabled_at IS NULL THEN slow ELSE 0 END`,
-    paused_until: sql`CASE WHEN disabled_at IS NULL THEN paused_until END`,
-    gone_at: sql`CASE WHEN disabled_at IS NULL THEN gone_at END`,
-    disabled_at: null,
-    disabled_reason: null,
+    enabled_at: unlessAfresh(sql`enabled_at`, sql`${now}`),
+    proven_at: unlessAfresh(sql`proven_at`),
+    failing_since: unlessAfresh(sql`failing_since`),
+    slow_ms: unlessAfresh(sql`slow_ms`),
+    paused_until: unlessAfresh(sql`paused_until`),
+    gone_at: unlessAfresh(sql`gone_at`),
   }
 }
 

@@ -79,7 +79,7 @@ export async function registerUrl(deps: Deps, registration: Registration): Promi
       ON CONFLICT DO NOTHING`,
     enabled: sql`
       UPDATE endpoints SET enabled_at = ${now}, updated_at = ${now}, disabled_at = NULL, disabled_reason = NULL,
-        failing_since = NULL, slow = 0, paused_until = NULL, gone_at = NULL
+        proven_at = NULL, failing_since = NULL, slow_ms = NULL, paused_until = NULL, gone_at = NULL
       WHERE ${ofUrl} AND disabled_at IS NOT NULL AND EXISTS (${type})`,
     due: refreshDueAt(sql`SELECT id FROM endpoints WHERE ${ofUrl}`),
     subscribed: sql`

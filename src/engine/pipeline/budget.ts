@@ -33,6 +33,12 @@ export function budgetOf(deps: Deps): Budget {
   return new Budget(deps.config.attemptsPerInvocation, deps.shards)
 }
 
+/** What batches have left open behind them: the endpoint of each request, and the statements that record them. */
+interface Behind {
+  endpointIds: string[]
+  statements: number
+}
+
 /** The attempts, statements and lanes that an invocation has left, shared by everything that it does. */
 export class Budget {
   private readonly askedBefore: number
@@ -42,7 +48,7 @@ export class Budget {
     private attempts: number,
     private readonly databases: readonly Db[] = [],
     private readonly statements = STATEMENTS_PER_INVOCATION,
-    private readonly behind = { requests: 0, statements: 0 },
+    private readonly behind: Behind = { endpointIds: [], statements: 0 },
   ) {
     this.askedBefore = askedOf(databases)
   }
@@ -55,17 +61,22 @@ export class Budget {
 
   /** Requests that may be made at once, beside those that batches have left open behind them. */
   freeLanes(): number {
-    return REQUESTS_AT_ONCE - this.behind.requests
+    return REQUESTS_AT_ONCE - this.behind.endpointIds.length
   }
 
-  /** Keeps a lane for a request that goes on behind its batch, until that has ended. */
-  keepLane(request: Promise<unknown>): void {
-    const { behind } = this
-    behind.requests++
+  /** Keeps a lane for a request to an endpoint that goes on behind its batch, until that has ended. */
+  keepLane(endpointId: string, request: Promise<unknown>): void {
+    const { endpointIds } = this.behind
+    endpointIds.push(endpointId)
     const end = () => {
-      behind.requests--
+      endpointIds.splice(endpointIds.indexOf(endpointId), 1)
     }
     request.then(end, end)
+  }
+
+  /** The endpoints that have such a request open. */
+  get waitedFor(): ReadonlySet<string> {
+    return new Set(this.behind.endpointIds)
   }
 
   /** Puts statements aside for what is recorded behind a batch: nothing else in this invocation gets them. */

@@ -28,14 +28,14 @@ export interface ClaimedEndpoint extends AttemptedEndpoint {
   health: Health
   /** Its own; null: none. */
   rate: Rate | null
-  /** Guards what is written about the endpoint's health: enabling it starts afresh. */
+  /** Guards what is written about the endpoint's health: enabling it or giving it a new URL starts afresh. */
   enabledAt: number
 }
 
 /** The columns of the endpoint `e` that `readEndpoint` takes. */
 export function endpointColumns(now: number): SQL {
   return sql`
-    e.id AS endpoint_id, e.url, e.headers, e.throttle_rate, e.throttled_until, e.enabled_at, e.failing_since, e.slow, e.paused_until, e.gone_at,
+    e.id AS endpoint_id, e.url, e.headers, e.throttle_rate, e.throttled_until, e.enabled_at, e.proven_at, e.failing_since, e.slow_ms, e.paused_until, e.gone_at,
     (SELECT json_group_array(sealed) FROM (
       SELECT s.sealed FROM secrets s
       WHERE s.endpoint_id = e.id AND (s.expires_at IS NULL OR s.expires_at > ${now})
@@ -52,8 +52,9 @@ export function readEndpoint(row: Row): ClaimedEndpoint {
     rate: readRate(row.throttle_rate, row.throttled_until),
     enabledAt: row.enabled_at as number,
     health: {
+      provenAt: row.proven_at as number | null,
       failingSince: row.failing_since as number | null,
-      slow: row.slow === 1,
+      slowMs: row.slow_ms as number | null,
       pausedUntil: row.paused_until as number | null,
       goneAt: row.gone_at as number | null,
     },

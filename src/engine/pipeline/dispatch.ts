@@ -3,7 +3,7 @@ import type { Db, Row } from "../../db/client.ts"
 import { idAt } from "../../db/ids.ts"
 import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
-import { isImpaired } from "../rules/endpoint-health.ts"
+import { isImpaired, turnOf } from "../rules/endpoint-health.ts"
 import { attempt, observed } from "./attempt.ts"
 import { type Budget, lastStart, leaseMs } from "./budget.ts"
 import {
@@ -231,11 +231,11 @@ async function deliver(deps: Deps, db: Db, reading: Reading, budget: Budget): Pr
   })
 }
 
-/** Who is attempted at once: healthy endpoints without a rate limit, as far as the budget goes. */
+/** Who is attempted at once: healthy endpoints without a rate limit, as far as the budget goes; the proven first. */
 function plan(owed: readonly Owed[], budget: Budget, now: number): { direct: Owed[]; later: Owed[] } {
   const direct: Owed[] = []
   const later: Owed[] = []
-  for (const one of owed) {
+  for (const one of owed.toSorted((a, b) => turnOf(a.endpoint.health) - turnOf(b.endpoint.health))) {
     const { health, rate } = one.endpoint
     const ready = prepare(one) === null && !isImpaired(health, now) && rate === null && !one.isRated
     if (ready && budget.take()) direct.push(one)

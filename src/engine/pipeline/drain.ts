@@ -62,10 +62,7 @@ export async function drain(deps: Deps, db: Db, budget: Budget, chain: Partial<C
   )
   const toSend = portion.due.map(({ owed }) => owed)
   const suspects = toSend.filter(({ endpoint }) => claim.suspects.has(endpoint.id))
-  // The slow last, in turns otherwise: a page of theirs, hanging, must not use up the time of the others.
-  const fresh = toSend
-    .filter(({ endpoint }) => !claim.suspects.has(endpoint.id) && budget.take())
-    .sort((a, b) => Number(a.endpoint.health.slow) - Number(b.endpoint.health.slow))
+  const fresh = toSend.filter(({ endpoint }) => !claim.suspects.has(endpoint.id) && budget.take())
   const { made, open } = await attemptAll(deps, budget, fresh, 1, (owed) =>
     attempt(deps, owed.event, owed.endpoint, "scheduled"),
   )
@@ -297,7 +294,7 @@ function duePage(mine: SQL, at: number, most: number): SQL {
       row_number() OVER (PARTITION BY application_id ORDER BY place, next_attempt_at, event_id) AS turn
     FROM (
       SELECT d.event_id, d.endpoint_id, e.application_id, d.next_attempt_at,
-        min(coalesce(e.throttle_rate, ${all}), CASE WHEN e.failing_since IS NULL AND e.slow = 0 THEN ${all} ELSE ${few} END) AS most,
+        min(coalesce(e.throttle_rate, ${all}), CASE WHEN e.failing_since IS NULL AND e.slow_ms IS NULL THEN ${all} ELSE ${few} END) AS most,
         row_number() OVER (PARTITION BY d.endpoint_id ORDER BY d.next_attempt_at, d.event_id) AS place
       FROM endpoints e CROSS JOIN deliveries d
       WHERE ${mine} AND e.removed_at IS NULL AND e.disabled_at IS NULL AND d.endpoint_id = e.id AND d.event_id IN (

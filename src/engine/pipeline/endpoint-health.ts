@@ -19,12 +19,15 @@ export interface HealthChange {
   /** What it was attempted for: application, event, and the id of the attempt. */
   keys: [string, string, string][]
   delivered: number
+  provenAt: number | null
   failingSince: number | null
   /** `failing_since` as the claim read it: what a verdict of failing for too long rests on. */
   basedOn: number | null
   /** Whether a verdict of having gone rests on an earlier farewell. */
   saidGoneBefore: number
-  slow: number
+  slowMs: number | null
+  /** `slow_ms` as the claim read it. */
+  slowBasedOn: number | null
   pausedUntil: number | null
   goneAt: number | null
   disable: Farewell | "failing" | null
@@ -99,8 +102,9 @@ export function healthChanges(
     const health = whileOpen(after, waitedMs)
     const same =
       disable === null &&
+      health.provenAt === before.provenAt &&
       health.failingSince === before.failingSince &&
-      health.slow === before.slow &&
+      health.slowMs === before.slowMs &&
       health.goneAt === before.goneAt &&
       health.pausedUntil === before.pausedUntil
     if (same) return []
@@ -109,10 +113,12 @@ export function healthChanges(
       enabledAt: endpoint.enabledAt,
       keys,
       delivered: Number(attempts.some(({ outcome }) => outcome === "delivered")),
+      provenAt: health.provenAt,
       failingSince: health.failingSince,
       basedOn: before.failingSince,
       saidGoneBefore: Number(before.goneAt !== null),
-      slow: Number(health.slow),
+      slowMs: health.slowMs,
+      slowBasedOn: before.slowMs,
       pausedUntil: health.pausedUntil,
       goneAt: health.goneAt,
       disable,
@@ -133,8 +139,9 @@ export interface EndpointUpdate extends Partial<HealthChange> {
 /**
  * Writes `EndpointUpdate`s in one statement, and returns when each endpoint is due. A change of health is merged into
  * what the row is by now, since invocations work on one endpoint at the same time: a success ends the failing, a failure
- * keeps its earliest time unless that is forgiven, the longer pause wins. It applies only while the work is held, and not over an enabling that
- * came between; when the endpoint is due follows from its deliveries in any case.
+ * keeps its earliest time unless that is forgiven, the longer pause wins, and so does the slower answer. It applies only
+ * while the work is held, and not over a fresh start that came between; when the endpoint is due follows from its
+ * deliveries in any case.
  */
 export function updateEndpoints(rows: string, held: Held, now: number): SQL {
   const token = held.by === "endpoint" ? held.token : null
@@ -156,6 +163,7 @@ export function updateEndpoints(rows: string, held: Held, now: number): SQL {
       FROM json_each(${rows}) h CROSS JOIN endpoints e ON e.id = h.value->>'id'
     )
     UPDATE endpoints SET
+      proven_at = ${changed(sql`proven_at`, sql`coalesce(proven_at, h.row->>'provenAt')`)},
       failing_since = ${changed(
         sql`failing_since`,
         sql`CASE WHEN h.row->>'delivered' THEN NULL
@@ -168,7 +176,11 @@ export function updateEndpoints(rows: string, held: Held, now: number): SQL {
         sql`gone_at`,
         sql`CASE WHEN h.row->>'delivered' THEN h.row->>'goneAt' ELSE coalesce(gone_at, h.row->>'goneAt') END`,
       )},
-      slow = ${changed(sql`slow`, sql`h.row->>'slow'`)},
+      slow_ms = ${changed(
+        sql`slow_ms`,
+        sql`CASE WHEN slow_ms IS h.row->>'slowBasedOn' THEN h.row->>'slowMs'
+          ELSE nullif(max(coalesce(slow_ms, 0), coalesce(h.row->>'slowMs', 0)), 0) END`,
+      )},
       disabled_at = coalesce(disabled_at, CASE WHEN ${disables} THEN ${now} END),
       disabled_reason = coalesce(disabled_reason, CASE WHEN ${disables} THEN h.row->>'disable' END),
       lease_token = ${unless(sql`lease_token`)},

@@ -11,7 +11,7 @@ import { hasRoom } from "./rates.ts"
 const APPLICATIONS_PER_LOOK = 500
 /** Endpoints that one pass claims. */
 export const ENDPOINTS_PER_PASS = 36
-/** Those of one application that were slow the last time: half of the requests that can be open at once. */
+/** Those of one application that are known to be slow: half of the requests that can be open at once. */
 const SLOW_PER_APPLICATION = 3
 
 /** Where a look at the lane begins: behind this application; and, for one that goes on, where its round ends. */
@@ -58,14 +58,15 @@ export function nextInTurn(turn: Turn, at: number, limit: number): SQL {
       SELECT ring.id, ring.turn, coalesce(a.throttle_rate, ${most}) FROM ring CROSS JOIN applications a ON a.id = ring.id
       WHERE ${earliest} <= ${at} AND ${hasRoom(at)} LIMIT ${most}
     ),
-    page(key, slow, turn, most, place) AS (
-      SELECT e.rowid, e.slow, w.turn, w.most, row_number() OVER (PARTITION BY w.id, e.slow ORDER BY e.due_at)
+    page(key, is_slow, turn, most, place) AS (
+      SELECT e.rowid, e.slow_ms IS NOT NULL, w.turn, w.most,
+        row_number() OVER (PARTITION BY w.id, e.slow_ms IS NOT NULL ORDER BY e.due_at)
       FROM waiting w CROSS JOIN endpoints e ON e.rowid IN (
         SELECT x.rowid FROM endpoints x INDEXED BY endpoints_due
         WHERE x.application_id = w.id AND x.due_at <= ${at} ORDER BY x.due_at LIMIT ${most}
       )
     )
-    SELECT key FROM page WHERE place <= most AND (slow = 0 OR place <= ${literal(SLOW_PER_APPLICATION)})
+    SELECT key FROM page WHERE place <= most AND (NOT is_slow OR place <= ${literal(SLOW_PER_APPLICATION)})
     ORDER BY place, turn LIMIT ${most}`
 }
 

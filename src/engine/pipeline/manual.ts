@@ -161,11 +161,11 @@ function delivered(job: ResendJob, askedAt: number, enabledAt: number, now: numb
     sql`
       UPDATE deliveries SET ${requestDone(askedAt)}
       WHERE event_id = ${job.eventId} AND endpoint_id = ${job.endpointId} AND resend_requested_at <= ${askedAt}`,
-    // Whoever takes one by hand is not failing any more.
+    // Whoever takes one by hand is proven, and not failing any more.
     sql`
-      UPDATE endpoints SET failing_since = NULL, gone_at = NULL
+      UPDATE endpoints SET proven_at = coalesce(proven_at, ${now}), failing_since = NULL, gone_at = NULL
       WHERE id = ${job.endpointId} AND enabled_at = ${enabledAt}
-        AND (failing_since IS NOT NULL OR gone_at IS NOT NULL)`,
+        AND (proven_at IS NULL OR failing_since IS NOT NULL OR gone_at IS NOT NULL)`,
     ...endPause(job.endpointId, now),
   ]
 }

@@ -1,9 +1,9 @@
 import { newId } from "../../db/ids.ts"
 import type { Deps } from "../../platform/deps.ts"
-import { SLOW_AFTER_MS } from "../rules/endpoint-health.ts"
+import { SLOW_AFTER_MS, turnOf } from "../rules/endpoint-health.ts"
 import type { Attempt } from "./attempt.ts"
 import { type Budget, REQUESTS_AT_ONCE } from "./budget.ts"
-import type { Owed } from "./claim.ts"
+import type { ClaimedEndpoint, Owed } from "./claim.ts"
 
 /** So long a batch waits for answers. What is still open then goes on by itself (`follow`), what has not started is put off. */
 export const STRAGGLER_AFTER_MS = 2_000
@@ -27,10 +27,9 @@ export interface Pooled {
 }
 
 /**
- * Attempts what is owed, as many at once as the invocation has lanes left and at most `perEndpoint` for one endpoint,
- * whoever has the fewest open first. Answers when all is done, or after two seconds, sooner where it would wait for none
- * but the slow: then nothing more is started, and what is open is to be handed to `follow`. Starts nothing after its
- * `startBy`, and nothing more for an endpoint that has taken long, or asks for a pause.
+ * Attempts what is owed, as many at once as the invocation has lanes left and at most `perEndpoint` for one endpoint, in
+ * turns (see `inTurns`). Answers when all is done, or after two seconds, sooner where it would wait for none but the slow:
+ * then nothing more is started, and what is open is to be handed to `follow`.
  */
 export async function attemptAll(
   deps: Deps,
@@ -40,29 +39,9 @@ export async function attemptAll(
   send: (owed: Owed) => Promise<Attempt>,
 ): Promise<Pooled> {
   const lanes = budget.freeLanes()
-  const waiting = [...owed]
+  const turns = inTurns(owed, perEndpoint, budget.waitedFor)
   const open = new Map<Owed, { startedAt: number; attempt: Promise<Attempt> }>()
   const made = new Map<Owed, Attempt>()
-  const openAt = new Map<string, number>()
-  const spared = new Set<string>()
-
-  function count({ endpoint }: Owed, by: number): void {
-    openAt.set(endpoint.id, (openAt.get(endpoint.id) ?? 0) + by)
-  }
-
-  function next(): Owed | undefined {
-    const now = deps.clock.now()
-    let best: Owed | undefined
-    let fewest = perEndpoint
-    for (const one of waiting) {
-      const already = openAt.get(one.endpoint.id) ?? 0
-      if (now <= one.startBy && already < fewest && !spared.has(one.endpoint.id))
-        [best, fewest] = [one, already]
-      if (fewest === 0) break
-    }
-    if (best) waiting.splice(waiting.indexOf(best), 1)
-    return best
-  }
 
   await new Promise<void>((resolve, reject) => {
     let isOver = false
@@ -74,16 +53,16 @@ export async function attemptAll(
     }
     function endUnlessWorthwhile(): void {
       const waitsForNone = open.size === 0
-      const waitsForSlow = isLate && [...open.keys()].every(({ endpoint }) => endpoint.health.slow)
+      const waitsForSlow = isLate && [...open.keys()].every(({ endpoint }) => endpoint.health.slowMs !== null)
       if (waitsForNone || waitsForSlow) end()
     }
     function startMore(): void {
       while (open.size < lanes) {
-        const one = next()
+        const now = deps.clock.now()
+        const one = turns.next(now)
         if (!one) break
-        count(one, +1)
         const attempt = send(one)
-        open.set(one, { startedAt: deps.clock.now(), attempt })
+        open.set(one, { startedAt: now, attempt })
         attempt.then((result) => settle(one, result), reject)
       }
       endUnlessWorthwhile()
@@ -91,9 +70,8 @@ export async function attemptAll(
     function settle(one: Owed, attempt: Attempt): void {
       if (isOver) return
       open.delete(one)
-      count(one, -1)
       made.set(one, attempt)
-      if (attempt.durationMs > SLOW_AFTER_MS || (attempt.retryAfterMs ?? 0) > 0) spared.add(one.endpoint.id)
+      turns.ended(one, attempt)
       startMore()
     }
     const cancels = [
@@ -108,12 +86,67 @@ export async function attemptAll(
 
   const now = deps.clock.now()
   const stragglers = Array.from(open, ([one, { startedAt, attempt }]): [Owed, OpenRequest] => {
-    budget.keepLane(attempt)
+    budget.keepLane(one.endpoint.id, attempt)
     const attemptId = newId("attempt", startedAt)
     const renamed = attempt.then((made) => ({ ...made, id: attemptId }))
     return [one, { attemptId, waitedMs: now - startedAt, attempt: renamed }]
   })
   return { made, open: new Map(stragglers) }
+}
+
+interface Turns {
+  /** Starts whoever is next, if anybody may be at `now` (epoch ms). */
+  next(now: number): Owed | undefined
+  ended(owed: Owed, attempt: Attempt): void
+}
+
+/**
+ * Whose turn it is among what is owed: proven endpoints go before unproven ones and those before the slow, and of these
+ * whoever has the fewest open. An endpoint that has never taken a delivery has one open at a time, until it does; any
+ * other `perEndpoint`. Nothing starts after its `startBy`, and nothing more for an endpoint that has taken long, asks for a
+ * pause, or is `waitedFor` already.
+ */
+function inTurns(owed: readonly Owed[], perEndpoint: number, waitedFor: ReadonlySet<string>): Turns {
+  const waiting = [...owed]
+  const openAt = new Map<string, number>()
+  const spared = new Set(waitedFor)
+  const proven = new Set<string>()
+
+  function turnNow({ id, health }: ClaimedEndpoint): number {
+    return proven.has(id) ? turnOf({ ...health, provenAt: 0 }) : turnOf(health)
+  }
+  function mostOf({ id, health }: ClaimedEndpoint): number {
+    return health.provenAt === null && !proven.has(id) ? 1 : perEndpoint
+  }
+  function count({ endpoint }: Owed, by: number): void {
+    openAt.set(endpoint.id, (openAt.get(endpoint.id) ?? 0) + by)
+  }
+
+  return {
+    next(now) {
+      let best: Owed | undefined
+      let first = Number.POSITIVE_INFINITY
+      for (const one of waiting) {
+        const { endpoint } = one
+        const open = openAt.get(endpoint.id) ?? 0
+        if (now > one.startBy || open >= mostOf(endpoint) || spared.has(endpoint.id)) continue
+        const place = turnNow(endpoint) * REQUESTS_AT_ONCE + open
+        if (place < first) [best, first] = [one, place]
+        if (first === 0) break
+      }
+      if (best) {
+        waiting.splice(waiting.indexOf(best), 1)
+        count(best, +1)
+      }
+      return best
+    },
+    ended(one, { outcome, durationMs, retryAfterMs }) {
+      count(one, -1)
+      const { id } = one.endpoint
+      if (outcome === "delivered") proven.add(id)
+      if (durationMs > SLOW_AFTER_MS || (retryAfterMs ?? 0) > 0) spared.add(id)
+    },
+  }
 }
 
 /** An endpoint that is alone in its batch may use all lanes; of several, each gets a third. */

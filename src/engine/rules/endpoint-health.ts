@@ -3,8 +3,11 @@ import { MAX_RETRY_AFTER_MS } from "./retry-schedule.ts"
 
 /** What we know of an endpoint from its latest attempts; times are epoch milliseconds. */
 export interface Health {
+  /** When it first took a delivery; null: it never has. */
+  provenAt: number | null
   failingSince: number | null
-  slow: boolean
+  /** How slow its answers are; null: it is not slow. */
+  slowMs: number | null
   pausedUntil: number | null
   /** When it first bade farewell since its last success. */
   goneAt: number | null
@@ -24,6 +27,12 @@ export interface AttemptResult {
  * this much is known by then.
  */
 export const SLOW_AFTER_MS = 1_500
+/** One that has been slow is quick again when it counts as quicker than this. */
+export const QUICK_BELOW_MS = 1_000
+/** No answer counts as slower, so that after a timeout, too, a few quick ones will do. */
+export const SLOWEST_MS = 4_000
+const SLOWNESS_FORGOTTEN_SHARE = 1 / 4
+
 const BREAKER_SHARE = 1 / 8
 export const BREAKER_MAX_MS = 5 * 60 * 1_000
 
@@ -65,8 +74,9 @@ export function afterAttempts(
 
   return {
     health: {
+      provenAt: health.provenAt ?? counted.find(({ outcome }) => outcome === "delivered")?.at ?? null,
       failingSince,
-      slow: last.durationMs > SLOW_AFTER_MS,
+      slowMs: counted.reduce((slowMs, { durationMs }) => slownessAfter(slowMs, durationMs), health.slowMs),
       pausedUntil: pausedUntil > options.now ? pausedUntil : null,
       goneAt: goneSince(health, counted),
     },
@@ -80,7 +90,26 @@ export function afterAttempts(
 
 /** The same for an endpoint that has let a request wait for so long, and has not answered it yet. */
 export function whileOpen(health: Health, waitedMs: number): Health {
-  return waitedMs > SLOW_AFTER_MS ? { ...health, slow: true } : health
+  return waitedMs > SLOW_AFTER_MS ? { ...health, slowMs: slownessAfter(health.slowMs, waitedMs) } : health
+}
+
+/**
+ * How slow an endpoint is after an answer that took `durationMs`; null: not slow. A slower answer counts at once, a
+ * quicker one by a quarter: one quick answer among slow ones makes no endpoint quick, and none is slow for ever after a
+ * single slow one. While it is quick there is nothing to remember.
+ */
+export function slownessAfter(slowMs: number | null, durationMs: number): number | null {
+  const tookMs = Math.min(durationMs, SLOWEST_MS)
+  if (slowMs === null) return tookMs > SLOW_AFTER_MS ? tookMs : null
+  const quickerMs = Math.max(slowMs - tookMs, 0)
+  const after = Math.max(tookMs, Math.floor(slowMs - quickerMs * SLOWNESS_FORGOTTEN_SHARE))
+  return after < QUICK_BELOW_MS ? null : after
+}
+
+/** Whom a batch asks first: who has taken a delivery before (0), then who has not yet (1), then who is slow (2). */
+export function turnOf({ provenAt, slowMs }: Health): 0 | 1 | 2 {
+  if (slowMs !== null) return 2
+  return provenAt === null ? 1 : 0
 }
 
 /**
@@ -117,7 +146,9 @@ export function forgiveAfterMs(disableAfterMs: number, schedule: readonly number
  */
 export function isImpaired(health: Health, now: number): boolean {
   return (
-    health.failingSince !== null || health.slow || (health.pausedUntil !== null && health.pausedUntil > now)
+    health.failingSince !== null ||
+    health.slowMs !== null ||
+    (health.pausedUntil !== null && health.pausedUntil > now)
   )
 }
 
