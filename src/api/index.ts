@@ -18,6 +18,7 @@ import { verdicts } from "./message/verdicts.ts"
 import { attempts } from "./message-attempt/attempts.ts"
 import { deliveries } from "./message-attempt/deliveries.ts"
 import { exchanges } from "./message-attempt/exchange.ts"
+import { operationalEvents } from "./operational-events.ts"
 import { dialect } from "./problems.ts"
 import { shards } from "./shard/shard.ts"
 
@@ -42,6 +43,10 @@ const parts = [
 /** The management API, at Svix's paths and in Svix's shapes. */
 export const management: Family = {
   receives: receiveHere,
+  wire: {
+    operational: operationalEvents,
+    ping: { eventType: "svix.ping", payload: JSON.stringify({ success: true }) },
+  },
   parts: () => [
     { router: createRouter(...parts, createHealth()), dialect },
     // A part of its own: what lies beside it is nobody's, and said in nobody's shape.

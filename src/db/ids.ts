@@ -8,7 +8,7 @@ const PREFIXES = {
   event: "evt",
   attempt: "att",
   ping: "ping",
-  backgroundTask: "qtask",
+  task: "qtask",
   token: "tok",
   inboxRequest: "ireq",
 } as const

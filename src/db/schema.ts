@@ -344,7 +344,7 @@ export const outbox = sqliteTable("outbox", {
   /** The event's. A batch that is repeated leaves two rows, and still one event. */
   id: text().notNull(),
   eventType: text().notNull(),
-  /** What is told, JSON. */
+  /** That of its payload, JSON. */
   data: text().notNull(),
   createdAt: integer().notNull(),
 })

@@ -4,6 +4,7 @@ import type { JobKinds } from "../engine/jobs/job.ts"
 import type { Upkeep } from "../engine/upkeep/contribution.ts"
 import type { Config, FamilyConfig } from "../platform/config.ts"
 import type { Deps } from "../platform/deps.ts"
+import type { Wire } from "../platform/wire.ts"
 import type { Dialect, Router } from "./router.ts"
 
 /** Routes, and the dialect in which all of them say that something went wrong. */
@@ -28,6 +29,8 @@ export interface Family {
   upkeep?: readonly Upkeep[]
   /** Reads settings of its own; README.md lists them for people. */
   settings?: z.ZodType<Partial<FamilyConfig>>
+  /** The words in which the engine speaks to customers in its own name: one family has them. */
+  wire?: Wire
   /** Takes a delivery for a receiver that the family has in this very Worker; null: it is for somebody else. */
   receives?(deps: Deps, url: string, request: () => Request): Promise<Response | null>
   /** The most bytes that a body for it may have, where that is more than JSON has. */

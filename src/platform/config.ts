@@ -22,7 +22,7 @@ export interface Config extends FamilyConfig {
   allowPrivateTargets: boolean
   publicUrl: string | null
   /** Whether deliveries carry `svix-*` copies of their `webhook-*` headers. */
-  svixHeaders: boolean
+  olderHeaders: boolean
   retryScheduleSeconds: readonly number[]
   attemptTimeoutMs: number
   disableAfterMs: number
@@ -123,7 +123,7 @@ export function parseConfig(env: object, families: readonly Declared[] = []): Co
     encryptionKeys: s.ENCRYPTION_KEY,
     allowPrivateTargets: s.ALLOW_PRIVATE_TARGETS,
     publicUrl: s.PUBLIC_URL ?? null,
-    svixHeaders: s.SVIX_HEADERS,
+    olderHeaders: s.SVIX_HEADERS,
     retryScheduleSeconds: s.RETRY_SCHEDULE ?? DEFAULT_RETRY_SCHEDULE_SECONDS,
     attemptTimeoutMs: s.ATTEMPT_TIMEOUT_MS,
     disableAfterMs: s.DISABLE_AFTER_SECONDS * 1000,

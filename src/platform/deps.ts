@@ -6,6 +6,7 @@ import { type Clock, systemClock } from "./clock.ts"
 import { type Config, ConfigError, configOf, type Declared } from "./config.ts"
 import { logSink } from "./log.ts"
 import type { Sink } from "./observations.ts"
+import type { Wire } from "./wire.ts"
 
 /** Everything that a verb may use of the outside, built once per invocation. */
 export interface Deps extends Layout {
@@ -20,10 +21,13 @@ export interface Deps extends Layout {
   random(): number
   /** Tells every sink of something about our own work. */
   observe: Sink
+  /** In which words the engine speaks to customers in its own name. */
+  wire: Wire
 }
 
-/** What a family may declare for its dependencies: settings, and receivers within this Worker. */
+/** What a family may declare for its dependencies: settings, receivers within this Worker, the engine's words. */
 export interface Contributor extends Declared {
+  wire?: Wire
   receives?(deps: Deps, url: string, request: () => Request): Promise<Response | null>
 }
 
@@ -40,8 +44,16 @@ export function createDeps(env: Env, families: readonly Contributor[]): Deps {
     clock: systemClock,
     random: Math.random,
     observe: toAll(sinksOf(config)),
+    wire: wireOf(families),
   }
   return withOwnReceivers(deps, families)
+}
+
+/** The words in which the engine speaks to customers: one family declares them. */
+export function wireOf(families: readonly Contributor[]): Wire {
+  const wire = families.find((family) => family.wire)?.wire
+  if (!wire) throw new Error("No family declares the wire of what the engine says in its own name")
+  return wire
 }
 
 /** The same, but what is sent to a receiver that a family has in this Worker is handed over in process. */

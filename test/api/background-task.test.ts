@@ -92,7 +92,7 @@ describe("background tasks", () => {
 
   it("of a kind that the wire has no name for are no part of it", async () => {
     const { id: application } = await svixFor(world, OPERATOR).application.get("acme")
-    const id = newId("backgroundTask", world.clock.now())
+    const id = newId("task", world.clock.now())
     await world.customersDB
       .prepare(
         `INSERT INTO tasks (id, application_id, kind, input, status, created_at, updated_at)

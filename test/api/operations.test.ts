@@ -154,6 +154,44 @@ describe("what happens to endpoints", () => {
   })
 })
 
+describe("the bytes of an operational event", () => {
+  const bodies = () => world.receivers.to(OPERATIONS).map(({ body }) => body)
+
+  it("of an endpoint have their fields in this order", async () => {
+    await svix.endpoint.create("acme", { url: HOOK, uid: "hook" })
+    const { appId, endpointId } = await ids("hook")
+    world.receivers.at(HOOK, 410)
+    await send()
+    await told()
+    const data = `"appId":"${appId}","appUid":"acme","endpointId":"${endpointId}","endpointUid":"hook"`
+    const failSince = new Date(world.receivers.to(HOOK)[0]?.at ?? 0).toISOString()
+    expect(bodies()).toContain(`{"type":"endpoint.created","data":{${data}}}`)
+    expect(bodies()).toContain(`{"type":"endpoint.disabled","data":{${data},"failSince":"${failSince}"}}`)
+  })
+
+  it("of a message have their fields in this order", async () => {
+    await svix.endpoint.create("acme", { url: HOOK, uid: "hook" })
+    const { appId, endpointId } = await ids("hook")
+    world.receivers.at(HOOK, 410)
+    const message = await send({}, "order-1")
+    await told()
+    const [attempt] = (await svix.messageAttempt.listByMsg("acme", message.id)).data
+    const last = `{"id":"${attempt?.id}","responseStatusCode":410,"timestamp":"${attempt?.timestamp.toISOString()}"}`
+    expect(bodies()).toContain(
+      `{"type":"message.attempt.exhausted","data":{"appId":"${appId}","appUid":"acme","endpointId":"${endpointId}",` +
+        `"msgId":"${message.id}","msgEventId":"order-1","lastAttempt":${last}}}`,
+    )
+  })
+
+  it("say 0, a whole number, for a receiver that did not answer", async () => {
+    await svix.endpoint.create("acme", { url: HOOK })
+    world.receivers.at(HOOK, new Error("Network connection lost."))
+    await send()
+    await untilExhausted()
+    expect(bodies().filter((body) => body.includes('"responseStatusCode":0,"timestamp"'))).toHaveLength(2)
+  })
+})
+
 describe("what happens to messages", () => {
   beforeEach(async () => {
     await svix.endpoint.create("acme", { url: HOOK, uid: "hook" })

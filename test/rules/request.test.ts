@@ -31,13 +31,13 @@ describe("the request of an attempt", () => {
 
   it("carries copies under Svix's names only if asked, and no header of the endpoint replaces one", async () => {
     const { headers } = await build({
-      svixHeaders: true,
+      olderHeaders: true,
       headers: { "svix-id": "forged", "Svix-Signature": "x" },
     })
     for (const name of ["id", "timestamp", "signature"]) {
       expect(headers.get(`svix-${name}`)).toBe(headers.get(`webhook-${name}`))
     }
-    expect([...(await build({ svixHeaders: false })).headers.keys()].join()).not.toContain("svix-")
+    expect([...(await build({ olderHeaders: false })).headers.keys()].join()).not.toContain("svix-")
   })
 
   it("verifies with the reference library over the very bytes sent", async () => {

@@ -1,5 +1,14 @@
 import { spawnSync } from "node:child_process"
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  cpSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
@@ -267,4 +276,33 @@ describe("npm run lint", () => {
     const { diagnostics } = JSON.parse(stdout) as { diagnostics: { location: { start: { line: number } } }[] }
     return diagnostics.map(({ location }) => lines[location.start.line - 1] ?? "")
   }
+})
+
+/** What the management API calls things, and the engine does not. Names of `svix-*` headers are the deliveries' own. */
+const WIRE_WORDS = [
+  /svix(?!-)/i,
+  /message\.attempt/,
+  /\bapp(?:Id|Uid)\b/,
+  /\bmsg\w*/i,
+  /\blastAttempt\b/,
+  /\bresponseStatusCode\b/,
+  /\bfailSince\b/,
+  /\bfilterTypes\b/,
+  /\bbackgroundTask/i,
+  /endpoint\.(?:recover|replay)\b/,
+]
+/** Of a header that has no other description. */
+const SOURCES = /https:\/\/docs\.svix\.com\S*/g
+
+it("the engine knows no word of the management API's wire", () => {
+  const files = globSync("src/{engine,db}/**/*.ts", { cwd: root })
+  expect(files.length).toBeGreaterThan(80)
+  const found = files.flatMap((file) =>
+    readFileSync(join(root, file), "utf8")
+      .replaceAll(SOURCES, "")
+      .split("\n")
+      .filter((line) => WIRE_WORDS.some((word) => word.test(line)))
+      .map((line) => `${file}: ${line.trim()}`),
+  )
+  expect(found).toEqual([])
 })

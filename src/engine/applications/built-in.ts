@@ -2,7 +2,7 @@ import { isMade } from "../../db/ids.ts"
 
 /** Owns the event types that applications made through the management API share; never listed itself. */
 export const CATALOG = "app_catalog"
-/** Its messages tell what happens to endpoints and messages. */
+/** Owns the operational events: what happens to endpoints and deliveries of all others. */
 export const OPERATIONS = "app_operations"
 
 /**

@@ -7,7 +7,7 @@ import { CATALOG } from "./built-in.ts"
 
 /**
  * The statements that make or renew a shard's copy of an application that lives there: its id, which rows refer to, its uid,
- * which operational events tell, and its rate. They belong ahead of what needs the copy, in its batch. None where the
+ * which operational events name, and its rate. They belong ahead of what needs the copy, in its batch. None where the
  * directory itself is the shard. A copy that is marked as removed stays so.
  */
 export function copyApplication(deps: Deps, applicationId: string): SQL[] {

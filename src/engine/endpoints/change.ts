@@ -3,7 +3,7 @@ import { type SQL, sql } from "drizzle-orm"
 import type { Deps } from "../../platform/deps.ts"
 import { copyTypes } from "../applications/copies.ts"
 import { resolveEventTypes, type Sight } from "../event-types/event-type.ts"
-import { nudgeOperations, operationalEvent } from "../events/operational.ts"
+import { endpointEvent, nudgeOperations } from "../events/operational.ts"
 import { type Change, setOf } from "../kit/change.ts"
 import { notFound, orConflict } from "../kit/errors.ts"
 import { earliestDue, readDue, refreshDueAt, scheduleDrain } from "../pipeline/due.ts"
@@ -65,7 +65,7 @@ export async function changeEndpoint(deps: Deps, change: EndpointChange): Promis
     ...(change.disabled === undefined ? {} : change.disabled ? disabling(now) : ENABLING),
     ...startingAfresh(target, change.disabled === false, now),
   })
-  const { told, found, due } = await orConflict(
+  const { operational, found, due } = await orConflict(
     db.batch({
       subscribed: types
         ? [...copyTypes(db, types, now), subscribe(deps, id, types, now), keepOnly(id, types)]
@@ -73,12 +73,12 @@ export async function changeEndpoint(deps: Deps, change: EndpointChange): Promis
       changed: sql`UPDATE endpoints ${changed} WHERE id = ${id} AND removed_at IS NULL`,
       derived: refreshDueAt(sql`SELECT ${id}`),
       due: earliestDue(sql`SELECT ${id}`),
-      told: operationalEvent(deps, db, "endpoint.updated", id, sql`e.removed_at IS NULL`),
+      operational: endpointEvent(deps, db, "endpoint.updated", id, sql`e.removed_at IS NULL`),
       found: endpointRow(applicationId, id),
     }),
     TAKEN,
   )
-  await nudgeOperations(deps, db, told)
+  await nudgeOperations(deps, db, operational)
   // One that is well again is sent at once what it still waits for.
   if (change.disabled === false || target) await scheduleDrain(deps, db, readDue(due))
   const [row] = found

@@ -5,7 +5,7 @@ import { newId } from "../../db/ids.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { copyApplication, copyTypes } from "../applications/copies.ts"
 import { resolveEventTypes, type Sight } from "../event-types/event-type.ts"
-import { nudgeOperations, operationalEvent } from "../events/operational.ts"
+import { endpointEvent, nudgeOperations } from "../events/operational.ts"
 import type { Change } from "../kit/change.ts"
 import { seal } from "../kit/encryption.ts"
 import { EngineError, notFound, orConflict } from "../kit/errors.ts"
@@ -95,7 +95,7 @@ export async function createEndpoint(
   const sealedHeaders =
     Object.keys(headers).length === 0 ? null : await seal(deps.config, JSON.stringify(headers))
   const db = deps.shardOf(applicationId)
-  const { made, owner, told } = await orConflict(
+  const { made, owner, operational } = await orConflict(
     db.batch({
       copies: [...copyApplication(deps, applicationId), ...copyTypes(db, types ?? [], now)],
       endpoint: sql`
@@ -112,7 +112,7 @@ export async function createEndpoint(
       subscriptions: subscribe(deps, id, types ?? [], now),
       made: sql`SELECT 1 FROM endpoints WHERE id = ${id}`,
       owner: application,
-      told: operationalEvent(deps, db, "endpoint.created", id, sql`true`),
+      operational: endpointEvent(deps, db, "endpoint.created", id, sql`true`),
       family: input.statements ?? [],
       remembered: remember ? await remember({ endpoint, secret }, exists) : null,
     }),
@@ -120,7 +120,7 @@ export async function createEndpoint(
   )
   if (owner.length === 0) throw notFound("Application")
   if (made.length === 0) throw tooManyEndpoints(deps)
-  await nudgeOperations(deps, db, told)
+  await nudgeOperations(deps, db, operational)
   return { endpoint, secret }
 }
 

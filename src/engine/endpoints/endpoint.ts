@@ -2,7 +2,7 @@ import { type SQL, sql } from "drizzle-orm"
 
 import type { Row } from "../../db/client.ts"
 import type { Deps } from "../../platform/deps.ts"
-import { nudgeOperations, operationalEvent } from "../events/operational.ts"
+import { endpointEvent, nudgeOperations } from "../events/operational.ts"
 import { EngineError, notFound } from "../kit/errors.ts"
 import type { Page, PageRequest } from "../kit/page.ts"
 import { scanPage } from "../kit/scan.ts"
@@ -123,12 +123,12 @@ export function isEndpointUid(text: string): boolean {
 export async function removeEndpoint(deps: Deps, applicationId: string, idOrUid: string): Promise<void> {
   const { id } = await getEndpoint(deps, applicationId, idOrUid)
   const db = deps.shardOf(applicationId)
-  const { told, due } = await db.batch({
-    told: operationalEvent(deps, db, "endpoint.deleted", id, sql`e.removed_at IS NULL`),
+  const { operational, due } = await db.batch({
+    operational: endpointEvent(deps, db, "endpoint.deleted", id, sql`e.removed_at IS NULL`),
     removed: removeAll(sql`SELECT ${id}`, deps.clock.now()),
     due: sql`SELECT 1 FROM endpoints WHERE id = ${id} AND due_at IS NOT NULL`,
   })
-  await nudgeOperations(deps, db, told)
+  await nudgeOperations(deps, db, operational)
   if (due.length > 0) await enqueue(deps, db, { kind: "drain" })
 }
 

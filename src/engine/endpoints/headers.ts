@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm"
 
 import type { Deps } from "../../platform/deps.ts"
-import { nudgeOperations, operationalEvent } from "../events/operational.ts"
+import { endpointEvent, nudgeOperations } from "../events/operational.ts"
 import { seal, unseal } from "../kit/encryption.ts"
 import { EngineError } from "../kit/errors.ts"
 import { checkCustomHeaders, isHeaderName } from "../rules/headers.ts"
@@ -67,14 +67,14 @@ async function rewrite(
     const resealed = empty ? null : await seal(deps.config, JSON.stringify(edited))
     if ((resealed?.length ?? 0) > (sealed?.length ?? 0)) await requireSpace(deps, applicationId)
     const db = deps.shardOf(applicationId)
-    const { done, told } = await db.batch({
+    const { done, operational } = await db.batch({
       written: sql`
         UPDATE endpoints SET headers = ${resealed}, updated_at = ${deps.clock.now()}
         WHERE id = ${id} AND headers IS ${sealed}`,
       done: sql`SELECT 1 FROM endpoints WHERE id = ${id} AND headers IS ${resealed}`,
-      told: operationalEvent(deps, db, "endpoint.updated", id, sql`e.headers IS ${resealed}`),
+      operational: endpointEvent(deps, db, "endpoint.updated", id, sql`e.headers IS ${resealed}`),
     })
-    await nudgeOperations(deps, db, told)
+    await nudgeOperations(deps, db, operational)
     if (done.length > 0) return
   }
   throw new EngineError("conflict", "Others keep changing these headers: try again")

@@ -9,7 +9,7 @@ import {
   refuseBadTypeName,
   tooManyTypes,
 } from "../event-types/event-type.ts"
-import { nudgeOperations, operationalEvent } from "../events/operational.ts"
+import { endpointEvent, nudgeOperations } from "../events/operational.ts"
 import { seal } from "../kit/encryption.ts"
 import { type EngineError, notFound } from "../kit/errors.ts"
 import { refreshDueAt } from "../pipeline/due.ts"
@@ -64,7 +64,7 @@ export async function registerUrl(deps: Deps, registration: Registration): Promi
   const hasEndpoint = sql`(EXISTS (SELECT 1 FROM endpoints WHERE ${ofUrl})
     OR ${hasRoomForEndpoint(deps, applicationId)})`
   const db = deps.shardOf(applicationId)
-  const { before, types, found, told } = await db.batch({
+  const { before, types, found, operational } = await db.batch({
     before: sql`SELECT disabled_at FROM endpoints WHERE ${ofUrl}`,
     type: registration.newEventTypes ? insertEventType(deps, applicationId, eventType, hasEndpoint) : null,
     types: type,
@@ -91,9 +91,9 @@ export async function registerUrl(deps: Deps, registration: Registration): Promi
       SELECT e.id, e.created_at, e.enabled_at, s.id AS subscription_id FROM endpoints e
       JOIN subscriptions s ON s.endpoint_id = e.id AND s.event_type_id = (${type})
       WHERE e.application_id = ${applicationId} AND e.url_key = ${urlKey}`,
-    told: operationalEvent(deps, db, "endpoint.created", endpointId, sql`true`),
+    operational: endpointEvent(deps, db, "endpoint.created", endpointId, sql`true`),
   })
-  await nudgeOperations(deps, db, told)
+  await nudgeOperations(deps, db, operational)
   const [row] = found
   if (!row && types.length > 0) throw tooManyEndpoints(deps)
   if (!row)
@@ -143,9 +143,9 @@ export async function unregisterUrl(
   const orphan = sql`
     SELECT e.id FROM endpoints e WHERE e.id = ${id} AND e.all_event_types_since IS NULL
       AND NOT EXISTS (SELECT 1 FROM subscriptions s WHERE s.endpoint_id = e.id)`
-  const { told, owing } = await db.batch({
+  const { operational, owing } = await db.batch({
     unsubscribed: sql`DELETE FROM subscriptions WHERE event_type_id = ${type.id} AND endpoint_id = ${id}`,
-    told: operationalEvent(
+    operational: endpointEvent(
       deps,
       db,
       "endpoint.deleted",
@@ -155,6 +155,6 @@ export async function unregisterUrl(
     removed: removeAll(orphan, now),
     owing: sql`SELECT 1 FROM endpoints WHERE id = ${id} AND removed_at IS NOT NULL AND due_at IS NOT NULL`,
   })
-  await nudgeOperations(deps, db, told)
+  await nudgeOperations(deps, db, operational)
   if (owing.length > 0) await enqueue(deps, db, { kind: "drain" })
 }

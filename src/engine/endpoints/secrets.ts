@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm"
 
 import { newId } from "../../db/ids.ts"
 import type { Deps } from "../../platform/deps.ts"
-import { nudgeOperations, operationalEvent } from "../events/operational.ts"
+import { endpointEvent, nudgeOperations } from "../events/operational.ts"
 import { seal, unseal } from "../kit/encryption.ts"
 import { EngineError } from "../kit/errors.ts"
 import type { Remember } from "../kit/idempotency.ts"
@@ -54,7 +54,7 @@ export async function rotateSecret(
   const made = sql`SELECT 1 FROM secrets WHERE endpoint_id = ${endpoint.id} AND id = ${id}`
   const rotated = sql`EXISTS (${made})`
   const db = deps.shardOf(applicationId)
-  const { found, next, told } = await db.batch({
+  const { found, next, operational } = await db.batch({
     inserted: sql`
       INSERT INTO secrets (id, endpoint_id, sealed, created_at)
       SELECT ${id}, e.id, ${await seal(deps.config, secret)}, ${now} FROM endpoints e
@@ -66,10 +66,10 @@ export async function rotateSecret(
     ended: sql`DELETE FROM secrets WHERE endpoint_id = ${endpoint.id} AND expires_at <= ${now - KEPT_MS}`,
     found: made,
     next: sql`SELECT min(expires_at) AS at ${old}`,
-    told: operationalEvent(deps, db, "endpoint.updated", endpoint.id, rotated),
+    operational: endpointEvent(deps, db, "endpoint.updated", endpoint.id, rotated),
     remembered: remember ? await remember(secret, rotated) : null,
   })
-  await nudgeOperations(deps, db, told)
+  await nudgeOperations(deps, db, operational)
   if (found.length > 0) return secret
   const at = next.at(0)?.at as number | null | undefined
   if (typeof at !== "number") throw new Error("the endpoint is gone")

@@ -21,8 +21,8 @@ export async function forward(deps: Deps, db: Db): Promise<void> {
     SELECT seq, id, event_type, data, created_at FROM outbox ORDER BY seq LIMIT ${literal(FORWARDED_PER_PASS)}`)
   if (rows.length === 0) return
   const home = deps.shardOf(OPERATIONS)
-  const { told } = await home.batch({
-    told: insertOperational(
+  const { operational } = await home.batch({
+    operational: insertOperational(
       sql`
         SELECT value->>'id' AS id, value->>'event_type' AS name, value->>'data' AS data,
           value->>'created_at' AS created_at
@@ -35,7 +35,7 @@ export async function forward(deps: Deps, db: Db): Promise<void> {
   await db.batch({
     moved: sql`DELETE FROM outbox WHERE (seq, id) IN (SELECT value->>0, value->>1 FROM json_each(${moved}))`,
   })
-  await nudgeOperations(deps, home, told)
+  await nudgeOperations(deps, home, operational)
   if (rows.length === FORWARDED_PER_PASS) await enqueue(deps, db, { kind: "forward" })
 }
 

@@ -13,8 +13,6 @@ import { type EventKey, enqueueDispatch } from "../pipeline/jobs.ts"
 import { requireSpace } from "../upkeep/space.ts"
 
 export const MAX_PAYLOAD_BYTES = 256 * 1024
-/** The event type that needs no making: a directed event to try an endpoint with. */
-export const PING_TYPE = "svix.ping"
 
 export interface Publication {
   applicationId: string
@@ -68,7 +66,7 @@ export async function publish(deps: Deps, publication: Publication): Promise<Pub
   const now = publication.at ?? deps.clock.now()
   const id = publication.eventId ?? newId("event", now)
   const key = { applicationId, eventId: id }
-  const selected = eventTypeFor(applicationId, eventType, publication.catalog ?? false)
+  const selected = eventTypeFor(deps, applicationId, eventType, publication.catalog ?? false)
   const { making } = publication
   const isOne = isDirectory(db)
   if (!isOne && making) await refuseRival(db, key, uid)
@@ -286,10 +284,15 @@ export function rivalOf(applicationId: string, uid: string | null, id: string): 
   return sql`SELECT 1 FROM events WHERE application_id = ${applicationId} AND uid = ${uid} AND id <> ${id}`
 }
 
+/** Whether this is the event type that nobody has to make. */
+export function isPing({ wire }: Deps, eventType: string): boolean {
+  return eventType === wire.ping.eventType
+}
+
 /** The one event type of this name: the application's own first, then the catalog's if that counts. */
-function eventTypeFor(applicationId: string, name: string, catalog: boolean): SQL {
+function eventTypeFor(deps: Deps, applicationId: string, name: string, catalog: boolean): SQL {
   // What everybody may send to try an endpoint is in nobody's catalog.
-  if (name === PING_TYPE && catalog) return sql`SELECT 'ety_ping' AS id, ${name} AS name`
+  if (catalog && isPing(deps, name)) return sql`SELECT 'ety_ping' AS id, ${name} AS name`
   const owners = catalog ? sql`(${applicationId}, ${CATALOG})` : sql`(${applicationId})`
   return sql`
     SELECT id, name FROM event_types WHERE application_id IN ${owners} AND name = ${name}

@@ -53,11 +53,11 @@ async function refusalOf(deps: Deps, input: NewEvent, type: FoundType | null): P
   const { applicationId, uid = null } = input
   const key = { applicationId, eventId: newId("event", deps.clock.now()) }
   try {
-    refuseUnfit(input, type)
+    refuseUnfit(deps, input, type)
     refuseTooLarge(input.payload)
     await requireSpace(deps, applicationId)
     await refuseRival(deps.shardOf(applicationId), key, uid)
-    if (isNewType(input, type)) await refuseNewType(deps, input.eventType)
+    if (isNewType(deps, input, type)) await refuseNewType(deps, input.eventType)
     return null
   } catch (error) {
     if (error instanceof EngineError) return error

@@ -13,7 +13,7 @@ import { EngineError, notFound } from "../kit/errors.ts"
 import type { Once, Remember } from "../kit/idempotency.ts"
 import { parseJson } from "../rules/json.ts"
 import type { EventWithPayload } from "./event.ts"
-import { PING_TYPE, type Publication, publish, publishAtOnce, rivalOf } from "./publish.ts"
+import { isPing, type Publication, publish, publishAtOnce, rivalOf } from "./publish.ts"
 
 const DAY_MS = 24 * 3600 * 1000
 /** No event is kept for longer, so a payload that may be kept as long never expires by itself. */
@@ -70,12 +70,13 @@ export async function publishEventAtOnce(
  */
 export async function publishEvent(deps: Deps, input: NewEvent): Promise<EventWithPayload> {
   const type = await findType(deps, input.applicationId, input.eventType)
-  refuseUnfit(input, type)
-  return publishNow(deps, input, { isNewType: isNewType(input, type) })
+  refuseUnfit(deps, input, type)
+  return publishNow(deps, input, { isNewType: isNewType(deps, input, type) })
 }
 
 /** Refuses an event that its type, as `findType` found it, does not take, and a new type that may not be made. */
 export function refuseUnfit(
+  deps: Deps,
   { eventType, payload }: Pick<NewEvent, "eventType" | "payload">,
   type: FoundType | null,
 ): void {
@@ -90,12 +91,16 @@ export function refuseUnfit(
         "payload",
       )
   }
-  if (isNewType({ eventType }, type)) refuseBadTypeName(CATALOG, eventType)
+  if (isNewType(deps, { eventType }, type)) refuseBadTypeName(CATALOG, eventType)
 }
 
 /** Whether an event is the first of its type, which is made along with it. */
-export function isNewType({ eventType }: Pick<NewEvent, "eventType">, type: FoundType | null): boolean {
-  return type === null && eventType !== PING_TYPE
+export function isNewType(
+  deps: Deps,
+  { eventType }: Pick<NewEvent, "eventType">,
+  type: FoundType | null,
+): boolean {
+  return type === null && !isPing(deps, eventType)
 }
 
 /**
@@ -120,7 +125,7 @@ export async function sendExample(
 }
 
 async function examplePayload(deps: Deps, applicationId: string, eventType: string): Promise<string> {
-  if (eventType === PING_TYPE) return JSON.stringify({ success: true })
+  if (isPing(deps, eventType)) return deps.wire.ping.payload
   const type = await findType(deps, applicationId, eventType)
   if (!type) throw notFound(`Event type '${eventType}'`)
   if (type.archived) throw archived(eventType)

@@ -158,7 +158,7 @@ async function send(
       secrets: await Promise.all(endpoint.secrets.map((sealed) => unseal(deps.config, sealed))),
       headers: own,
       userAgent: USER_AGENT,
-      svixHeaders: deps.config.svixHeaders,
+      olderHeaders: deps.config.olderHeaders,
     })
   } catch (error) {
     deps.observe({

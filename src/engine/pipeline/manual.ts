@@ -5,7 +5,7 @@ import { inChunks } from "../../db/json.ts"
 import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
 import type { ResendObserved } from "../../platform/observations.ts"
-import { nudgeOperations, tellDisabled, tellResent } from "../events/operational.ts"
+import { disabledEvents, nudgeOperations, recoveryEvent } from "../events/operational.ts"
 import { hasGone } from "../rules/endpoint-health.ts"
 import type { Farewell } from "../rules/outcome.ts"
 import { JOB_UNDER_WAY_MS, type Upkeep } from "../upkeep/contribution.ts"
@@ -15,7 +15,7 @@ import { type ClaimedEndpoint, endpointColumns, eventColumns, readEndpoint, read
 import { earliestDue, endPause, readDue, refreshDueAt, scheduleDrain } from "./due.ts"
 import { whoAnswers } from "./endpoint-health.ts"
 import { enqueue, type Work } from "./jobs.ts"
-import { FAILING_ATTEMPTS } from "./news.ts"
+import { FAILING_ATTEMPTS } from "./operational.ts"
 import { prepare } from "./prepare.ts"
 import { insertAttempts } from "./record.ts"
 import { type DeliveryReason, reasonOf, statusOf } from "./state.ts"
@@ -60,13 +60,15 @@ export async function workResend(deps: Deps, db: Db, job: ResendJob, budget: Bud
       hasGone(endpoint.health, [made], (await whoAnswers(db, [endpoint.id])).has(endpoint.id))
     const now = deps.clock.now()
     const taken = outcome === "delivered"
-    // What is told of a disabling goes behind it, what is told of a delivery ahead of the state that it tells of.
-    const { toldGone, toldTaken, askedAgain, due } = await db.batch(
+    // The operational event of a disabling goes behind it, that of a delivery ahead of the state that it is about.
+    const { disabling, recovery, askedAgain, due } = await db.batch(
       {
         disabled: gone ? disableGone(job.endpointId, farewell, endpoint.enabledAt, now) : null,
-        toldGone: gone ? tellDisabled(db, [{ endpointId: job.endpointId, reason: farewell }], now) : null,
+        disabling: gone
+          ? disabledEvents(deps, db, [{ endpointId: job.endpointId, reason: farewell }], now)
+          : null,
         attempts: inChunks([made]).map((rows) => insertAttempts(rows)),
-        toldTaken: taken ? tellResent(db, made, FAILING_ATTEMPTS, now) : null,
+        recovery: taken ? recoveryEvent(deps, db, made, FAILING_ATTEMPTS, now) : null,
         delivered: taken ? delivered(job, askedAt, endpoint.enabledAt, now) : null,
         ended: taken ? null : endResend(job, gone ? reasonOf(farewell) : REASONS[outcome], askedAt, now),
         noted: farewell === null ? null : noteGone(job.endpointId, endpoint.enabledAt, made.at),
@@ -82,7 +84,7 @@ export async function workResend(deps: Deps, db: Db, job: ResendJob, budget: Bud
       },
       "stubborn",
     )
-    await nudgeOperations(deps, db, [...toldGone, ...toldTaken])
+    await nudgeOperations(deps, db, [...disabling, ...recovery])
     // Somebody has asked again meanwhile, and that job found this one at work.
     if (askedAgain.length > 0) await enqueue(deps, db, job)
     // One that is well again is sent at once what it still waits for.

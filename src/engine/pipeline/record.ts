@@ -16,7 +16,7 @@ import {
 } from "./endpoint-health.ts"
 import { type Held, isEventHeld } from "./held.ts"
 import { type EventKey, keysIn } from "./jobs.ts"
-import { tellNews } from "./news.ts"
+import { operationalEvents } from "./operational.ts"
 import { type DeliveryState, type Handled, stateAfter } from "./state.ts"
 
 export interface Recorded {
@@ -81,7 +81,7 @@ async function recordTogether(
   const now = deps.clock.now()
   const changes = healthChanges(deps, handled, gone, now)
   const deliveries = inChunks(rowsOf(recorded, states, now))
-  const { due, told } = await db.batch(
+  const { due, operational } = await db.batch(
     {
       ...(isOfFirsts(held) ? recordFirst(deliveries, held, now) : recordLater(deliveries, held, now)),
       untouched:
@@ -89,14 +89,14 @@ async function recordTogether(
       due: inChunks(endpointUpdates(recorded, states, changes)).map((rows) =>
         updateEndpoints(rows, held, now),
       ),
-      told: tellNews(db, handled, states, changes, now),
+      operational: operationalEvents(deps, db, handled, states, changes, now),
       // Last: what stands before it asks whether its event is still held.
       dispatched:
         held.by === "event" && dispatched.length > 0 ? markDispatched(dispatched, held.token, now) : null,
     },
     "stubborn",
   )
-  await nudgeOperations(deps, db, told)
+  await nudgeOperations(deps, db, operational)
   return readDue(due)
 }
 

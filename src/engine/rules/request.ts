@@ -15,8 +15,8 @@ export async function buildRequest(input: {
   secrets: readonly string[]
   headers: Readonly<Record<string, string>>
   userAgent: string
-  /** Whether `svix-*` copies of the signed headers go along, for receivers with an older library of Svix. */
-  svixHeaders?: boolean
+  /** Whether `svix-*` copies of the signed headers go along, for libraries that are older than Standard Webhooks. */
+  olderHeaders?: boolean
 }): Promise<{ headers: Headers; body: Uint8Array<ArrayBuffer> }> {
   const body = new Uint8Array(new TextEncoder().encode(input.body))
   const timestamp = Math.floor(input.timestampMs / 1_000)
@@ -27,7 +27,7 @@ export async function buildRequest(input: {
     "user-agent": input.userAgent,
     "content-type": input.contentType ?? "application/json",
   })
-  if (input.svixHeaders) {
+  if (input.olderHeaders) {
     for (const name of ["id", "timestamp", "signature"]) {
       headers.set(`svix-${name}`, headers.get(`webhook-${name}`) ?? "")
     }

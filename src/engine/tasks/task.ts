@@ -26,7 +26,7 @@ export interface TaskScope {
 export function draftTask(deps: Deps, applicationId: string, kind: string): Task {
   const now = deps.clock.now()
   return {
-    id: newId("backgroundTask", now),
+    id: newId("task", now),
     applicationId,
     kind,
     status: "running",

@@ -113,7 +113,7 @@ export const remainsRetention: Upkeep = {
   }),
   async work({ deps, db, at }, { removed = [], tasks = [] }) {
     const cutoff = at - keptMs(deps, db)
-    const firstKept = idAt("backgroundTask", cutoff)
+    const firstKept = idAt("task", cutoff)
     const removedBefore = removed.some((row) => (row.removed_at as number) <= cutoff)
     const endedBefore = tasks.some((row) => (row.id as string) < firstKept)
     if (!removedBefore && !endedBefore) return {}
