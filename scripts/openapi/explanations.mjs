@@ -73,7 +73,7 @@ const EXPLANATIONS = [
   ["*Out", "url has format not set, not uri", "answered as it was typed, which may be no URI by the letter"],
   ["ListResponse_*", "*terator is required", "always answered, null for an empty page"],
   ["AppPortalAccessIn", "featureFlags has maxItems *", "bounded"],
-  ["AppPortalAccessIn", "expiry is our own", "sent by the official clients, as the hosted API has it"],
+  ["AppPortalAccessIn", "* is our own", "sent by the official clients, as the hosted API has it"],
   ["*", "*metadata is null or object, not object", "null is taken for nothing, as some clients send it"],
   ["ApplicationPatch", "name has minLength 1, not not set", "a name is as long in PATCH as elsewhere"],
   [
@@ -113,6 +113,12 @@ const EXPLANATIONS = [
     "an operation of our own",
     "one attempt as a person looks at it: what was sent, and what came back",
   ],
+  [
+    "POST /api/v1/auth/app/{app_id}/expire-all",
+    "an operation of our own",
+    "asked for by the official clients, as the hosted API has it",
+  ],
+  ["GET /api/v1/auth/session", "an operation of our own", "what a page may show, and to whom"],
   ["* /api/v1/inbox*", "an operation of our own", "receivers to try deliveries with"],
   ["EventType*", "enforceSchema is our own", "an event type may ask that messages fit its newest schema"],
   // What Svix's document hides, and its server takes and answers all the same.

@@ -399,10 +399,19 @@ export const moves = sqliteTable("moves", {
   cursor: text({ mode: "json" }).$type<{ part: number; behind: readonly string[] }>(),
 })
 
-/** Application tokens that were logged out before their time. */
+/**
+ * Application tokens that are ended before their time: one by its own id, or all those of an application, or of one
+ * of its sessions (`<application>/<session>`), that were issued until then.
+ */
 export const revokedTokens = sqliteTable("revoked_tokens", {
   id: text().primaryKey(),
+  /** From then on no such token would be valid anyway. */
   expiresAt: integer().notNull(),
+  /** Those issued until then end at `endsAt`; null: this is one token. */
+  issuedUntil: integer(),
+  endsAt: integer(),
+  /** Those issued until then have been ended before. */
+  endedUntil: integer(),
 })
 
 /** What a database knows of itself (W): one row, written by each sweep. */

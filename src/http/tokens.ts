@@ -3,6 +3,7 @@ import { newId } from "../db/ids.ts"
 import type { ApplicationToken } from "../engine/applications/tokens.ts"
 import type { Config } from "../platform/config.ts"
 import type { Deps } from "../platform/deps.ts"
+import { allOf, type Capability } from "./capabilities.ts"
 
 /** What an application's token begins with: nothing else is ever taken for one. */
 const PREFIX = "appsk_"
@@ -10,6 +11,20 @@ const ALGORITHM = "HS256"
 const ISSUER = "posthorn"
 /** Open mode without secrets: whoever is let in there may do everything without a token anyway. */
 const OPEN_MODE_KEY = "open mode has no secrets"
+
+/** A token with what it lets its bearer do and see. */
+export interface PortalToken extends ApplicationToken {
+  /** Those that others include, too. */
+  capabilities: readonly Capability[]
+  /** Event types behind these are shown to it. */
+  featureFlags: readonly string[]
+}
+
+/** What a new token is asked for; the capabilities null: all there are. */
+export interface Grant extends Pick<PortalToken, "sessionId" | "featureFlags"> {
+  capabilities: readonly Capability[] | null
+  lifetimeMs: number
+}
 
 export function isApplicationToken(text: string): boolean {
   return text.startsWith(PREFIX)
@@ -19,36 +34,60 @@ export function isApplicationToken(text: string): boolean {
 export async function issueToken(
   deps: Deps,
   applicationId: string,
-  { featureFlags, lifetimeMs }: { featureFlags: readonly string[]; lifetimeMs: number },
+  { capabilities, featureFlags, sessionId, lifetimeMs }: Grant,
 ): Promise<string> {
   const now = deps.clock.now()
   const claims = {
     iss: ISSUER,
     sub: applicationId,
     jti: newId("token", now),
-    iat: Math.floor(now / 1000),
+    // To the millisecond, as RFC 7519 allows it: it is held against the time at which all tokens were ended.
+    iat: now / 1000,
     exp: Math.floor((now + lifetimeMs) / 1000),
+    ...(sessionId === null ? {} : { sid: sessionId }),
+    ...(capabilities === null ? {} : { caps: capabilities }),
     ...(featureFlags.length === 0 ? {} : { flags: featureFlags }),
   }
   const [material = OPEN_MODE_KEY] = keyMaterials(deps.config)
   return PREFIX + (await sign(claims, await signingKey(material), ALGORITHM))
 }
 
-/** What a token says, if it is one of ours and its time is not over; whether it was revoked, the engine knows. */
-export async function readToken(deps: Deps, text: string): Promise<ApplicationToken | null> {
+/** What a token says, if it is one of ours and its time is not over; whether it was ended, the engine knows. */
+export async function readToken(deps: Deps, text: string): Promise<PortalToken | null> {
   for (const material of keyMaterials(deps.config)) {
     // Its times are checked below, by our own clock.
     const options = { alg: ALGORITHM, iss: ISSUER, exp: false, iat: false, nbf: false } as const
     const claims = await verify(text.slice(PREFIX.length), await signingKey(material), options).catch(
       () => null,
     )
-    const { sub, jti, exp, flags = [] } = claims ?? {}
-    if (typeof sub !== "string" || typeof jti !== "string" || typeof exp !== "number") continue
-    const expiresAt = exp * 1000
-    if (expiresAt <= deps.clock.now()) return null
-    return { id: jti, applicationId: sub, featureFlags: flags as string[], expiresAt }
+    if (claims === null) continue
+    const token = tokenOf(claims as unknown as Claims)
+    return token.expiresAt > deps.clock.now() ? token : null
   }
   return null
+}
+
+/** What we have signed; times in seconds. */
+interface Claims {
+  sub: string
+  jti: string
+  iat: number
+  exp: number
+  sid?: string
+  caps?: Capability[]
+  flags?: string[]
+}
+
+function tokenOf({ sub, jti, iat, exp, sid, caps, flags = [] }: Claims): PortalToken {
+  return {
+    id: jti,
+    applicationId: sub,
+    sessionId: sid ?? null,
+    issuedAt: Math.round(iat * 1000),
+    expiresAt: exp * 1000,
+    capabilities: allOf(caps ?? null),
+    featureFlags: flags,
+  }
 }
 
 /** The first signs, all of them verify, so that a key can be rotated. */

@@ -137,7 +137,7 @@ describe("POST /api/v1/auth/dashboard-access/{app_id}", () => {
     const post = (json: object, bearer = TOKEN) =>
       callApi(world, path, { json, headers: { authorization: `Bearer ${bearer}` } })
     expect((await post({ expiry: 3600 })).status).toBe(200)
-    expect((await post({ readOnly: true })).status).toBe(422)
+    expect((await post({ readOnly: true, capabilities: ["ViewBase"] })).status).toBe(422)
     expect((await post({}, await tokenFor("acme"))).status).toBe(403)
     const missing = "/api/v1/auth/dashboard-access/nobody"
     expect((await callApi(world, missing, { method: "POST", headers })).status).toBe(404)

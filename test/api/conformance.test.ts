@@ -111,6 +111,7 @@ async function tour(world: World, svix: Svix): Promise<void> {
 
   const { token } = await svix.authentication.appPortalAccess(app, { featureFlags: [] })
   await svixFor(world, token).authentication.logout()
+  await svix.authentication.expireAll(app, { expiry: 60, sessionIds: ["user_1"] })
   await svix.health.get()
   await svix.endpoint.delete(app, hook)
   await svix.eventType.delete(type)
@@ -134,6 +135,7 @@ describe("the official client", () => {
       "posthorn.shard.cancel-move",
       "posthorn.shard.move",
       "v1.authentication.dashboard-access",
+      "v1.authentication.session",
       "v1.background-task.cancel",
       "v1.background-task.get",
       "v1.background-task.list",

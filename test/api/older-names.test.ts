@@ -213,10 +213,6 @@ describe("what is not supported", () => {
     ["deliverAt", "POST", "/app/acme/msg", "2026-12-01T00:00:00Z", { eventType: "wanted", payload: {} }],
     ["tags", "POST", "/app/acme/msg", ["vip"], { eventType: "wanted", payload: {} }],
     ["payloadRetentionHours", "POST", "/app/acme/msg", 1, { eventType: "wanted", payload: {} }],
-    ["readOnly", "POST", "/auth/app-portal-access/acme", true, {}],
-    ["capabilities", "POST", "/auth/app-portal-access/acme", ["ViewBase"], {}],
-    ["capabilities", "POST", "/auth/app-portal-access/acme", [], {}],
-    ["sessionId", "POST", "/auth/app-portal-access/acme", "s1", {}],
     ["sessionIds", "POST", "/auth/app-portal-access/acme", ["s1"], {}],
     ["featureFlags", "POST", "/event-type", ["beta"], { name: "new", description: "" }],
     ["featureFlags", "PUT", "/event-type/new", ["beta"], { description: "" }],
@@ -241,7 +237,6 @@ describe("what is not supported", () => {
 
   it.each<[string, unknown, string, object]>([
     ["tags", [], "/app/acme/msg", { eventType: "wanted", payload: {} }],
-    ["readOnly", false, "/auth/app-portal-access/acme", {}],
     ["featureFlags", [], "/event-type", { name: "new", description: "" }],
     ["exampleIndex", 0, "/app/acme/endpoint/hook/send-example", { eventType: "svix.ping" }],
   ])("is taken where it asks for nothing: %s %j", async (field, value, path, rest) => {

@@ -11,6 +11,7 @@ const SHARED = [
   "v1.event-type.list",
   "v1.event-type.get",
   "logout_api_v1_auth_logout__post",
+  "v1.authentication.session",
   // Its own tasks, and no others: background-task.test.ts.
   "v1.background-task.list",
   "v1.background-task.get",
@@ -24,7 +25,6 @@ const OPERATORS = [
   "v1.message.create",
   "v1.message.expunge-content",
   "v1.message-attempt.expunge-content",
-  "v1.endpoint.send-example",
 ]
 /** A body that each operation would take. */
 const BODIES: Record<string, object> = {

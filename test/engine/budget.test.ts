@@ -148,7 +148,7 @@ async function worldInDisorder() {
        SELECT 'qtask_' || value, 'app_users', 'recover', '{"endpointId":"ep_00000001","since":0,"until":1}', 'running', 1, 1
        FROM json_each('[1,2,3,4,5,6,7,8]')`,
     ),
-    DB.prepare("INSERT INTO revoked_tokens VALUES ('t', 1)"),
+    DB.prepare("INSERT INTO revoked_tokens (id, expires_at) VALUES ('t', 1)"),
     DB.prepare("INSERT INTO idempotency_keys VALUES ('s', 'k', 'h', 200, '0:', 1)"),
     DB.prepare(
       `INSERT INTO uploads (id, endpoint_id, state, file_name, content_type, size, sha256, created_at, updated_at)

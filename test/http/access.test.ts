@@ -285,11 +285,17 @@ describe("the rights of an application's token", () => {
     "POST /api/v1/background-task/:task_id/cancel",
     "GET /api/v1/event-type",
     "GET /api/v1/event-type/:event_type_name",
+    "GET /api/v1/auth/session",
     "POST /api/v1/auth/logout",
   ]
 
   async function tokenOf(world: World, applicationId: string): Promise<string> {
-    return issueToken(world.deps, applicationId, { featureFlags: [], lifetimeMs: 3_600_000 })
+    return issueToken(world.deps, applicationId, {
+      capabilities: null,
+      featureFlags: [],
+      sessionId: null,
+      lifetimeMs: 3_600_000,
+    })
   }
 
   it("do not hold for a route that says nothing, be it in the application's own paths", async () => {

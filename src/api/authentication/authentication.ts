@@ -2,32 +2,73 @@ import { z } from "@hono/zod-openapi"
 import type { Context } from "hono"
 import { findApplication } from "../../engine/applications/application.ts"
 import { CATALOG } from "../../engine/applications/built-in.ts"
-import { findTokenOwner, revokeToken } from "../../engine/applications/tokens.ts"
+import {
+  endTokens,
+  findTokenOwner,
+  MAX_TOKEN_LIFETIME_MS,
+  revokeToken,
+} from "../../engine/applications/tokens.ts"
+import { notFound } from "../../engine/kit/errors.ts"
+import type { Remember } from "../../engine/kit/idempotency.ts"
+import { CAPABILITIES, type Capability } from "../../http/capabilities.ts"
 import { IdempotencyKey, idempotent } from "../../http/middleware/idempotency.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
 import { Problem } from "../../http/problem.ts"
 import { type AppEnv, createRouter } from "../../http/router.ts"
-import { issueToken, readToken } from "../../http/tokens.ts"
+import { type Grant, issueToken, readToken } from "../../http/tokens.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { getOrCreateApplication } from "../application/along.ts"
 import { ApplicationIn } from "../application/application.ts"
 import { input } from "../input.ts"
 import { refusals } from "../problems.ts"
-import { AppPath, FeatureFlag } from "../wire.ts"
+import { AppPath, FeatureFlag, toTime } from "../wire.ts"
 
 const MAX_FLAGS = 100
 /** They stand in the token, and a token in a header. */
 const MAX_FLAGS_CHARS = 4096
 
 const MIN_EXPIRY_SECONDS = 3600
-const MAX_EXPIRY_SECONDS = 7 * 24 * 3600
+const MAX_EXPIRY_SECONDS = MAX_TOKEN_LIFETIME_MS / 1000
+
+/** Some clients may name one twice. */
+const MAX_CAPABILITIES = 20
+const MAX_SESSIONS = 100
+const MAX_DELAY_SECONDS = 3 * 24 * 3600
+
+const SessionId = z.string().min(1).max(256)
+
+const AppPortalCapability = z.enum(CAPABILITIES).openapi("AppPortalCapability")
+
+const MEANINGS: Record<Capability, string> = {
+  ViewBase: "read all but secrets (a list has it always)",
+  ViewEndpointSecret: "see an endpoint's secret, and the values of its headers",
+  ManageEndpointSecret: "rotate the secret, too",
+  ManageTransformations: "nothing here, which has no transformations",
+  CreateAttempts: "resend, recover, send examples",
+  ManageEndpoint: "create, change and delete endpoints; includes the two about secrets",
+}
 
 const AppPortalAccessFields = z
   .object({
     application: ApplicationIn.nullish().openapi({
       description: "Made if it is missing; its uid is the path's",
     }),
+    readOnly: z
+      .boolean()
+      .nullish()
+      .openapi({ deprecated: true, description: "Short for the one capability `ViewBase`" }),
+    capabilities: z
+      .array(AppPortalCapability)
+      .max(MAX_CAPABILITIES)
+      .refine((named) => named.includes("ViewBase"), "must have ViewBase, whatever else it has")
+      .nullish()
+      .openapi({
+        uniqueItems: true,
+        description: `All of them if not given. ${Object.entries(MEANINGS)
+          .map(([name, meaning]) => `\`${name}\`: ${meaning}`)
+          .join("; ")}`,
+      }),
     featureFlags: z
       .array(FeatureFlag)
       .max(MAX_FLAGS)
@@ -44,12 +85,19 @@ const AppPortalAccessFields = z
       .max(MAX_EXPIRY_SECONDS)
       .nullish()
       .openapi({ description: "For how many seconds the token lasts; 7 days if not given" }),
+    sessionId: SessionId.nullish().openapi({
+      description: "The tokens of a session can be ended together, with `expire-all`",
+    }),
+  })
+  .refine(({ readOnly, capabilities }) => !(readOnly && capabilities), {
+    path: ["readOnly"],
+    error: "is short for a list of capabilities: leave one of the two out",
   })
   .openapi("AppPortalAccessIn")
 
 const AppPortalAccessIn = input(AppPortalAccessFields, {
-  // A token may do all that an application's may, and is ended by itself alone.
-  unsupported: { readOnly: false, capabilities: null, sessionId: null, sessionIds: null },
+  // A token is of one session.
+  unsupported: { sessionIds: null },
 })
 
 const AppPortalAccessOut = z
@@ -58,6 +106,44 @@ const AppPortalAccessOut = z
     url: z.url().openapi({ description: "A page that is opened with the token" }),
   })
   .openapi("AppPortalAccessOut")
+
+const ApplicationTokenExpireIn = z
+  .object({
+    expiry: z
+      .number()
+      .int()
+      .min(0)
+      .max(MAX_DELAY_SECONDS)
+      .nullish()
+      .openapi({ description: "In how many seconds they end; at once if not given" }),
+    sessionIds: z.array(SessionId).max(MAX_SESSIONS).nullish().openapi({
+      uniqueItems: true,
+      description: "Only tokens that were made with one of these session ids; all of them if there is none",
+    }),
+  })
+  .openapi("ApplicationTokenExpireIn", { example: { expiry: 60, sessionIds: ["user_1017"] } })
+
+const SessionOut = z
+  .object({
+    kind: z.enum(["operator", "application"]),
+    authMode: z
+      .enum(["open", "token"])
+      .openapi({ description: "open: whoever sends no token is the operator" }),
+    application: z
+      .object({ id: z.string(), uid: z.string().nullable(), name: z.string() })
+      .nullable()
+      .openapi({ description: "The one that the token reaches; null: all of them" }),
+    capabilities: z
+      .array(AppPortalCapability)
+      .openapi({ description: "With those that others include; the operator has all of them" }),
+    featureFlags: z
+      .array(z.string())
+      .nullable()
+      .openapi({ description: "Event types behind these are shown; null: all event types are" }),
+    sessionId: z.string().nullable(),
+    expiresAt: z.iso.datetime().nullable().openapi({ description: "Null: this token has no end" }),
+  })
+  .openapi("SessionOut")
 
 export const authentication = createRouter()
 
@@ -110,8 +196,62 @@ authentication.openapi(
 
 authentication.openapi(
   operation({
+    operationId: "v1.authentication.expire-all",
+    tags: ["Authentication"],
+    summary: "End the tokens that an application has by now",
+    description:
+      "All of them, or those of some sessions; tokens that are made later are none of these. While an earlier call has not had its effect yet, the sooner of the two ends holds.",
+    method: "post",
+    path: "/api/v1/auth/app/{app_id}/expire-all",
+    middleware: [jsonBody()],
+    request: {
+      params: AppPath,
+      headers: IdempotencyKey,
+      body: { required: true, content: { "application/json": { schema: ApplicationTokenExpireIn } } },
+    },
+    responses: { 204: { description: "Ended, or about to end" }, ...refusals(413, 507) },
+  }),
+  async (c) => {
+    const { application, deps } = c.var
+    const { expiry, sessionIds } = c.req.valid("json")
+    await idempotent(
+      c,
+      { applicationId: CATALOG, ids: async () => [application.id] },
+      (remember: Remember<null> | undefined) =>
+        endTokens(deps, {
+          applicationId: application.id,
+          sessionIds: [...new Set(sessionIds)],
+          afterMs: (expiry ?? 0) * 1000,
+          remember,
+        }),
+      () => ({ status: 204, body: null }),
+    )
+    return c.body(null, 204)
+  },
+)
+
+authentication.openapi(
+  operation({
+    operationId: "v1.authentication.session",
+    access: "application",
+    tags: ["Authentication"],
+    summary: "Tell who asks, and what they may do",
+    description: "An operation of our own, for pages.",
+    method: "get",
+    path: "/api/v1/auth/session",
+    responses: {
+      200: { description: "Who asks", content: { "application/json": { schema: SessionOut } } },
+      ...refusals(),
+    },
+  }),
+  async (c) => c.json(await sessionOf(c), 200),
+)
+
+authentication.openapi(
+  operation({
     operationId: "logout_api_v1_auth_logout__post",
     access: "application",
+    needs: "ViewBase",
     tags: ["Authentication"],
     summary: "End an application's token before its time",
     description: "The token that the request is sent with; an API token cannot be ended here.",
@@ -134,16 +274,15 @@ authentication.openapi(
 async function grantAccess(
   c: Context<AppEnv>,
   idOrUid: string,
-  { application: missing, featureFlags = [], expiry }: z.infer<typeof AppPortalAccessIn>,
+  given: z.infer<typeof AppPortalAccessIn>,
 ): Promise<z.infer<typeof AppPortalAccessOut>> {
   const { deps } = c.var
-  const lifetimeMs = (expiry ?? MAX_EXPIRY_SECONDS) * 1000
   const { body } = await idempotent(
     c,
     { applicationId: CATALOG, ids: async () => [(await findApplication(deps, idOrUid))?.id ?? ""] },
     async () => {
-      const application = await getOrCreateApplication(deps, idOrUid, missing)
-      return issueToken(deps, application.id, { featureFlags: [...new Set(featureFlags)], lifetimeMs })
+      const application = await getOrCreateApplication(deps, idOrUid, given.application)
+      return issueToken(deps, application.id, grantOf(given))
     },
     (token: string) => ({
       status: 200,
@@ -155,9 +294,42 @@ async function grantAccess(
   return body
 }
 
+function grantOf(given: z.infer<typeof AppPortalAccessIn>): Grant {
+  const { readOnly, capabilities, featureFlags = [], expiry, sessionId } = given
+  return {
+    capabilities: readOnly ? ["ViewBase"] : (capabilities ?? null),
+    featureFlags: [...new Set(featureFlags)],
+    sessionId: sessionId ?? null,
+    lifetimeMs: (expiry ?? MAX_EXPIRY_SECONDS) * 1000,
+  }
+}
+
 async function isAlive(deps: Deps, text: string): Promise<boolean> {
   const token = await readToken(deps, text)
   return token !== null && (await findTokenOwner(deps, token)) !== null
+}
+
+async function sessionOf(c: Context<AppEnv>): Promise<z.infer<typeof SessionOut>> {
+  const { principal, deps } = c.var
+  const { kind } = principal
+  const { authMode } = deps.config
+  if (kind === "operator") {
+    const unbound = { application: null, featureFlags: null, sessionId: null, expiresAt: null }
+    return { kind, authMode, capabilities: [...CAPABILITIES], ...unbound }
+  }
+  const { applicationId, capabilities, featureFlags, sessionId, expiresAt } = principal.token
+  const application = await findApplication(deps, applicationId)
+  if (!application) throw notFound("Application")
+  const { id, uid, name } = application
+  return {
+    kind,
+    authMode,
+    application: { id, uid, name },
+    capabilities: [...capabilities],
+    featureFlags: [...featureFlags],
+    sessionId,
+    expiresAt: toTime(expiresAt),
+  }
 }
 
 /** The token stands behind the `#`, which browsers do not send and servers do not log. */

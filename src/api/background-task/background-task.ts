@@ -117,6 +117,7 @@ backgroundTasks.openapi(
   operation({
     operationId: "v1.background-task.cancel",
     access: "application",
+    needs: "CreateAttempts",
     tags,
     summary: "Cancel a long task",
     description:

@@ -3,6 +3,7 @@ import { countDeliveries } from "../../engine/deliveries/stats.ts"
 import { sendExample } from "../../engine/events/send.ts"
 import { recover } from "../../engine/tasks/recover.ts"
 import type { Task } from "../../engine/tasks/task.ts"
+import { sightOf } from "../../http/middleware/access.ts"
 import { IdempotencyKey, idempotent } from "../../http/middleware/idempotency.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
@@ -49,6 +50,7 @@ endpointActions.openapi(
   operation({
     operationId: "v1.endpoint.recover",
     access: "application",
+    needs: "CreateAttempts",
     tags,
     summary: "Send an endpoint again what it missed",
     description:
@@ -120,6 +122,8 @@ endpointActions.openapi(
 endpointActions.openapi(
   operation({
     operationId: "v1.endpoint.send-example",
+    access: "application",
+    needs: "CreateAttempts",
     tags,
     summary: "Send an endpoint an example of an event type",
     description:
@@ -143,8 +147,9 @@ endpointActions.openapi(
     const { eventType } = c.req.valid("json")
     const { id } = c.var.application
     const subject = subjectOf(deps, id, endpoint_id)
+    const sight = sightOf(c.var.principal)
     const message = await sendOnce(c, subject, true, (remember) =>
-      sendExample(deps, { applicationId: id, endpoint: endpoint_id, eventType, remember }),
+      sendExample(deps, { applicationId: id, endpoint: endpoint_id, eventType, sight, remember }),
     )
     return jsonAnswer(c, message, 200)
   },

@@ -3,6 +3,7 @@ import { z } from "@hono/zod-openapi"
 import { changeHeaders, getHeaders, replaceHeaders } from "../../engine/endpoints/headers.ts"
 import { isSensitiveHeader } from "../../engine/rules/sensitive-header.ts"
 import { keyed } from "../../http/keyed.ts"
+import { holds } from "../../http/middleware/access.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
 import { createRouter } from "../../http/router.ts"
@@ -46,7 +47,8 @@ endpointHeaders.openapi(
     access: "application",
     tags,
     summary: "Get the headers that an endpoint is sent",
-    description: "Of those that carry credentials the names alone are shown.",
+    description:
+      "Of those that carry credentials the names alone are shown; to an application's token without `ViewEndpointSecret`, of all of them.",
     method: "get",
     path,
     request: { params: EndpointPath },
@@ -57,10 +59,12 @@ endpointHeaders.openapi(
   }),
   async (c) => {
     const { endpoint_id } = c.req.valid("param")
-    const { application } = c.var
+    const { application, principal } = c.var
     const all = Object.entries(await getHeaders(c.var.deps, application.id, endpoint_id))
-    const headers = Object.fromEntries(all.filter(([name]) => !isSensitiveHeader(name)))
-    const sensitive = all.map(([name]) => name).filter(isSensitiveHeader)
+    // Whatever its name is, its value may be what a receiver knows us by.
+    const isHidden = (name: string) => isSensitiveHeader(name) || !holds(principal, "ViewEndpointSecret")
+    const headers = Object.fromEntries(all.filter(([name]) => !isHidden(name)))
+    const sensitive = all.map(([name]) => name).filter(isHidden)
     return c.json({ headers, sensitive }, 200)
   },
 )

@@ -46,6 +46,7 @@ endpointSecrets.openapi(
   operation({
     operationId: "v1.endpoint.get-secret",
     access: "application",
+    needs: "ViewEndpointSecret",
     tags,
     summary: "Get the secret that signs an endpoint's deliveries",
     method: "get",
@@ -68,6 +69,7 @@ endpointSecrets.openapi(
   operation({
     operationId: "v1.endpoint.rotate-secret",
     access: "application",
+    needs: "ManageEndpointSecret",
     tags,
     summary: "Give an endpoint a new secret",
     description:

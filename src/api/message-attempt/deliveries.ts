@@ -139,6 +139,7 @@ deliveries.openapi(
   operation({
     operationId: "v1.message-attempt.resend",
     access: "application",
+    needs: "CreateAttempts",
     tags,
     summary: "Send a message to an endpoint once more, now",
     description:

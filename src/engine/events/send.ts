@@ -5,7 +5,14 @@ import type { Deps } from "../../platform/deps.ts"
 import { type Application, idOf, insertApplication, UID_TAKEN } from "../applications/application.ts"
 import { CATALOG } from "../applications/built-in.ts"
 import { getEndpoint } from "../endpoints/endpoint.ts"
-import { hasRoomFor, insertEventType, refuseBadTypeName, tooManyTypes } from "../event-types/event-type.ts"
+import {
+  hasRoomFor,
+  insertEventType,
+  isVisible,
+  refuseBadTypeName,
+  type Sight,
+  tooManyTypes,
+} from "../event-types/event-type.ts"
 import { exampleOf } from "../event-types/example.ts"
 import { misfit, newestSchema } from "../event-types/schema.ts"
 import type { Schema } from "../event-types/schema-flaws.ts"
@@ -113,20 +120,26 @@ export async function sendExample(
     applicationId: string
     endpoint: string
     eventType: string
+    sight: Sight
     remember?: Remember<EventWithPayload> | undefined
   },
 ): Promise<EventWithPayload> {
-  const { applicationId, eventType } = input
+  const { applicationId, eventType, sight } = input
   const endpoint = await getEndpoint(deps, applicationId, input.endpoint)
   if (endpoint.disabledAt !== null)
     throw new EngineError("conflict", "The endpoint is disabled: enable it before sending it an example")
-  const payload = await examplePayload(deps, applicationId, eventType)
+  const payload = await examplePayload(deps, applicationId, eventType, sight)
   return publishNow(deps, { ...input, payload }, { endpointId: endpoint.id })
 }
 
-async function examplePayload(deps: Deps, applicationId: string, eventType: string): Promise<string> {
+async function examplePayload(
+  deps: Deps,
+  applicationId: string,
+  eventType: string,
+  sight: Sight,
+): Promise<string> {
   if (isPing(deps, eventType)) return deps.wire.ping.payload
-  const type = await findType(deps, applicationId, eventType)
+  const type = await findType(deps, applicationId, eventType, sight)
   if (!type) throw notFound(`Event type '${eventType}'`)
   if (type.archived) throw archived(eventType)
   const example = type.schema && exampleOf(type.schema)
@@ -221,11 +234,17 @@ export interface FoundType {
   schema: Schema | null
 }
 
-/** The application's own type of this name, else the catalog's; null if neither has one. */
-export async function findType(deps: Deps, applicationId: string, name: string): Promise<FoundType | null> {
+/** The application's own type of this name, else the catalog's; null if neither has one for these eyes. */
+export async function findType(
+  deps: Deps,
+  applicationId: string,
+  name: string,
+  sight: Sight = {},
+): Promise<FoundType | null> {
   const [row] = await deps.directory.read(sql`
     SELECT id, archived, enforce_schema, schemas FROM event_types
     WHERE application_id IN (${applicationId}, ${CATALOG}) AND name = ${name}
+      AND ${isVisible(sql`event_types`, sight)}
     ORDER BY application_id = ${CATALOG} LIMIT 1`)
   if (!row) return null
   return {

@@ -1,12 +1,13 @@
 import type { Context, MiddlewareHandler } from "hono"
 import { createMiddleware } from "hono/factory"
 import { matchedRoutes } from "hono/route"
-import { type ApplicationToken, findTokenOwner } from "../../engine/applications/tokens.ts"
+import { findTokenOwner } from "../../engine/applications/tokens.ts"
 import type { Sight } from "../../engine/event-types/event-type.ts"
 import { isLoopbackHost, OWN_RECEIVER } from "../../engine/rules/target-url.ts"
+import type { Capability } from "../capabilities.ts"
 import { Problem } from "../problem.ts"
 import type { AppEnv } from "../router.ts"
-import { isApplicationToken, readToken } from "../tokens.ts"
+import { isApplicationToken, type PortalToken, readToken } from "../tokens.ts"
 
 /**
  * Who may call a route: whoever runs this system (`operator`); the token of an application as well, for what is
@@ -14,19 +15,28 @@ import { isApplicationToken, readToken } from "../tokens.ts"
  */
 export type Access = "operator" | "application" | "anybody"
 
-const markers = new WeakMap<object, Access>()
+interface Rule {
+  who: Access
+  needs: Capability
+}
 
-/** The middleware by which a route says who may call it; it does nothing else. */
-export function access(who: Access): MiddlewareHandler<AppEnv> {
+const markers = new WeakMap<object, Rule>()
+const UNSAID: Rule = { who: "operator", needs: "ManageEndpoint" }
+
+/**
+ * The middleware by which a route says who may call it, and which capability an application's token needs for it; it
+ * does nothing else.
+ */
+export function access(who: Access, needs = UNSAID.needs): MiddlewareHandler<AppEnv> {
   const marker: MiddlewareHandler<AppEnv> = (_c, next) => next()
-  markers.set(marker, who)
+  markers.set(marker, { who, needs })
   return marker
 }
 
 /** Who may call the route that the request has come to. */
-function accessOf(c: Context<AppEnv>): Access {
+function accessOf(c: Context<AppEnv>): Rule {
   const said = matchedRoutes(c).map(({ handler }) => markers.get(handler))
-  return said.find((who) => who !== undefined) ?? "operator"
+  return said.find((rule) => rule !== undefined) ?? UNSAID
 }
 
 /**
@@ -87,11 +97,16 @@ export function isLoopbackOrigin(origin: string | undefined): boolean {
 }
 
 /** Who asks: whoever runs this system, or an application with a token of its own. */
-export type Principal = { kind: "operator" } | { kind: "application"; token: ApplicationToken }
+export type Principal = { kind: "operator" } | { kind: "application"; token: PortalToken }
 
 /** A type behind a feature flag is there for the operator, and for tokens that have the flag. */
 export function sightOf(principal: Principal): Sight {
   return principal.kind === "operator" ? {} : { flags: principal.token.featureFlags }
+}
+
+/** Whether it may do this: the operator may do everything. */
+export function holds(principal: Principal, capability: Capability): boolean {
+  return principal.kind === "operator" || principal.token.capabilities.includes(capability)
 }
 
 /** Names the principal where its requests must not be mistaken for another's. */
@@ -101,23 +116,24 @@ export function principalKey(principal: Principal): string {
 
 /**
  * Lets in who may call the route: everybody where it says so, the operator with one of the API tokens, an
- * application's token where the route takes it. Open mode asks for no token, but whoever sends an application's is
+ * application's token where the route takes it and the token has the capability. Open mode asks for no token, but whoever sends an application's is
  * held to it.
  */
 export const requireToken = createMiddleware<AppEnv>(async (c, next) => {
   const { deps } = c.var
   const { authMode, apiTokens } = deps.config
   c.set("principal", { kind: "operator" })
-  const who = accessOf(c)
+  const { who, needs } = accessOf(c)
   if (c.req.method === "OPTIONS" || who === "anybody") return next()
   const given = /^Bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1]
   if (given !== undefined && isApplicationToken(given)) {
     const token = await readToken(deps, given)
     if (!token || !(await findTokenOwner(deps, token))) {
-      throw unauthorized("The token is wrong, expired or logged out")
+      throw unauthorized("The token is wrong, expired or ended")
     }
     if (who !== "application") throw outOfReach()
     c.set("principal", { kind: "application", token })
+    if (!holds(c.var.principal, needs)) throw lacks(needs)
     return next()
   }
   if (authMode === "open") return next()
@@ -137,6 +153,10 @@ export const requireToken = createMiddleware<AppEnv>(async (c, next) => {
 /** Said of whatever an application's token does not reach, whether it exists or not. */
 export function outOfReach(): Problem {
   return new Problem(403, "authorization", "The token of an application reaches that application alone")
+}
+
+function lacks(capability: Capability): Problem {
+  return new Problem(403, "authorization", `This needs a token with the capability ${capability}`)
 }
 
 function unauthorized(detail: string): Problem {
