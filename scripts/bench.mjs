@@ -1,16 +1,16 @@
 // npm run bench [-- --quick | --json]: how many events this machine accepts and delivers with what `npm start`
 // runs, and beside it the ceiling: a bare Worker of one insert and one send (bench/ceiling) under the same wrangler.
 // Each pair of runs comes one after the other, so that whatever else the machine does is in both.
-import { execFileSync } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
-import { cpus, loadavg, tmpdir } from "node:os"
+import { cpus, tmpdir } from "node:os"
 import { join } from "node:path"
 
+import { createApplication } from "./bench/api.mjs"
 import { readFlags } from "./bench/flags.mjs"
-import { putLoad, startSink } from "./bench/load.mjs"
+import { messageTarget, putLoad, startSink } from "./bench/load.mjs"
+import { commit, load } from "./bench/machine.mjs"
 import { table } from "./bench/table.mjs"
 import { findFreePort, StartError, startServer } from "./dev-server.mjs"
-import { root } from "./wrangler.mjs"
 
 const flags = readFlags(["quick", "json"])
 
@@ -19,7 +19,6 @@ const ENDPOINTS = [1, 4]
 const LIMITS = flags.quick
   ? { events: 128, acceptMs: 2_000, deliverMs: 5_000, totalMs: 30_000 }
   : { events: 400, acceptMs: 8_000, deliverMs: 20_000, totalMs: 180_000 }
-const EVENT_TYPE = "bench.measured"
 const JSON_TYPE = { "content-type": "application/json" }
 
 const stopping = new AbortController()
@@ -105,13 +104,13 @@ function loadOf(targets, shape, limits) {
 
 /** An application for each number of endpoints, all of them at the sink. */
 async function prepareApplications(url) {
-  await create(`${url}/api/v1/event-type`, { name: EVENT_TYPE, description: "Sent by the bench" })
   const targets = {}
   for (const endpoints of ENDPOINTS) {
-    const { id } = await create(`${url}/api/v1/app`, { name: `bench ${endpoints}` })
-    for (const endpoint of sinkUrls(endpoints))
-      await create(`${url}/api/v1/app/${id}/endpoint`, { url: endpoint })
-    targets[endpoints] = { url: `${url}/api/v1/app/${id}/msg`, headers: JSON_TYPE, body: message }
+    const { id } = await createApplication(url, {
+      name: `bench ${endpoints}`,
+      endpoints: sinkUrls(endpoints),
+    })
+    targets[endpoints] = messageTarget(url, id)
   }
   return targets
 }
@@ -120,26 +119,13 @@ async function bareTargets(url) {
   return Object.fromEntries(
     ENDPOINTS.map((endpoints) => [
       endpoints,
-      { url, headers: { ...JSON_TYPE, "x-urls": sinkUrls(endpoints).join(" ") }, body: message },
+      { ...messageTarget(url, ""), url, headers: { ...JSON_TYPE, "x-urls": sinkUrls(endpoints).join(" ") } },
     ]),
   )
 }
 
 function sinkUrls(endpoints) {
-  return Array.from({ length: endpoints }, (_, n) => `${sink.url}/${n}`)
-}
-
-function message(mark) {
-  return JSON.stringify({ eventType: EVENT_TYPE, payload: { mark, fill: "x".repeat(200) } })
-}
-
-/** @returns {Promise<any>} */
-async function create(url, json) {
-  const answer = await fetch(url, { method: "POST", headers: JSON_TYPE, body: JSON.stringify(json) })
-  // The event type may be there from before wrangler ended.
-  if (!answer.ok && answer.status !== 409)
-    throw new Error(`${url} answered ${answer.status}: ${await answer.text()}`)
-  return answer.json()
+  return Array.from({ length: endpoints }, (_, n) => `${sink.url}/ok/${n}`)
 }
 
 function withRatios(cell) {
@@ -195,18 +181,4 @@ function report(cells) {
   console.log(
     `\nCommit ${id}, ${cores} cores, load ${loadBefore.toFixed(2)} before and ${loadAfter.toFixed(2)} after (the bench loads it too).`,
   )
-}
-
-/** How busy the machine has been in the last minute. */
-function load() {
-  const [lastMinute = 0] = loadavg()
-  return lastMinute
-}
-
-function commit() {
-  try {
-    return execFileSync("git", ["rev-parse", "--short", "HEAD"], { cwd: root, encoding: "utf8" }).trim()
-  } catch {
-    return null
-  }
 }

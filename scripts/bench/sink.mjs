@@ -1,11 +1,13 @@
-// A receiver in a process of its own: answers every POST with 200, and tells its parent what arrived when.
+// A receiver in a process of its own, which tells its parent what arrived when. How it answers a POST is the first
+// step of the path: /ok/… with 200, /fail/… with 500, /slow-2000/… with 200 after so many ms, /reset/… breaks the
+// connection off, /hang/… never says anything.
 import { createServer } from "node:http"
 import { text } from "node:stream/consumers"
 
 import { portOf } from "../port.mjs"
 import { now } from "./now.mjs"
 
-/** What arrived of each run: the event's number and the time. */
+/** What arrived of each run: the event's number, the time and the path. */
 const arrivals = new Map()
 
 const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
@@ -17,9 +19,16 @@ async function receive(request, response) {
   const [, run, event] = /"mark":"(\w+)-(\d+)"/.exec(await text(request)) ?? []
   if (run !== undefined) {
     if (!arrivals.has(run)) arrivals.set(run, [])
-    arrivals.get(run).push([Number(event), at])
+    arrivals.get(run).push([Number(event), at, request.url])
   }
-  response.writeHead(200, { "content-type": "application/json", "content-length": 11 }).end('{"ok":true}')
+  const [, manner, ms] = /^\/([a-z]+)(?:-(\d+))?/.exec(request.url) ?? []
+  if (manner === "hang") return
+  if (manner === "reset") response.destroy()
+  else setTimeout(() => answer(response, manner === "fail" ? 500 : 200), Number(ms ?? 0))
+}
+
+function answer(response, status) {
+  response.writeHead(status, { "content-type": "application/json", "content-length": 11 }).end('{"ok":true}')
 }
 
 const tell = (message) => process.send?.(message)
