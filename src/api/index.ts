@@ -10,7 +10,6 @@ import { endpoints } from "./endpoint/endpoint.ts"
 import { endpointHeaders } from "./endpoint/headers.ts"
 import { endpointSecrets } from "./endpoint/secrets.ts"
 import { eventTypes } from "./event-type/event-type.ts"
-import { createHealth } from "./health/health.ts"
 import { inboxes } from "./inbox/inbox.ts"
 import { receiver } from "./inbox/receive.ts"
 import { messages } from "./message/message.ts"
@@ -48,7 +47,7 @@ export const management: Family = {
     ping: { eventType: "svix.ping", payload: JSON.stringify({ success: true }) },
   },
   parts: () => [
-    { router: createRouter(...parts, createHealth()), dialect },
+    { router: createRouter(...parts), dialect },
     // A part of its own: what lies beside it is nobody's, and said in nobody's shape.
     { router: receiver, dialect: plainDialect },
   ],
@@ -61,6 +60,5 @@ export const management: Family = {
     { name: "Background Task", description: "Management: long work, how far it is, and ending it" },
     { name: "Authentication", description: "Management: tokens that reach one application" },
     { name: "Inbox", description: "Management: receivers to try deliveries with, kept for a day" },
-    { name: "Health", description: "Management: whether the API is up" },
   ],
 }

@@ -231,6 +231,20 @@ describe("a minute", () => {
     ])
   })
 
+  it("is watched by steps of the same indexes", () => {
+    expect(planOf("health", "SELECT created_at FROM")).toEqual(["SCAN v USING INDEX events_undispatched"])
+    expect(planOf("health", "AS since")).toEqual([
+      ...ROUND,
+      // A page of each application's at most.
+      "SCAN ring",
+      "SEARCH a USING INDEX sqlite_autoindex_applications_1 (id=?)",
+      "SEARCH p USING INTEGER PRIMARY KEY (rowid=?)",
+      "SEARCH x USING COVERING INDEX endpoints_due (application_id=? AND due_at>? AND due_at<?)",
+      "SEARCH endpoints USING COVERING INDEX endpoints_leased (leased_until<?)",
+      "SEARCH (subquery-10)",
+    ])
+  })
+
   it("finds what is past retention by the events' numbers, and deletes it by keys", () => {
     expect(planOf("sweep", "SELECT c.cursor")).toContain("SEARCH n USING INTEGER PRIMARY KEY (rowid>?)")
     expect(planOf("retention", "SELECT v.seq, v.application_id")).toEqual([
@@ -312,6 +326,7 @@ async function plansOfRuns(): Promise<Record<string, Plans>> {
   ]) {
     await stage(path, () => call(path))
   }
+  await stage("health", () => world.fetch("/health"))
   await stage("dry run", () => call("/msg/dry-run", { eventType: "plans.made", payload: {} }))
   const ask = async (method: string, path: string) => {
     const { ok, status } = await world.fetch(`/api/v1/app/plans${path}`, { method })

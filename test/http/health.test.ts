@@ -48,6 +48,8 @@ describe("GET /health", () => {
       database: { status: "ok", detail: null, bytes: expect.any(Number), limitBytes: 500_000_000 },
       queues: { status: "ok", detail: null, backlog: { events: 0, retries: 0, tasks: 0 } },
       sweep: { status: "ok", detail: null, lastAt: sweptAt },
+      dispatch: { status: "ok", detail: null, oldestMs: 0 },
+      retries: { status: "ok", detail: null, overdueMs: 0 },
     })
     expect(body.database.bytes).toBeGreaterThan(1000)
   })
@@ -114,6 +116,21 @@ describe("GET /health", () => {
     expect(world.probe.batches - before).toBe(world.deps.shards.length)
   })
 
+  it("shares its looks with /api/v1/health", async () => {
+    const world = await createWorld()
+    await healthOf(world)
+    const before = world.probe.batches
+    expect((await world.fetch("/api/v1/health")).status).toBe(204)
+    expect(world.probe.batches).toBe(before)
+    world.clock.advance(CACHED_MS)
+    world.probe.before = () => {
+      throw new Error("D1_ERROR: boom")
+    }
+    expect((await world.fetch("/api/v1/health")).status).toBe(503)
+    world.probe.before = null
+    expect((await healthOf(world)).status).toBe(503)
+  })
+
   it("cannot be made to remember what one caller sent", async () => {
     const world = await createWorld()
     const path = `${ORIGIN}/health?status=failing&__proto__=x`
@@ -130,6 +147,8 @@ describe("GET /health", () => {
       status: "failing",
       database: { status: "failing", detail: "D1 does not answer", bytes: null },
       sweep: { status: "degraded", lastAt: null },
+      dispatch: { status: "degraded", oldestMs: null },
+      retries: { status: "degraded", overdueMs: null },
     })
     expect(JSON.stringify(body)).not.toContain("secret inside")
     expect(world.logged).toContainEqual(

@@ -5,8 +5,11 @@ const CACHED_MS = 5_000
 /** A failure is looked at again soon, so that a repair shows. */
 const FAILURE_CACHED_MS = 1_000
 
+/** Answers the system's health, as of a moment ago. */
+export type Look = (deps: Deps) => Promise<SystemHealth>
+
 /** A look at the system's health with a memory: one every few seconds per isolate, however many ask. */
-export function cachedHealth(): (deps: Deps) => Promise<SystemHealth> {
+export function cachedHealth(): Look {
   let cached: { health: SystemHealth; until: number } | null = null
   return async (deps) => {
     const now = deps.clock.now()

@@ -2,11 +2,10 @@ import { operation } from "../../http/operation.ts"
 import { Problem } from "../../http/problem.ts"
 import { createRouter } from "../../http/router.ts"
 import { refusals } from "../problems.ts"
-import { cachedHealth } from "./cached.ts"
+import type { Look } from "./cached.ts"
 
 /** The API's own health, open to whoever watches us. HEAD is answered too, as everywhere. */
-export function createHealth() {
-  const look = cachedHealth()
+export function createApiHealth(look: Look) {
   const health = createRouter()
   const responses = { 204: { description: "Up" }, ...refusals() }
 

@@ -3,7 +3,9 @@ import { plainDialect, problems } from "../../http/dialects/plain.ts"
 import type { Family } from "../../http/family.ts"
 import { operation } from "../../http/operation.ts"
 import { createRouter } from "../../http/router.ts"
-import { cachedHealth } from "./cached.ts"
+import { dialect } from "../problems.ts"
+import { cachedHealth, type Look } from "./cached.ts"
+import { createApiHealth } from "./health.ts"
 
 // Open to everybody: of what the doors in front of it can answer, all but the 401.
 const { 401: _, ...atTheDoor } = problems()
@@ -29,6 +31,22 @@ const Health = z
       detail: z.string().nullable(),
       lastAt: z.iso.datetime().nullable(),
     }),
+    dispatch: z.object({
+      status: Condition,
+      detail: z.string().nullable(),
+      oldestMs: z
+        .number()
+        .nullable()
+        .openapi({ description: "How long the oldest event that is not dispatched has waited; 0: all are" }),
+    }),
+    retries: z.object({
+      status: Condition,
+      detail: z.string().nullable(),
+      overdueMs: z.number().nullable().openapi({
+        description:
+          "How overdue the retry lane is: for how long the request that has waited longest could have been made. Endpoints that are paused, rate-limited, between two retries or slow themselves do not count",
+      }),
+    }),
   })
   .openapi("Health")
 
@@ -37,30 +55,46 @@ const WELL = {
   database: { status: "ok", detail: null, bytes: 274_432, limitBytes: 10_000_000_000 },
   queues: { status: "ok", detail: null, backlog: { events: 0, retries: 0, tasks: 0 } },
   sweep: { status: "ok", detail: null, lastAt: "2026-11-25T14:57:00.000Z" },
+  dispatch: { status: "ok", detail: null, oldestMs: 40 },
+  retries: { status: "ok", detail: null, overdueMs: 0 },
 } as const
+
+const UNKNOWN = { status: "degraded", detail: "Unknown without the database" } as const
 
 const FAILING = {
   ...WELL,
   status: "failing",
   database: { status: "failing", detail: "D1 does not answer", bytes: null, limitBytes: 10_000_000_000 },
-  sweep: { status: "degraded", detail: "Unknown without the database", lastAt: null },
+  sweep: { ...UNKNOWN, lastAt: null },
+  dispatch: { ...UNKNOWN, oldestMs: null },
+  retries: { ...UNKNOWN, overdueMs: null },
 } as const
 
-/** Whether the whole system is well. */
+/** Whether the whole system is well: told at length, and in the management API's way. */
 export const system: Family = {
-  parts: () => [{ router: createHealth(), dialect: plainDialect }],
-  tags: [{ name: "System", description: "Whether the whole system is well" }],
+  parts: () => {
+    const look = cachedHealth()
+    return [
+      { router: createApiHealth(look), dialect },
+      { router: createHealth(look), dialect: plainDialect },
+    ]
+  },
+  tags: [
+    { name: "Health", description: "Management: whether the API is up" },
+    { name: "System", description: "Whether the whole system is well" },
+  ],
 }
 
-function createHealth() {
-  const look = cachedHealth()
+function createHealth(look: Look) {
   const health = createRouter()
   health.openapi(
     operation({
       operationId: "getHealth",
       access: "anybody",
       tags: ["System"],
-      summary: "Whether the database, the queues and the sweep are well",
+      summary: "Whether the system is well, and keeps up",
+      description:
+        "`degraded` while the database is more than 80 % full, a queue does not answer, the last sweep is more than three minutes ago, or an event or a due delivery has waited for more than three minutes and a lease (twice `ATTEMPT_TIMEOUT_MS` and 30 s): four minutes, unless that is set.",
       method: "get",
       path: "/health",
       responses: {

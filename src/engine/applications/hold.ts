@@ -13,6 +13,9 @@ const ROWS_PER_STATEMENT = 500
 /** Whose lease it is; nobody records under it. */
 const HOLDER = "moving"
 
+/** The condition on a row's `lease_token` that it is not held here. */
+export const isNotHeld = sql`lease_token IS NOT ${HOLDER}`
+
 /**
  * How long work that has begun may go on, be it that it holds no lease: an event's first minute is its own job's, and a
  * ping's requests are over when it has expired.

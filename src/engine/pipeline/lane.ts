@@ -92,6 +92,28 @@ export function readLeft(value: unknown): Left {
   return { dueAt, stoppedAt }
 }
 
+/**
+ * Since when the request that has waited longest in the lane could have been made, or the lease been ended of somebody who
+ * died (epoch ms); null: nothing waits at `at`. Pauses, rates and times of retries are not over yet where they count; who is slow
+ * waits for itself, and nothing is sent to who is removed, whose `due_at` is 0. Seen are a page of each application's, and
+ * those of a page of applications: as they take turns, what is late is late with all.
+ */
+export function overdueSince(at: number): SQL {
+  return sql`(
+    WITH RECURSIVE ${ring({})}
+    SELECT min(since) FROM (
+      SELECT max(p.due_at, coalesce(CASE WHEN a.throttle_rate IS NOT NULL THEN a.throttled_until END, 0)) AS since
+      FROM ring CROSS JOIN applications a ON a.id = ring.id CROSS JOIN endpoints p ON p.rowid IN (
+        SELECT x.rowid FROM endpoints x INDEXED BY endpoints_due
+        WHERE x.application_id = ring.id AND x.due_at > 0 AND x.due_at <= ${at}
+        ORDER BY x.due_at LIMIT ${literal(ENDPOINTS_PER_PASS)}
+      ) WHERE p.slow_ms IS NULL
+      UNION ALL
+      SELECT min(leased_until) FROM endpoints WHERE leased_until <= ${at}
+    ) WHERE since <= ${at}
+  )`
+}
+
 /** A row for each endpoint that is due at `at`, up to `most`; and one if there is more than a look sees. */
 export function dueNow(at: number, most: number): SQL {
   return sql`

@@ -1,6 +1,6 @@
 import { type SQL, sql } from "drizzle-orm"
 
-import type { Db } from "../../db/client.ts"
+import type { Db, Row } from "../../db/client.ts"
 import { systemState } from "../../db/schema.ts"
 import { shapeOf } from "../../db/shape.ts"
 
@@ -9,13 +9,17 @@ const shape = shapeOf(systemState)
 /** What a database knows of itself; times in epoch ms, 0 for what was never noted. */
 export type SystemState = Omit<typeof systemState.$inferSelect, "key">
 
-/** Selects the one row there is. */
-const selectState = sql`SELECT ${shape.columns("s")} FROM system_state s WHERE s.key = 'sweep'`
+/** Selects the one row there is, if there is one: before the first sweep there is none. */
+export const selectState = sql`SELECT ${shape.columns("s")} FROM system_state s WHERE s.key = 'sweep'`
 
 /** Null before the first sweep. */
 export async function readState(db: Db): Promise<SystemState | null> {
   const [row] = await db.read(selectState)
-  return row ? shape.read(row) : null
+  return row ? readStateRow(row) : null
+}
+
+export function readStateRow(row: Row): SystemState {
+  return shape.read(row)
 }
 
 /** Notes a sweep: when it was over, and how large the database is as far as anybody has seen (0: nobody). */
