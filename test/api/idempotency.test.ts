@@ -71,6 +71,7 @@ const POSTS: [path: string, body: unknown, status: number][] = [
   ["/api/v1/background-task/qtask_1/cancel", {}, 200],
   ["/api/v1/auth/app-portal-access/acme", {}, 200],
   ["/api/v1/auth/dashboard-access/acme", {}, 200],
+  ["/api/v1/auth/app/acme/expire-all", {}, 204],
   ["/users", { username: "alice" }, 200],
   ["/invoices", { amount: 200 }, 201],
 ]

@@ -97,6 +97,13 @@ const GOING_ON: [why: string, ...write: Write][] = [
   ],
   ["a leaked token must not wait", "logout_api_v1_auth_logout__post", "POST", "/api/v1/auth/logout"],
   [
+    "nor many of them",
+    "v1.authentication.expire-all",
+    "POST",
+    "/api/v1/auth/app/acme/expire-all",
+    { sessionIds: ["user_1"] },
+  ],
+  [
     "a token is no row",
     "v1.authentication.app-portal-access",
     "POST",

@@ -209,7 +209,7 @@ authentication.openapi(
       headers: IdempotencyKey,
       body: { required: true, content: { "application/json": { schema: ApplicationTokenExpireIn } } },
     },
-    responses: { 204: { description: "Ended, or about to end" }, ...refusals(413, 507) },
+    responses: { 204: { description: "Ended, or about to end" }, ...refusals(413) },
   }),
   async (c) => {
     const { application, deps } = c.var
