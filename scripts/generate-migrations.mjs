@@ -7,7 +7,15 @@ import { join } from "node:path"
 import { parseArgs } from "node:util"
 
 /** Tables whose rows are short and found by their key alone: one row written for each instead of two. */
-const WITHOUT_ROWID = ["attempts", "deliveries", "event_types", "secrets", "subscriptions", "system_state"]
+const WITHOUT_ROWID = [
+  "attempts",
+  "deliveries",
+  "endpoint_hours",
+  "event_types",
+  "secrets",
+  "subscriptions",
+  "system_state",
+]
 
 const { values } = parseArgs({
   options: {

@@ -107,6 +107,16 @@ const EXPLANATIONS = [
     "an operation of our own",
     "for each endpoint what became of a message, or why it is not for it",
   ],
+  [
+    "* /api/v1/app/{app_id}/endpoint/{endpoint_id}/attempt-stats",
+    "an operation of our own",
+    "of Svix's hosted API, which the newest clients have a method for",
+  ],
+  [
+    "* /api/v1/app/{app_id}/endpoint/{endpoint_id}/history",
+    "an operation of our own",
+    "what was attempted at an endpoint, hour by hour: for bars",
+  ],
   ["*EndpointOut", "disabledReason is our own", "a person wants to know why an endpoint gets nothing"],
   [
     "* /api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/exchange",

@@ -8,6 +8,7 @@ import { backgroundTasks } from "./background-task/background-task.ts"
 import { endpointActions } from "./endpoint/actions.ts"
 import { endpoints } from "./endpoint/endpoint.ts"
 import { endpointHeaders } from "./endpoint/headers.ts"
+import { endpointHistory } from "./endpoint/history.ts"
 import { endpointSecrets } from "./endpoint/secrets.ts"
 import { eventTypes } from "./event-type/event-type.ts"
 import { inboxes } from "./inbox/inbox.ts"
@@ -28,6 +29,7 @@ const parts = [
   endpointHeaders,
   endpointSecrets,
   endpointActions,
+  endpointHistory,
   messages,
   verdicts,
   deliveries,

@@ -292,6 +292,21 @@ export const attempts = sqliteTable(
   ],
 )
 
+/** What an endpoint's attempts came to in one hour (W), written by the sweep when the hour is over. */
+export const endpointHours = sqliteTable(
+  "endpoint_hours",
+  {
+    endpointId: text().notNull(),
+    /** The hour's first millisecond. */
+    hour: integer().notNull(),
+    /** The last attempt that is counted in it: none is counted twice. */
+    countedTo: text().notNull(),
+    /** Its counts (engine/rules/tally.ts), JSON. */
+    tally: text({ mode: "json" }).$type<unknown>().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.endpointId, t.hour] })], // an endpoint's last hours
+)
+
 /** Long work on many rows, done in steps. */
 export const tasks = sqliteTable(
   "tasks",
@@ -421,4 +436,9 @@ export const systemState = sqliteTable("system_state", {
   databaseBytes: integer().notNull().default(0),
   /** The last `seq` that retention has passed over; 0: it begins anew. */
   retentionCursor: integer().notNull().default(0),
+  /** Attempts with lower ids are counted, of all endpoints. */
+  countedTo: text().notNull().default(""),
+  /** While they are being counted further: up to which id, and how far this is. */
+  countingTo: text(),
+  countingAt: text({ mode: "json" }).$type<[endpointId: string, attemptId: string]>(),
 })

@@ -139,6 +139,8 @@ describe("the official client", () => {
       "v1.background-task.cancel",
       "v1.background-task.get",
       "v1.background-task.list",
+      "v1.endpoint.get-attempt-stats",
+      "v1.endpoint.get-history",
       "v1.health.ping",
       "v1.inbox.clear",
       "v1.inbox.create",

@@ -245,6 +245,27 @@ describe("a minute", () => {
     ])
   })
 
+  it("counts attempts in the order of the indexes that lists walk, without sorting them", () => {
+    const plan = planOf("sweep", "AS reached, r.last")
+    expect(plan.filter((line) => !/^SCAN [krw]( LEFT-JOIN)?$/.test(line))).toEqual([
+      "SEARCH s USING PRIMARY KEY (key=?)",
+      "SEARCH e USING COVERING INDEX sqlite_autoindex_endpoints_1 (id>?)",
+      "SEARCH e USING COVERING INDEX sqlite_autoindex_endpoints_1 (id>? AND id<?)",
+      "SEARCH a USING COVERING INDEX deliveries_by_endpoint (endpoint_id=? AND attempt_id>? AND attempt_id<?)",
+      "SEARCH a USING PRIMARY KEY (event_id=? AND endpoint_id=?)",
+      "SEARCH v USING INDEX events_by_application (application_id=? AND id=?) LEFT-JOIN",
+      "SEARCH e USING COVERING INDEX sqlite_autoindex_endpoints_1 (id>? AND id<?)",
+      "SEARCH a USING COVERING INDEX attempts_by_endpoint (endpoint_id=? AND id>? AND id<?)",
+      "SEARCH a USING PRIMARY KEY (event_id=? AND id=?)",
+      "SEARCH v USING INDEX events_by_application (application_id=? AND id=?) LEFT-JOIN",
+    ])
+    expect(planOf("retention", "DELETE FROM endpoint_hours")).toEqual([
+      "SEARCH endpoint_hours USING PRIMARY KEY (endpoint_id=? AND hour=?)",
+      "SEARCH e USING COVERING INDEX sqlite_autoindex_endpoints_1 (id>? AND id<?)",
+      "SEARCH h USING PRIMARY KEY (endpoint_id=? AND hour<?)",
+    ])
+  })
+
   it("finds what is past retention by the events' numbers, and deletes it by keys", () => {
     expect(planOf("sweep", "SELECT c.cursor")).toContain("SEARCH n USING INTEGER PRIMARY KEY (rowid>?)")
     expect(planOf("retention", "SELECT v.seq, v.application_id")).toEqual([
@@ -320,6 +341,7 @@ async function plansOfRuns(): Promise<Record<string, Plans>> {
     `/attempt/msg/${message.id}`,
     `/endpoint/${endpoint.id}/msg`,
     `/endpoint/${endpoint.id}/stats`,
+    `/endpoint/${endpoint.id}/history`,
     `/msg/${message.id}/endpoint`,
     `/msg/${message.id}/verdict`,
     "/msg",

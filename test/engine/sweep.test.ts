@@ -94,6 +94,7 @@ describe("retention's cursor", () => {
     expect(await cursorOf(world)).toBeGreaterThan(0)
     expect(await rows(world, "events")).toBe(MANY)
     await world.cron()
+    await world.cron()
     expect(await cursorOf(world)).toBe(0)
     expect(await rows(world, "events")).toBe(MANY - 1)
     await DB.prepare("UPDATE deliveries SET status = 'delivered'").run()

@@ -8,6 +8,7 @@ import { literal } from "../../db/literal.ts"
 import {
   attempts,
   deliveries,
+  endpointHours,
   endpoints,
   events,
   idempotencyKeys,
@@ -43,6 +44,7 @@ const PARTS: readonly Part[] = [
   { table: endpoints, key: ["id"], bytes: sql`octet_length(t.headers)` },
   { table: secrets, owner: endpoints, key: ["endpoint_id", "id"] },
   { table: subscriptions, owner: endpoints, key: ["endpoint_id", "event_type_id"] },
+  { table: endpointHours, owner: endpoints, key: ["endpoint_id", "hour"] },
   { table: deliveries, owner: events, key: ["event_id", "endpoint_id"], bytes: sql`octet_length(t.body)` },
   { table: attempts, owner: events, key: ["event_id", "id"], bytes: sql`octet_length(t.body)` },
   { table: events, key: ["id"], bytes: sql`octet_length(t.payload)` },

@@ -19,23 +19,27 @@ export type AttemptRecord = typeof attempts.$inferSelect
  * Where attempts are: the first one of a delivery in the delivery's row, if it was made while the event was
  * dispatched, and all others in rows of their own. Each kind is a table `a`, walked by the attempt's id.
  */
-const KINDS = {
+export const KINDS = {
   first: {
     table: sql`deliveries a`,
+    byEndpoint: sql`deliveries_by_endpoint`,
     place: [sql`a.event_id`, sql`a.endpoint_id`],
     id: sql`a.attempt_id`,
     isMade: sql`a.attempted_at IS NOT NULL`,
+    at: sql`a.attempted_at`,
     own: sql`a.attempt_id AS id, 'scheduled' AS trigger, a.attempted_at AS created_at`,
   },
   later: {
     table: sql`attempts a`,
+    byEndpoint: sql`attempts_by_endpoint`,
     place: [sql`a.event_id`, sql`a.id`],
     id: sql`a.id`,
     isMade: sql`a.trigger <> 'ping'`,
+    at: sql`a.created_at`,
     own: sql`a.id, a.trigger, a.created_at`,
   },
 } as const
-type Kind = (typeof KINDS)[keyof typeof KINDS]
+export type Kind = (typeof KINDS)[keyof typeof KINDS]
 
 /** What is read of an attempt's contents: its answer's body, and the headers of both sides too. */
 type Contents = "none" | "body" | "all"

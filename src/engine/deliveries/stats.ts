@@ -3,13 +3,9 @@ import { sql } from "drizzle-orm"
 import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { getEndpoint } from "../endpoints/endpoint.ts"
-import { EngineError } from "../kit/errors.ts"
 import { type DeliveryProgress, isOfTime, placeSince, progressOf } from "./delivery.ts"
+import { rangeOf } from "./range.ts"
 
-const DAY_MS = 24 * 3600 * 1000
-const MAX_DAYS = 28
-/** So that nobody has to mind how clocks differ who asks for the last 28 days. */
-const CLOCKS_DIFFER_MS = 5 * 60 * 1000
 /** The newest deliveries that are counted: what one statement can look at in time. */
 const COUNTED_DELIVERIES = 100_000
 
@@ -25,12 +21,7 @@ export async function countDeliveries(
   endpointIdOrUid: string,
   range: { since?: number | undefined; until?: number | undefined },
 ): Promise<EndpointStats> {
-  const now = deps.clock.now()
-  const { until = now, since = until - MAX_DAYS * DAY_MS } = range
-  if (until > now + CLOCKS_DIFFER_MS)
-    throw new EngineError("invalid_range", "until must not be in the future", "until")
-  if (since < until - MAX_DAYS * DAY_MS - CLOCKS_DIFFER_MS)
-    throw new EngineError("invalid_range", `since must be at most ${MAX_DAYS} days before until`, "since")
+  const { since, until } = rangeOf(deps, range)
   const endpoint = await getEndpoint(deps, applicationId, endpointIdOrUid)
   const rows = await deps.shardOf(applicationId).read(sql`
     SELECT ${progressOf(deps)} AS progress, count(*) AS deliveries FROM (

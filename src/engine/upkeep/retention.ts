@@ -55,7 +55,7 @@ export const eventRetention: Upkeep = {
 }
 
 /** Between nearly full and full the time kept falls in proportion, to a day at least. */
-function keptMs(deps: Deps, db: Db): number {
+export function keptMs(deps: Deps, db: Db): number {
   const full = db.sizeBytes() / deps.config.databaseLimitBytes
   const share = full < NEARLY_FULL ? 1 : Math.max(0, (1 - full) / (1 - NEARLY_FULL))
   return Math.max(DAY_MS, deps.config.retentionDays * DAY_MS * share)
@@ -122,6 +122,7 @@ export const remainsRetention: Upkeep = {
         DELETE FROM endpoints WHERE id IN (
           SELECT e.id FROM endpoints e WHERE e.removed_at <= ${cutoff}
             AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.endpoint_id = e.id)
+            AND NOT EXISTS (SELECT 1 FROM endpoint_hours h WHERE h.endpoint_id = e.id)
           LIMIT ${literal(REMOVED_ENDPOINTS)}
         )`,
       tasks: sql`

@@ -19,6 +19,7 @@ import { resendUpkeep, workResend } from "../pipeline/manual.ts"
 import { PING_EXPIRES_MS, workPing } from "../pipeline/ping.ts"
 import { taskUpkeep, workTask } from "../tasks/run.ts"
 import { type Found, JOB_UNDER_WAY_MS, type Sweep, type Upkeep } from "./contribution.ts"
+import { countingUpkeep } from "./counting.ts"
 import { eventRetention, keyRetention, payloadExpiry, remainsRetention } from "./retention.ts"
 import { noteSweep } from "./state.ts"
 
@@ -127,6 +128,7 @@ export const ENGINE_UPKEEP: readonly Upkeep[] = [
   outboxUpkeep,
   eventUpkeep,
   dueUpkeep,
+  countingUpkeep,
   eventRetention,
   remainsRetention,
   keyRetention,

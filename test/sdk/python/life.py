@@ -183,6 +183,10 @@ def stats():
         lambda stats: stats.success == 5,
     )
     assert stats.fail == 0, stats
+    # Version 1 has no method for it.
+    if hasattr(client.endpoint, "get_attempt_stats"):
+        made = client.endpoint.get_attempt_stats(APP, HOOK)
+        assert made.success >= 5 and made.fail >= 1 and made.canceled == 0, made
 
 
 def refusals():
