@@ -1,3 +1,5 @@
+import "./scripts/assets.mjs"
+
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin"
 import { defineConfig } from "vitest/config"
 
@@ -35,7 +37,7 @@ export default defineConfig({
         test: {
           name: "system",
           environment: "node",
-          include: ["test/system/**/*.test.ts"],
+          include: ["test/{system,pages}/**/*.test.ts"],
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,

@@ -1,11 +1,14 @@
-// Puts Swagger UI, as npm brings it, among the Worker's static assets, so that /docs needs no other server.
-// Also wrangler's [build] command: it writes only what differs, for wrangler dev reloads on every write.
-import { copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs"
+// Puts what a browser is shown among the Worker's static assets: the dashboard, bundled, and Swagger UI, as npm brings
+// it, so that /docs needs no other server. Also wrangler's [build] command, and what the tests start with: it writes
+// only what differs, for wrangler dev reloads on every write.
+import { readFileSync } from "node:fs"
 
-const from = new URL("../node_modules/swagger-ui-dist/", import.meta.url)
-const to = new URL("../dist/assets/assets/swagger-ui-dist/", import.meta.url)
+import { bundleDashboard } from "./dashboard/bundle.mjs"
+import { ASSETS, keep } from "./dashboard/files.mjs"
+
+const SWAGGER_UI = new URL("../node_modules/swagger-ui-dist/", import.meta.url)
 // Its licence asks that LICENSE and NOTICE travel along.
-const files = [
+const SWAGGER_UI_FILES = [
   "swagger-ui-bundle.js",
   "swagger-ui-bundle.js.LICENSE.txt",
   "swagger-ui.css",
@@ -13,8 +16,14 @@ const files = [
   "NOTICE",
 ]
 
-mkdirSync(to, { recursive: true })
-for (const file of files) {
-  const [source, target] = [new URL(file, from), new URL(file, to)]
-  if (!existsSync(target) || !readFileSync(source).equals(readFileSync(target))) copyFileSync(source, target)
+/** A name with a hash in it stands for one content, for ever. */
+const HEADERS = `/assets/dashboard/*
+  Cache-Control: public, max-age=31536000, immutable
+  X-Content-Type-Options: nosniff
+`
+
+for (const file of SWAGGER_UI_FILES) {
+  keep(new URL(`assets/swagger-ui-dist/${file}`, ASSETS), readFileSync(new URL(file, SWAGGER_UI)))
 }
+keep(new URL("_headers", ASSETS), HEADERS)
+await bundleDashboard()

@@ -1,7 +1,7 @@
 import { swaggerUI } from "@hono/swagger-ui"
 import { cors } from "hono/cors"
 import { methodNotAllowed } from "hono/method-not-allowed"
-import { home } from "./dashboard/home.ts"
+import { dashboard } from "./dashboard/shell.ts"
 import { families as all } from "./families.ts"
 import { dialectsOf } from "./http/dialects/of-path.ts"
 import type { Family } from "./http/family.ts"
@@ -81,7 +81,7 @@ export function createApp(
   )
   app.use(refuseLoops, requireToken)
 
-  app.route("/", home)
+  app.route("/", dashboard)
   for (const { router } of parts) app.route("/", router)
 
   app.get(

@@ -21,6 +21,8 @@ export interface Config extends FamilyConfig {
   encryptionKeys: readonly string[]
   allowPrivateTargets: boolean
   publicUrl: string | null
+  /** Origins whose pages may show the dashboard in a frame. */
+  portalOrigins: readonly string[]
   /** Whether deliveries carry `svix-*` copies of their `webhook-*` headers. */
   olderHeaders: boolean
   retryScheduleSeconds: readonly number[]
@@ -66,6 +68,10 @@ const settings = z
     ),
     ALLOW_PRIVATE_TARGETS: flag,
     PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+    PORTAL_ORIGINS: list.refine(
+      (origins) => origins.every(isOrigin),
+      "must be origins such as https://app.example.com, comma separated",
+    ),
     SVIX_HEADERS: flag,
     RETRY_SCHEDULE: z
       .string()
@@ -124,6 +130,7 @@ export function parseConfig(env: object, families: readonly Declared[] = []): Co
     allowPrivateTargets: s.ALLOW_PRIVATE_TARGETS,
     publicUrl: s.PUBLIC_URL ?? null,
     olderHeaders: s.SVIX_HEADERS,
+    portalOrigins: s.PORTAL_ORIGINS,
     retryScheduleSeconds: s.RETRY_SCHEDULE ?? DEFAULT_RETRY_SCHEDULE_SECONDS,
     attemptTimeoutMs: s.ATTEMPT_TIMEOUT_MS,
     disableAfterMs: s.DISABLE_AFTER_SECONDS * 1000,
@@ -133,6 +140,10 @@ export function parseConfig(env: object, families: readonly Declared[] = []): Co
     databaseLimitBytes: s.DATABASE_LIMIT_MB * 1_000_000,
     shards: s.SHARDS,
   }
+}
+
+function isOrigin(text: string): boolean {
+  return /^https?:/.test(text) && URL.parse(text)?.origin === text
 }
 
 function isKey(text: string): boolean {

@@ -132,7 +132,7 @@ describe("token mode", () => {
     expect([...new Set(open)].sort()).toEqual([...OPEN_PATHS].sort())
   })
 
-  it.each(["/unknown", "/api/v1/app", "/.env", "/users/x", "/ping/", "/dashboard", "/%00", "/%ff", "/%"])(
+  it.each(["/unknown", "/api/v1/app", "/.env", "/users/x", "/ping/", "/dashboards", "/%00", "/%ff", "/%"])(
     "asks for the token before it says that there is no %s",
     async (path) => {
       const world = await tokenWorld()

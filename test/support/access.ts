@@ -11,7 +11,15 @@ export const KEY = btoa("k".repeat(32))
 
 export const AUTHORIZED = { authorization: `Bearer ${TOKEN}` }
 
-export const OPEN_PATHS = ["/", "/health", "/docs", "/openapi.json", "/api/v1/health", "/api/v1/health/ping"]
+export const OPEN_PATHS = [
+  "/",
+  "/dashboard/*",
+  "/health",
+  "/docs",
+  "/openapi.json",
+  "/api/v1/health",
+  "/api/v1/health/ping",
+]
 
 export function tokenWorld(settings: Record<string, string> = {}) {
   return createWorld({

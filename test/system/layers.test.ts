@@ -51,7 +51,7 @@ const layers: { file: string; may: string[]; mayNot: string[] }[] = [
       "../../http/problem.ts",
       "../../families/users/store.ts",
       "../../api/index.ts",
-      "../../dashboard/home.ts",
+      "../../dashboard/shell.ts",
     ],
   },
   {
@@ -157,7 +157,7 @@ const layers: { file: string; may: string[]; mayNot: string[] }[] = [
       "../../db/schema.ts",
       "../../engine/pipeline/jobs.ts",
       "../../families/users/store.ts",
-      "../../dashboard/home.ts",
+      "../../dashboard/shell.ts",
       "../../app.ts",
     ],
   },
@@ -165,6 +165,11 @@ const layers: { file: string; may: string[]; mayNot: string[] }[] = [
     file: "src/dashboard/probe.tsx",
     may: ["./ui.tsx", "../engine/deliveries/delivery.ts", "hono/jsx"],
     mayNot: ["drizzle-orm", "../db/schema.ts", "../engine/pipeline/jobs.ts", "../api/index.ts", "../app.ts"],
+  },
+  {
+    file: "src/dashboard/app/screens/probe.tsx",
+    may: ["../ui/button.tsx", "../api/client.ts", "preact", "@preact/signals", "preact-iso"],
+    mayNot: ["hono", "zod", "drizzle-orm", "../../../http/router.ts", "../../../engine/rules/outcome.ts"],
   },
   {
     file: "src/http/probe.ts",

@@ -1,0 +1,43 @@
+import { existsSync, readdirSync, rmSync } from "node:fs"
+import { basename } from "node:path"
+import { fileURLToPath } from "node:url"
+import { build } from "esbuild"
+
+import { ASSETS, DIST, keep } from "./files.mjs"
+
+const MAIN = fileURLToPath(new URL("../../src/dashboard/app/main.tsx", import.meta.url))
+const FOLDER = new URL("assets/dashboard/", ASSETS)
+
+/**
+ * Bundles the dashboard's page into one script and one style sheet, named by their content, and tells the Worker their
+ * names in dist/dashboard.json. What an earlier bundle was called is removed.
+ */
+export async function bundleDashboard() {
+  const { outputFiles } = await build({
+    entryPoints: [MAIN],
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    jsx: "automatic",
+    jsxImportSource: "preact",
+    legalComments: "none",
+    entryNames: "[name]-[hash]",
+    outdir: fileURLToPath(FOLDER),
+    write: false,
+  })
+  const files = outputFiles.map(({ path, contents }) => ({ name: basename(path), contents }))
+  for (const { name, contents } of files) keep(new URL(name, FOLDER), contents)
+  keep(new URL("dashboard.json", DIST), `${JSON.stringify(namesOf(files))}\n`)
+
+  const kept = new Set(files.map(({ name }) => name))
+  for (const name of existsSync(FOLDER) ? readdirSync(FOLDER) : []) {
+    if (!kept.has(name)) rmSync(new URL(name, FOLDER))
+  }
+}
+
+/** @param {{ name: string }[]} files */
+function namesOf(files) {
+  const named = (ending) => `/assets/dashboard/${files.find(({ name }) => name.endsWith(ending))?.name}`
+  return { script: named(".js"), style: named(".css") }
+}

@@ -1,0 +1,2 @@
+/** Bundled into the one style sheet; a component imports its own. */
+declare module "*.css"

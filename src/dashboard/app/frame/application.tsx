@@ -1,0 +1,79 @@
+import type { ComponentChildren } from "preact"
+import { useLocation } from "preact-iso"
+
+import { api, ask } from "../api/client.ts"
+import { useLive } from "../live/live.ts"
+import { at } from "../screen.ts"
+import { isPortal } from "../session/state.ts"
+import { Tabs } from "../ui/tabs.tsx"
+import { type Crumb, Page } from "./page.tsx"
+
+/** The application's screens that have a tab, in their order; a screen that wants one adds its line. */
+const TABS: readonly (readonly [folder: string, label: string])[] = [
+  ["endpoints", "Endpoints"],
+  ["messages", "Messages"],
+]
+
+/** A list of an application, under its name and its tabs. */
+export function ApplicationPage({
+  app,
+  title,
+  actions,
+  children,
+}: {
+  app: string
+  title: string
+  actions?: ComponentChildren
+  children: ComponentChildren
+}) {
+  const { path } = useLocation()
+  const name = useApplicationName(app)
+  if (isPortal.value) {
+    return (
+      <Page title={title} actions={actions}>
+        {children}
+      </Page>
+    )
+  }
+  return (
+    <Page
+      title={`${title} of ${name}`}
+      name={name}
+      crumbs={[{ href: at("applications"), label: "Applications" }]}
+      actions={actions}
+    >
+      <Tabs
+        label="Parts of the application"
+        tabs={TABS.map(([folder, label]) => {
+          const href = at("app", app, folder)
+          return { href, label, isCurrent: path === href }
+        })}
+      />
+      {children}
+    </Page>
+  )
+}
+
+/** What leads from a thing of an application back to it. */
+export function useCrumbs(app: string, ...folders: readonly ("endpoints" | "messages")[]): Crumb[] {
+  const name = useApplicationName(app)
+  const own = folders.map((folder) => ({
+    href: at("app", app, folder),
+    label: TABS.find(([known]) => known === folder)?.[1] ?? folder,
+  }))
+  if (isPortal.value) return own
+  return [
+    { href: at("applications"), label: "Applications" },
+    { href: at("app", app, "endpoints"), label: name },
+    ...own,
+  ]
+}
+
+function useApplicationName(app: string): string {
+  const { data } = useLive(
+    (signal) => ask(api.GET("/api/v1/app/{app_id}", { params: { path: { app_id: app } }, signal })),
+    [app],
+    { isOn: false },
+  )
+  return data?.name ?? app
+}

@@ -1,0 +1,10 @@
+import type { Screen } from "./screen.ts"
+import { applications } from "./screens/applications/applications.tsx"
+import { delivery } from "./screens/delivery/delivery.tsx"
+import { endpoint } from "./screens/endpoints/endpoint.tsx"
+import { endpoints } from "./screens/endpoints/endpoints.tsx"
+import { message } from "./screens/messages/message.tsx"
+import { messages } from "./screens/messages/messages.tsx"
+
+/** Every screen, in the order in which navigations show them; the first is where an operator arrives. */
+export const screens: readonly Screen[] = [applications, endpoints, endpoint, messages, message, delivery]

@@ -1,0 +1,142 @@
+import { api, ask, type Schemas } from "../../api/client.ts"
+import { useCrumbs } from "../../frame/application.tsx"
+import { Page } from "../../frame/page.tsx"
+import { useQuery } from "../../frame/query.ts"
+import { useLive } from "../../live/live.ts"
+import { at, type Screen, type ScreenProps } from "../../screen.ts"
+import { Button } from "../../ui/button.tsx"
+import { Id } from "../../ui/copy.tsx"
+import { Empty, Loading, Wrong } from "../../ui/empty.tsx"
+import { Tabs } from "../../ui/tabs.tsx"
+import { say } from "../../ui/toast.tsx"
+import { VerdictState } from "../messages/verdict.tsx"
+import { Exchange, PARTS, type Part } from "./exchange.tsx"
+import { findVerdict } from "./find-verdict.ts"
+import { Sentence } from "./sentence.tsx"
+import { Timeline } from "./timeline.tsx"
+
+export const delivery: Screen = { path: "/app/:app/messages/:message/:endpoint", component: Delivery }
+
+function Delivery({ params: { app = "", message = "", endpoint = "" } }: ScreenProps) {
+  const [chosen] = useQuery("attempt", "")
+  const [part] = useQuery<Part>("tab", "request")
+  const crumbs = useCrumbs(app, "messages")
+  const { data, error, reload } = useLive(
+    async (signal) => {
+      const [verdict, attempts, event] = await Promise.all([
+        findVerdict(app, message, endpoint, signal),
+        listAttempts(app, message, endpoint, signal),
+        ask(
+          api.GET("/api/v1/app/{app_id}/msg/{msg_id}", {
+            params: { path: { app_id: app, msg_id: message } },
+            signal,
+          }),
+        ),
+      ])
+      return { verdict, attempts, event }
+    },
+    [app, message, endpoint],
+  )
+  if (data === undefined) {
+    return (
+      <Page title="Delivery" crumbs={crumbs}>
+        {error ? <Wrong error={error} retry={reload} /> : <Loading />}
+      </Page>
+    )
+  }
+  const { verdict, attempts, event } = data
+  const here = at("app", app, "messages", message, endpoint)
+  const attempt = attempts.find(({ id }) => id === chosen) ?? attempts[0]
+  return (
+    <Page
+      title={event.eventType}
+      crumbs={[...crumbs, { href: at("app", app, "messages", message), label: event.eventType }]}
+      name={<Sentence verdict={verdict} attempts={attempts} />}
+      about={
+        <>
+          <VerdictState verdict={verdict} />
+          <a class="wraps" href={at("app", app, "endpoints", endpoint)}>
+            {verdict.url}
+          </a>
+          <Id id={message} what="message id" />
+        </>
+      }
+      actions={<Actions app={app} event={event} endpoint={endpoint} reload={reload} />}
+    >
+      {attempt === undefined ? (
+        <Empty title="No attempt was made">{verdict.explanation}</Empty>
+      ) : (
+        <>
+          <Timeline attempts={attempts} current={attempt.id} here={here} />
+          <section class="stack">
+            <Tabs
+              label="Parts of the attempt"
+              tabs={PARTS.map(([name, label]) => ({
+                href: `${here}?${new URLSearchParams({ attempt: attempt.id, tab: name })}`,
+                label,
+                isCurrent: name === part,
+              }))}
+            />
+            <Exchange app={app} attempt={attempt} part={part} event={event} />
+          </section>
+        </>
+      )}
+    </Page>
+  )
+}
+
+function Actions({
+  app,
+  event,
+  endpoint,
+  reload,
+}: {
+  app: string
+  event: Schemas["MessageOut"]
+  endpoint: string
+  reload: () => Promise<void>
+}) {
+  async function resend() {
+    await ask(
+      api.POST("/api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/resend", {
+        params: { path: { app_id: app, msg_id: event.id, endpoint_id: endpoint } },
+      }),
+    )
+    say("One attempt is on its way.")
+    await reload()
+  }
+  async function recover() {
+    await ask(
+      api.POST("/api/v1/app/{app_id}/endpoint/{endpoint_id}/recover", {
+        params: { path: { app_id: app, endpoint_id: endpoint } },
+        body: { since: event.timestamp },
+      }),
+    )
+    say("Everything that failed at this endpoint since then is being sent again.")
+  }
+  return (
+    <>
+      <Button
+        onClick={recover}
+        confirm="Send everything again that failed at this endpoint since this message?"
+        title="Everything that failed at this endpoint since this message"
+      >
+        Replay failed since
+      </Button>
+      <Button kind="primary" onClick={resend}>
+        Resend
+      </Button>
+    </>
+  )
+}
+
+/** The attempts of one delivery, newest first. */
+async function listAttempts(app: string, message: string, endpoint: string, signal: AbortSignal) {
+  const { data } = await ask(
+    api.GET("/api/v1/app/{app_id}/attempt/msg/{msg_id}", {
+      params: { path: { app_id: app, msg_id: message }, query: { endpoint_id: endpoint, limit: 100 } },
+      signal,
+    }),
+  )
+  return data
+}

@@ -1,0 +1,103 @@
+import { api, ask, type Schemas } from "../../api/client.ts"
+import { useQuery } from "../../frame/query.ts"
+import { useLive } from "../../live/live.ts"
+import { at } from "../../screen.ts"
+import { Id } from "../../ui/copy.tsx"
+import { Empty, Loading, Wrong } from "../../ui/empty.tsx"
+import { Pager } from "../../ui/pager.tsx"
+import { type Chip, Chips, State, type Tone } from "../../ui/state.tsx"
+import { Table } from "../../ui/table.tsx"
+import { Ago, Time } from "../../ui/time.tsx"
+import type { PartProps } from "./endpoint.tsx"
+
+type Status = Schemas["MessageStatus"]
+type Filter = "" | `${Status}`
+
+const STATES: Record<Status, readonly [Tone, string]> = {
+  0: ["good", "Delivered"],
+  1: ["busy", "Pending"],
+  2: ["bad", "Failed"],
+  3: ["warn", "Retrying"],
+}
+
+/** The messages to an endpoint, and how far each is. */
+export function Deliveries({ app, endpoint: { id } }: PartProps) {
+  const [status, setStatus] = useQuery<Filter>("status", "")
+  const [from] = useQuery("from", "")
+  const path = { app_id: app, endpoint_id: id }
+  const stats = useLive(
+    (signal) =>
+      ask(api.GET("/api/v1/app/{app_id}/endpoint/{endpoint_id}/stats", { params: { path }, signal })),
+    [app, id],
+  )
+  const { data, error, reload } = useLive(
+    (signal) =>
+      ask(
+        api.GET("/api/v1/app/{app_id}/endpoint/{endpoint_id}/msg", {
+          params: {
+            path,
+            query: {
+              limit: 50,
+              with_content: false,
+              ...(status !== "" && { status: Number(status) as Status }),
+              ...(from && { iterator: from }),
+            },
+          },
+          signal,
+        }),
+      ),
+    [app, id, status, from],
+  )
+  return (
+    <>
+      <Chips label="State" value={status} onChange={setStatus} chips={chipsOf(stats.data)} />
+      {data === undefined ? (
+        error ? (
+          <Wrong error={error} retry={reload} />
+        ) : (
+          <Loading />
+        )
+      ) : data.data.length === 0 ? (
+        <Empty title={status === "" ? "Nothing was sent here yet" : "Nothing in this state"}>
+          Messages of the types that the endpoint listens to are listed here, with what became of them.
+        </Empty>
+      ) : (
+        <Table
+          label="Deliveries"
+          rows={data.data}
+          keyOf={(message) => message.id}
+          href={(message) => at("app", app, "messages", message.id, id)}
+          columns={[
+            { title: "Type", cell: ({ eventType }) => eventType },
+            {
+              title: "State",
+              cell: (message) => {
+                const [tone, words] = STATES[message.status]
+                return <State tone={tone}>{words}</State>
+              },
+            },
+            { title: "Message", cell: (message) => <Id id={message.id} isShort />, isExtra: true },
+            {
+              title: "Next attempt",
+              cell: ({ nextAttempt }) => nextAttempt && <Ago at={nextAttempt} />,
+              isExtra: true,
+            },
+            { title: "Sent", cell: ({ timestamp }) => <Time at={timestamp} /> },
+          ]}
+        />
+      )}
+      {data && <Pager page={data} />}
+    </>
+  )
+}
+
+function chipsOf(stats: Schemas["EndpointStats"] | undefined): Chip<Filter>[] {
+  const all = stats && stats.success + stats.pending + stats.sending + stats.fail + stats.canceled
+  return [
+    { value: "", label: "All", count: all },
+    { value: "0", label: "Delivered", count: stats?.success, tone: "good" },
+    { value: "3", label: "Retrying", count: stats?.sending, tone: "warn" },
+    { value: "2", label: "Failed", count: stats && stats.fail + stats.canceled, tone: "bad" },
+    { value: "1", label: "Pending", count: stats?.pending, tone: "busy" },
+  ]
+}

@@ -1,0 +1,97 @@
+import { api, ask, type Schemas } from "../../api/client.ts"
+import { useCrumbs } from "../../frame/application.tsx"
+import { Page } from "../../frame/page.tsx"
+import { useQuery } from "../../frame/query.ts"
+import { useLive } from "../../live/live.ts"
+import { at, type Screen, type ScreenProps } from "../../screen.ts"
+import { Button } from "../../ui/button.tsx"
+import { Id } from "../../ui/copy.tsx"
+import { Loading, Wrong } from "../../ui/empty.tsx"
+import { State } from "../../ui/state.tsx"
+import { Tabs } from "../../ui/tabs.tsx"
+import { say } from "../../ui/toast.tsx"
+import { Deliveries } from "./deliveries.tsx"
+import { Secret } from "./secret.tsx"
+import { Settings } from "./settings.tsx"
+import { disabledBecause } from "./words.ts"
+
+export const endpoint: Screen = { path: "/app/:app/endpoints/:endpoint", component: Endpoint }
+
+const TABS = {
+  "": { label: "Deliveries", component: Deliveries },
+  settings: { label: "Settings", component: Settings },
+  secret: { label: "Secret", component: Secret },
+} as const
+
+/** What every part of the screen is about. */
+export interface PartProps {
+  app: string
+  endpoint: Schemas["EndpointOut"]
+  reload: () => Promise<void>
+}
+
+function Endpoint({ params: { app = "", endpoint: id = "" } }: ScreenProps) {
+  const [tab] = useQuery<keyof typeof TABS>("tab", "")
+  const crumbs = useCrumbs(app, "endpoints")
+  const path = { app_id: app, endpoint_id: id }
+  const { data, error, reload } = useLive(
+    (signal) => ask(api.GET("/api/v1/app/{app_id}/endpoint/{endpoint_id}", { params: { path }, signal })),
+    [app, id],
+  )
+  if (data === undefined) {
+    return (
+      <Page title="Endpoint" crumbs={crumbs}>
+        {error ? <Wrong error={error} retry={reload} /> : <Loading />}
+      </Page>
+    )
+  }
+  async function turn(disabled: boolean) {
+    await ask(
+      api.PATCH("/api/v1/app/{app_id}/endpoint/{endpoint_id}", { params: { path }, body: { disabled } }),
+    )
+    await reload()
+    say(
+      disabled ? "The endpoint is disabled." : "The endpoint is enabled: new messages reach it from now on.",
+    )
+  }
+  const Part = (TABS[tab] ?? TABS[""]).component
+  return (
+    <Page
+      title={data.url}
+      crumbs={crumbs}
+      about={
+        <>
+          {data.disabled ? <State tone="bad">Disabled</State> : <State tone="good">Enabled</State>}
+          <Id id={data.id} />
+          {data.uid && <Id id={data.uid} what="uid" />}
+          {data.description && <span class="wraps">{data.description}</span>}
+        </>
+      }
+      actions={
+        data.disabled ? (
+          <Button kind="primary" onClick={() => turn(false)}>
+            Enable
+          </Button>
+        ) : (
+          <Button
+            onClick={() => turn(true)}
+            confirm="Disable this endpoint? What it is owed ends as failed, and new messages pass it by until it is enabled again."
+          >
+            Disable
+          </Button>
+        )
+      }
+    >
+      {data.disabled && <p class="card padded wraps">{disabledBecause(data)}</p>}
+      <Tabs
+        label="Parts of the endpoint"
+        tabs={Object.entries(TABS).map(([name, { label }]) => ({
+          href: at("app", app, "endpoints", id) + (name && `?tab=${name}`),
+          label,
+          isCurrent: name === tab,
+        }))}
+      />
+      <Part app={app} endpoint={data} reload={reload} />
+    </Page>
+  )
+}

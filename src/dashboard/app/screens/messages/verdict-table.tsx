@@ -1,0 +1,45 @@
+import type { Schemas } from "../../api/client.ts"
+import { at } from "../../screen.ts"
+import { Id } from "../../ui/copy.tsx"
+import { Table } from "../../ui/table.tsx"
+import { Ago } from "../../ui/time.tsx"
+import { VerdictState } from "./verdict.tsx"
+
+/** Every endpoint with what it gets of a message, and why not. */
+export function VerdictTable({
+  app,
+  message,
+  verdicts,
+}: {
+  app: string
+  message: string
+  verdicts: readonly Schemas["EndpointVerdictOut"][]
+}) {
+  return (
+    <Table
+      label="Endpoints of the message"
+      rows={verdicts}
+      keyOf={({ endpointId }) => endpointId}
+      href={({ endpointId }) => at("app", app, "messages", message, endpointId)}
+      columns={[
+        { title: "Endpoint", cell: ({ url }) => url },
+        { title: "Verdict", cell: (verdict) => <VerdictState verdict={verdict} /> },
+        {
+          title: "Why",
+          cell: ({ explanation }) => <span title={explanation}>{explanation}</span>,
+          isExtra: true,
+        },
+        {
+          title: "Next attempt",
+          cell: ({ nextAttempt }) => nextAttempt && <Ago at={nextAttempt} />,
+          isExtra: true,
+        },
+        {
+          title: "Id",
+          cell: ({ endpointUid, endpointId }) => <Id id={endpointUid ?? endpointId} isShort />,
+          isExtra: true,
+        },
+      ]}
+    />
+  )
+}

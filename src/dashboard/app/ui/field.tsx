@@ -1,0 +1,142 @@
+import "./field.css"
+import type { ComponentChildren } from "preact"
+import { useId } from "preact/hooks"
+
+interface Field {
+  label: string
+  /** What to know before filling it in. */
+  hint?: ComponentChildren
+  /** What to change: a Problem's `fields` have it by name. */
+  error?: string | undefined
+}
+
+interface TextProps extends Field {
+  value: string
+  onInput: (value: string) => void
+  type?: "text" | "url" | "password" | "search"
+  placeholder?: string
+  required?: boolean
+  disabled?: boolean
+  autoFocus?: boolean
+  /** What is code rather than words: ids, URLs, tokens. */
+  mono?: boolean
+}
+
+export function TextField({ label, hint, error, onInput, mono, type = "text", ...input }: TextProps) {
+  return (
+    <Labelled label={label} hint={hint} error={error}>
+      {(ids) => (
+        <input
+          {...ids}
+          {...input}
+          // The typings know one type at a time.
+          type={type as "text"}
+          class={`input ${mono ? "mono" : ""}`}
+          autoComplete="off"
+          spellcheck={false}
+          onInput={(event) => onInput(event.currentTarget.value)}
+        />
+      )}
+    </Labelled>
+  )
+}
+
+export function TextArea({
+  label,
+  hint,
+  error,
+  onInput,
+  rows = 6,
+  ...input
+}: Field & { value: string; onInput: (value: string) => void; rows?: number; disabled?: boolean }) {
+  return (
+    <Labelled label={label} hint={hint} error={error}>
+      {(ids) => (
+        <textarea
+          {...ids}
+          {...input}
+          rows={rows}
+          class="input mono"
+          spellcheck={false}
+          onInput={(event) => onInput(event.currentTarget.value)}
+        />
+      )}
+    </Labelled>
+  )
+}
+
+export function Select<Value extends string>({
+  label,
+  hint,
+  error,
+  value,
+  options,
+  onChange,
+}: Field & {
+  value: Value
+  options: readonly (readonly [Value, string])[]
+  onChange: (value: Value) => void
+}) {
+  return (
+    <Labelled label={label} hint={hint} error={error}>
+      {(ids) => (
+        <select
+          {...ids}
+          class="input"
+          value={value}
+          onChange={(event) => onChange(event.currentTarget.value as Value)}
+        >
+          {options.map(([option, words]) => (
+            <option key={option} value={option}>
+              {words}
+            </option>
+          ))}
+        </select>
+      )}
+    </Labelled>
+  )
+}
+
+export function Check({
+  label,
+  hint,
+  isOn,
+  onChange,
+}: Omit<Field, "error"> & { isOn: boolean; onChange: (isOn: boolean) => void }) {
+  return (
+    <label class="check">
+      <input type="checkbox" checked={isOn} onChange={(event) => onChange(event.currentTarget.checked)} />
+      <span>
+        {label}
+        {hint !== undefined && <small class="field-hint">{hint}</small>}
+      </span>
+    </label>
+  )
+}
+
+interface Ids {
+  id: string
+  "aria-describedby"?: string
+  "aria-invalid"?: boolean
+}
+
+function Labelled({ label, hint, error, children }: Field & { children: (ids: Ids) => ComponentChildren }) {
+  const id = useId()
+  const isWrong = error !== undefined && error !== ""
+  const below = isWrong ? error : hint
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      {children({ id, "aria-invalid": isWrong, ...(below ? { "aria-describedby": `${id}-below` } : {}) })}
+      {below ? (
+        <small
+          id={`${id}-below`}
+          class={isWrong ? "field-error" : "field-hint"}
+          role={isWrong ? "alert" : undefined}
+        >
+          {below}
+        </small>
+      ) : null}
+    </div>
+  )
+}

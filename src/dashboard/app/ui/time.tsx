@@ -1,0 +1,59 @@
+import { now } from "../live/now.ts"
+
+const DAY_MS = 24 * 3600 * 1000
+const UNITS: readonly [ms: number, letter: string][] = [
+  [DAY_MS, "d"],
+  [3600_000, "h"],
+  [60_000, "m"],
+  [1_000, "s"],
+]
+
+const clock = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+})
+const dated = new Intl.DateTimeFormat(undefined, {
+  month: "short",
+  day: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+  hourCycle: "h23",
+})
+
+/** When something was, by the reader's own clock; the exact UTC shows on hover. */
+export function Time({ at }: { at: string }) {
+  const date = new Date(at)
+  const isToday = date.toDateString() === new Date(now.peek()).toDateString()
+  return (
+    <time class="number" dateTime={at} title={at}>
+      {(isToday ? clock : dated).format(date)}
+    </time>
+  )
+}
+
+/** How long ago something was, or how long it will take until it is; it goes on counting. */
+export function Ago({ at }: { at: string }) {
+  const ms = Date.parse(at) - now.value
+  return (
+    <time class="number" dateTime={at} title={at}>
+      {ms > 0 ? `in ${duration(ms)}` : -ms < 1_000 ? "just now" : `${duration(-ms)} ago`}
+    </time>
+  )
+}
+
+/** `1 h 52 m`: two units at most, the larger first; under a second in milliseconds. */
+export function duration(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`
+  const first = UNITS.findIndex(([unit]) => ms >= unit)
+  let rest = ms
+  return UNITS.slice(first, first + 2)
+    .map(([unit, letter]) => {
+      const count = Math.floor(rest / unit)
+      rest %= unit
+      return count === 0 ? "" : `${count} ${letter}`
+    })
+    .filter(Boolean)
+    .join(" ")
+}
