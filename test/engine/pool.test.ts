@@ -39,15 +39,24 @@ function owedTo(endpointId: string, health: Partial<Health>, n: number): Owed {
 }
 
 /** A pool at work; requests end when `answer` is called. */
-async function poolOf(owed: readonly Owed[], { perEndpoint = 2, budget = new Budget(40) } = {}) {
+async function poolOf(
+  owed: readonly Owed[],
+  { perEndpoint = 2, waitsForUnproven = true, budget = new Budget(40) } = {},
+) {
   const world = await createWorld()
   const started: string[] = []
   const open: { id: string; answer: (attempt: Attempt) => void }[] = []
   let isOver = false
-  const work = attemptAll(world.deps, budget, owed, perEndpoint, ({ endpoint: { id } }) => {
-    started.push(id)
-    return new Promise((answer) => open.push({ id, answer }))
-  }).finally(() => {
+  const work = attemptAll(
+    world.deps,
+    budget,
+    owed,
+    { perEndpoint, waitsForUnproven },
+    ({ endpoint: { id } }) => {
+      started.push(id)
+      return new Promise((answer) => open.push({ id, answer }))
+    },
+  ).finally(() => {
     isOver = true
   })
   const turn = () => new Promise((passed) => setTimeout(passed, 0))
@@ -148,6 +157,15 @@ describe("how long a batch waits", () => {
     expect(await isOverAfter(1)).toBe(true)
     const { made, open } = await work
     expect([made.size, open.size]).toEqual([0, owed.length])
+  })
+
+  it.each<[string, Owed[], number]>([
+    ["nobody knows", [owedTo("a", UNPROVEN, 1), owedTo("b", SLOW, 1)], 250],
+    ["has taken a delivery", [owedTo("a", UNPROVEN, 1), owedTo("b", PROVEN, 1)], STRAGGLER_AFTER_MS],
+  ])("is up to who asks, for an endpoint that %s", async (_what, owed, ms) => {
+    const { isOverAfter } = await poolOf(owed, { waitsForUnproven: false })
+    expect(await isOverAfter(ms - 1)).toBe(false)
+    expect(await isOverAfter(1)).toBe(true)
   })
 
   it("is over when the last one that is not slow has answered, with a quarter of a second gone", async () => {

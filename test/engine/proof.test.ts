@@ -97,6 +97,27 @@ describe("an endpoint that has never taken a delivery", () => {
     expect(world.receivers.to(WELL)).toHaveLength(3)
   })
 
+  it.each([
+    ["quick enough: it is proven, and nothing more", 400, null],
+    ["slow: it is that, too", 1_800, 1_800],
+  ])("is waited for a quarter of a second; its answer is then %s", async (_what, ms, slowMs) => {
+    const world = await worldWithProven(WELL)
+    await registerHook(world, NEW)
+    world.receivers.at(NEW, after(world, ms))
+    await registerUser(world, "a")
+    const startedAt = world.clock.now()
+    const work = consume(batchOf(world.queued.splice(0)), world.deps)
+    await expect.poll(() => world.receivers.received.length, { interval: 1 }).toBe(2)
+    await new Promise((passed) => setTimeout(passed, 20))
+    world.clock.advance(250)
+    await work
+    // Until then what it is owed is due in the retry lane.
+    expect(await stateOf(world)).toMatchObject({ proven_at: null, slow_ms: 1_000 })
+    world.clock.advance(ms - 250)
+    await world.settled()
+    expect(await stateOf(world)).toMatchObject({ proven_at: startedAt, slow_ms: slowMs })
+  })
+
   it("has no second one open in what else the batch does", async () => {
     const world = await createWorld()
     await registerHook(world, NEW)
@@ -286,8 +307,7 @@ describe("an endpoint that is slow", () => {
   })
 
   it("stays so when a batch that has met it before records a quick answer later", async () => {
-    const world = await createWorld()
-    await registerHook(world, NEW)
+    const world = await worldWithProven(NEW)
     const answers: ((status: number) => void)[] = []
     world.receivers.at(NEW, () => new Promise<number>((resolve) => answers.push(resolve)))
     await registerUser(world, "a")
@@ -299,10 +319,10 @@ describe("an endpoint that is slow", () => {
     await expect.poll(() => answers.length, { interval: 1 }).toBe(2)
     world.clock.advance(1_000)
     await first
-    expect(await stateOf(world)).toMatchObject({ slow_ms: STRAGGLER_AFTER_MS, proven_at: null })
-    answers[1]?.(200)
+    expect(await stateOf(world)).toMatchObject({ slow_ms: STRAGGLER_AFTER_MS, failing_since: null })
+    answers[1]?.(500)
     await second
     const startedAt = world.clock.now() - 1_000
-    expect(await stateOf(world)).toMatchObject({ slow_ms: STRAGGLER_AFTER_MS, proven_at: startedAt })
+    expect(await stateOf(world)).toMatchObject({ slow_ms: STRAGGLER_AFTER_MS, failing_since: startedAt })
   })
 })

@@ -232,6 +232,18 @@ describe("slowness", () => {
   ])("counts a request that is open %s", (_case, slowMs, waitedMs, expected) => {
     expect(whileOpen({ ...HEALTHY, slowMs }, waitedMs).slowMs).toBe(expected)
   })
+
+  it.each([
+    ["until one quick answer", 250, QUICK_BELOW_MS, 400, null],
+    ["for one that has let it wait long, as for any other", 2_000, 2_000, 0, 1_500],
+  ])(
+    "is that of an unproven endpoint with a request open, %s",
+    (_case, waitedMs, meanwhile, answerMs, then) => {
+      const { slowMs } = whileOpen({ ...HEALTHY, provenAt: null }, waitedMs)
+      expect(slowMs).toBe(meanwhile)
+      expect(slownessAfter(slowMs, answerMs)).toBe(then)
+    },
+  )
 })
 
 describe("a batch", () => {

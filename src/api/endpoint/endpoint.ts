@@ -156,7 +156,8 @@ endpoints.openapi(
     access: "application",
     tags,
     summary: "Change an endpoint",
-    description: "What is not named stays; null clears. Enabling a disabled endpoint starts afresh, and so does a new URL.",
+    description:
+      "What is not named stays; null clears. Enabling a disabled endpoint starts afresh, and so does a new URL.",
     method: "patch",
     path,
     middleware: [jsonBody()],

@@ -202,8 +202,12 @@ async function deliver(deps: Deps, db: Db, reading: Reading, budget: Budget): Pr
   const { token, at, events, owed } = reading
   if (events.length === 0) return
   const { direct, later } = plan(owed, budget, at)
-  const { made, open } = await attemptAll(deps, budget, direct, fairShare(direct), (one) =>
-    attempt(deps, one.event, one.endpoint, "scheduled"),
+  const { made, open } = await attemptAll(
+    deps,
+    budget,
+    direct,
+    { perEndpoint: fairShare(direct), waitsForUnproven: false },
+    (one) => attempt(deps, one.event, one.endpoint, "scheduled"),
   )
   const handled = [...direct, ...later].map((one): Handled => {
     const answered = made.get(one) ?? null

@@ -17,7 +17,7 @@ import {
 import { scheduleDrain } from "./due.ts"
 import { type Chain, enqueue } from "./jobs.ts"
 import { ENDPOINTS_PER_PASS, type Left, lastInTurn, left, nextInTurn, readLeft, type Turn } from "./lane.ts"
-import { attemptAll, type OpenRequest } from "./pool.ts"
+import { attemptAll, type Manner, type OpenRequest } from "./pool.ts"
 import { type Ended, prepare } from "./prepare.ts"
 import { type Due, takePortion, throttledUntil } from "./rates.ts"
 import { record } from "./record.ts"
@@ -26,6 +26,8 @@ import { follow } from "./stragglers.ts"
 
 /** Deliveries of one unwell endpoint that a pass takes; of one that is well, as many as the pass has. */
 const DELIVERIES_PER_ENDPOINT = 6
+/** An endpoint gets what it is owed one after the other. A pass waits for the unproven: many of them can be due at once. */
+const IN_A_ROW: Manner = { perEndpoint: 1, waitsForUnproven: true }
 /** Deliveries of removed and of disabled endpoints that one pass ends. */
 const ENDED_PER_PASS = 2000
 /** What attempting and recording one suspect delivery asks of D1. */
@@ -63,7 +65,7 @@ export async function drain(deps: Deps, db: Db, budget: Budget, chain: Partial<C
   const toSend = portion.due.map(({ owed }) => owed)
   const suspects = toSend.filter(({ endpoint }) => claim.suspects.has(endpoint.id))
   const fresh = toSend.filter(({ endpoint }) => !claim.suspects.has(endpoint.id) && budget.take())
-  const { made, open } = await attemptAll(deps, budget, fresh, 1, (owed) =>
+  const { made, open } = await attemptAll(deps, budget, fresh, IN_A_ROW, (owed) =>
     attempt(deps, owed.event, owed.endpoint, "scheduled"),
   )
 
@@ -172,7 +174,7 @@ async function drainAlone(
         UPDATE deliveries SET claims = ${Math.max(owed.claims, SUSPECT_CLAIMS) + 1}
         WHERE event_id = ${owed.event.id} AND endpoint_id = ${owed.endpoint.id} AND status = 'pending'`,
     })
-    const { made, open } = await attemptAll(deps, budget, [owed], 1, ({ event, endpoint }) =>
+    const { made, open } = await attemptAll(deps, budget, [owed], IN_A_ROW, ({ event, endpoint }) =>
       attempt(deps, event, endpoint, "scheduled"),
     )
     for (const [straggler, request] of open) stragglers.set(straggler, request)

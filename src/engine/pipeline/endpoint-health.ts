@@ -38,8 +38,8 @@ interface Attempted {
   attempts: Attempt[]
   /** What was attempted: application, event, and the id of the attempt. */
   keys: [string, string, string][]
-  /** How long what is still open has waited. */
-  waitedMs: number
+  /** How long what is still open has waited; null: nothing is. */
+  waitedMs: number | null
 }
 
 /** What was attempted, by endpoint. Pings and our own faults say nothing about an endpoint's health. */
@@ -49,10 +49,10 @@ function byEndpoint(handled: readonly Handled[]): Attempted[] {
     const { id: attemptId } = attempt ?? { id: open?.attemptId }
     if (attemptId === undefined || attempt?.trigger === "ping" || attempt?.error === "internal") continue
     const { event, endpoint } = owed
-    const entry = found.get(endpoint.id) ?? { endpoint, attempts: [], keys: [], waitedMs: 0 }
+    const entry = found.get(endpoint.id) ?? { endpoint, attempts: [], keys: [], waitedMs: null }
     if (attempt) entry.attempts.push(attempt)
     entry.keys.push([event.applicationId, event.id, attemptId])
-    entry.waitedMs = Math.max(entry.waitedMs, open?.waitedMs ?? 0)
+    if (open) entry.waitedMs = Math.max(entry.waitedMs ?? 0, open.waitedMs)
     found.set(endpoint.id, entry)
   }
   return [...found.values()]
@@ -99,7 +99,7 @@ export function healthChanges(
     const forgiven = forgiveAfterMs(disableAfterMs, retryScheduleSeconds)
     const options = { disableAfterMs, forgiveAfterMs: forgiven, now, gone: gone.has(endpoint.id) }
     const { health: after, disable } = afterAttempts(before, attempts, options)
-    const health = whileOpen(after, waitedMs)
+    const health = waitedMs === null ? after : whileOpen(after, waitedMs)
     const same =
       disable === null &&
       health.provenAt === before.provenAt &&

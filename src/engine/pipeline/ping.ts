@@ -38,8 +38,12 @@ export async function workPing(
     return reason ? [{ owed: one, attempt: null, ended: reason }] : []
   })
   const toSend = owed.filter((one) => prepare(one) === null)
-  const { made, open } = await attemptAll(deps, budget, toSend, fairShare(toSend), ({ event, endpoint }) =>
-    attempt(deps, event, endpoint, "ping", timeout),
+  const { made, open } = await attemptAll(
+    deps,
+    budget,
+    toSend,
+    { perEndpoint: fairShare(toSend), waitsForUnproven: true },
+    ({ event, endpoint }) => attempt(deps, event, endpoint, "ping", timeout),
   )
   const held = { by: "ping", token } as const
   const handled = [...ended, ...[...made].map(([one, attempt]): Handled => ({ owed: one, attempt }))]

@@ -7,8 +7,16 @@ import type { ClaimedEndpoint, Owed } from "./claim.ts"
 
 /** So long a batch waits for answers. What is still open then goes on by itself (`follow`), what has not started is put off. */
 export const STRAGGLER_AFTER_MS = 2_000
-/** So long it waits when all that is open is for endpoints that are known to be slow. */
-const KNOWN_SLOW_AFTER_MS = 250
+/** So long it waits when all that is open is for endpoints that it need not wait for. */
+const IMPATIENT_AFTER_MS = 250
+
+/** How a pool treats endpoints. */
+export interface Manner {
+  /** Requests that one endpoint may have open. */
+  perEndpoint: number
+  /** Whether it waits for those that have never taken a delivery, as it does for all but the slow. */
+  waitsForUnproven: boolean
+}
 
 /** A request that was still open when its batch ended. */
 export interface OpenRequest {
@@ -27,18 +35,19 @@ export interface Pooled {
 }
 
 /**
- * Attempts what is owed, as many at once as the invocation has lanes left and at most `perEndpoint` for one endpoint, in
- * turns (see `inTurns`). Answers when all is done, or after two seconds, sooner where it would wait for none but the slow:
- * then nothing more is started, and what is open is to be handed to `follow`.
+ * Attempts what is owed, as many at once as the invocation has lanes left, in turns (see `inTurns`). Answers when all is
+ * done, or after two seconds, sooner where it would wait for none but those that it need not wait for: then nothing more
+ * is started, and what is open is to be handed to `follow`.
  */
 export async function attemptAll(
   deps: Deps,
   budget: Budget,
   owed: readonly Owed[],
-  perEndpoint: number,
+  { perEndpoint, waitsForUnproven }: Manner,
   send: (owed: Owed) => Promise<Attempt>,
 ): Promise<Pooled> {
   const lanes = budget.freeLanes()
+  const last = waitsForUnproven ? 1 : 0
   const turns = inTurns(owed, perEndpoint, budget.waitedFor)
   const open = new Map<Owed, { startedAt: number; attempt: Promise<Attempt> }>()
   const made = new Map<Owed, Attempt>()
@@ -53,8 +62,8 @@ export async function attemptAll(
     }
     function endUnlessWorthwhile(): void {
       const waitsForNone = open.size === 0
-      const waitsForSlow = isLate && [...open.keys()].every(({ endpoint }) => endpoint.health.slowMs !== null)
-      if (waitsForNone || waitsForSlow) end()
+      const isImpatient = isLate && [...open.keys()].every(({ endpoint }) => turnOf(endpoint.health) > last)
+      if (waitsForNone || isImpatient) end()
     }
     function startMore(): void {
       while (open.size < lanes) {
@@ -76,7 +85,7 @@ export async function attemptAll(
     }
     const cancels = [
       deps.clock.after(STRAGGLER_AFTER_MS, end),
-      deps.clock.after(KNOWN_SLOW_AFTER_MS, () => {
+      deps.clock.after(IMPATIENT_AFTER_MS, () => {
         isLate = true
         endUnlessWorthwhile()
       }),

@@ -1,4 +1,5 @@
 import type { Deps } from "../../platform/deps.ts"
+import { whileOpen } from "../rules/endpoint-health.ts"
 import { observed } from "./attempt.ts"
 import type { Budget } from "./budget.ts"
 import type { Owed } from "./claim.ts"
@@ -43,10 +44,10 @@ async function seeThrough(
   const at = deps.clock.now()
   const waiting = new Set<Promise<void>>()
   const ended: Handled[] = []
-  for (const [owed, { attempt }] of open) {
+  for (const [owed, { attempt, waitedMs }] of open) {
     const end = attempt.then((made) => {
       waiting.delete(end)
-      ended.push({ owed, attempt: made })
+      ended.push({ owed: asRecorded(owed, waitedMs), attempt: made })
     })
     waiting.add(end)
   }
@@ -61,4 +62,10 @@ async function seeThrough(
       durationMs: deps.clock.now() - at,
     })
   }
+}
+
+/** Its batch has recorded that it was open: what follows from its answer follows from that. */
+function asRecorded(owed: Owed, waitedMs: number): Owed {
+  const { endpoint } = owed
+  return { ...owed, endpoint: { ...endpoint, health: whileOpen(endpoint.health, waitedMs) } }
 }

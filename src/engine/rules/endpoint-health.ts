@@ -88,9 +88,13 @@ export function afterAttempts(
   }
 }
 
-/** The same for an endpoint that has let a request wait for so long, and has not answered it yet. */
+/**
+ * The same for an endpoint that has let a request wait for so long, and has not answered it yet. One that has never taken
+ * a delivery counts as slow until a quick answer comes.
+ */
 export function whileOpen(health: Health, waitedMs: number): Health {
-  return waitedMs > SLOW_AFTER_MS ? { ...health, slowMs: slownessAfter(health.slowMs, waitedMs) } : health
+  if (waitedMs > SLOW_AFTER_MS) return { ...health, slowMs: slownessAfter(health.slowMs, waitedMs) }
+  return turnOf(health) === 1 ? { ...health, slowMs: QUICK_BELOW_MS } : health
 }
 
 /**
