@@ -1,6 +1,6 @@
 import { createWorld, type World } from "../support/world.ts"
 import { count, type Doors, figuresOf, type Measured } from "./measure.ts"
-import { copyEvents, newestEvent } from "./stored.ts"
+import { copyEvents, isCounting, newestEvent } from "./stored.ts"
 
 /** A case: what is there before, what is counted, and how many events that is. */
 interface Case {
@@ -48,11 +48,12 @@ export async function measureAll(stored = 0): Promise<Named[]> {
   return measured
 }
 
-/** Moves on to the next hour, in which what was attempted before is counted. */
+/** Moves on to the next hour, in which the sweep counts all that was attempted before, in as many rounds as that takes. */
 function hourBegins(world: World): (doors: Doors) => Promise<void> {
-  return (doors) => {
+  return async (doors) => {
     world.clock.advance(HOUR_MS - (world.clock.now() % HOUR_MS) + MINUTES_PAST_THE_HOUR * MINUTE_MS)
-    return doors.cron()
+    do await doors.cron()
+    while (await isCounting(world))
   }
 }
 

@@ -49,6 +49,12 @@ export async function newestEvent({ env }: World): Promise<string> {
   return row?.id ?? ""
 }
 
+/** Whether the sweep has begun to count attempts by the hour and is not through. */
+export async function isCounting({ env }: World): Promise<boolean> {
+  const row = await env.DB.prepare("SELECT counting_at FROM system_state WHERE key = 'sweep'").first()
+  return row?.counting_at != null
+}
+
 function keyOf(table: string): string {
   return table === "events" ? "id" : "event_id"
 }
