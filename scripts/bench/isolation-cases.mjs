@@ -16,7 +16,7 @@ const RETRY_IN_TWO_SECONDS = ["--var", `RETRY_SCHEDULE:${RETRY_MS / 1000},60,600
 /** What a neighbour may be kept waiting. */
 const RETRY_LATE_MS = 2_000
 const FIRST_MEETING_MS = 2_500
-const PERSON_WAITING_MS = 5_000
+const PERSON_WAITING_MS = 2_000
 /** What has not come by then is taken as never. */
 const PATIENCE_MS = 30_000
 const POLL_MS = 50
@@ -29,7 +29,8 @@ export const CASES = [
   { name: "one hanging endpoint among four that are met for the first time", run: hangingAmongFour },
   { name: "300 hanging endpoints of another application", run: hangingCrowd },
   { name: "20,000 healthy endpoints of another application", run: healthyCrowd },
-  { name: "eight resends to hanging endpoints", run: hangingResends },
+  { name: "8 resends to hanging endpoints", run: (place) => hangingResends(8, place) },
+  { name: "30 resends to hanging endpoints", run: (place) => hangingResends(30, place) },
 ]
 
 /** @param {Place} place */
@@ -70,25 +71,54 @@ async function healthyCrowd({ folder, sink, signal }) {
   return await withSystem(system, ({ url }) => probeWhile(url, sink, id))
 }
 
-/** @param {Place} place */
-function hangingResends({ folder, sink, signal }) {
+/**
+ * What a person waits for at three doors while resends of another application hang, next to what it takes without them.
+ * @param {number} resends
+ * @param {Place} place
+ */
+export function hangingResends(resends, { folder, sink, signal }) {
   return withSystem({ folder, signal }, async ({ url }) => {
     await create(`${url}/webhook`, { event: "user_registered", url: `${sink.url}/ok/ping` })
-    const registered = await registerUpload(url, `${sink.url}/ok/upload`)
-    const crowd = await createCrowd(
-      url,
-      Array.from({ length: 8 }, (_, n) => `${sink.url}/hang/${n}`),
-    )
-    const { id } = await publish(url, crowd, "resent-0")
-    const { data } = await ask(`${url}/api/v1/app/${crowd}/endpoint`)
-    for (const endpoint of data)
-      await create(`${url}/api/v1/app/${crowd}/msg/${id}/endpoint/${endpoint.id}/resend`)
-    const [ping, upload] = await Promise.all([pingMs(url), uploadMs(url, registered)])
-    return [
-      figure("a neighbour's ping, ms", ping, PERSON_WAITING_MS),
-      figure("a neighbour's upload, ms", upload, PERSON_WAITING_MS),
+    const invoices = { event: "invoice.paid", url: `${sink.url}/ok/ping` }
+    await ask(`${url}/register`, { method: "POST", json: invoices, headers: { accept: "application/json" } })
+    const webhook = await registerUpload(url, `${sink.url}/ok/upload`)
+    const neighbour = await createApplication(url, {
+      name: "neighbour",
+      endpoints: [`${sink.url}/ok/resent`],
+    })
+    const waits = async (name) => [
+      figure(`a ping ${name}, ms`, await pingMs(url, 2), PERSON_WAITING_MS),
+      figure(`an upload ${name}, ms`, await uploadMs(url, webhook), PERSON_WAITING_MS),
+      figure(
+        `a neighbour's resend ${name}, ms`,
+        await resendMs(url, sink, neighbour, `${name}${resends}`),
+        PERSON_WAITING_MS,
+      ),
     ]
+    const without = await waits("without")
+    await resendToHanging(url, sink, resends)
+    return [...without, ...(await waits("beside"))]
   })
+}
+
+/** Asks for one resend to each of so many endpoints that hang. */
+async function resendToHanging(url, sink, resends) {
+  const urls = Array.from({ length: resends }, (_, n) => `${sink.url}/hang/${n}`)
+  const crowd = await createCrowd(url, urls)
+  const { id } = await publish(url, crowd, "crowd-0")
+  const { data } = await ask(`${url}/api/v1/app/${crowd}/endpoint?limit=${resends}`)
+  for (const endpoint of data)
+    await create(`${url}/api/v1/app/${crowd}/msg/${id}/endpoint/${endpoint.id}/resend`)
+}
+
+/** How long it takes from the wish to resend a message that has arrived until it arrives again. */
+async function resendMs(url, sink, { id, endpointIds }, run) {
+  const message = await publish(url, id, `${run}-0`)
+  if ((await arrivals(sink, run, 1)) === null) return PATIENCE_MS
+  const start = now()
+  await create(`${url}/api/v1/app/${id}/msg/${message.id}/endpoint/${endpointIds[0]}/resend`)
+  const times = await arrivals(sink, run, 2)
+  return times === null ? PATIENCE_MS : times[1] - start
 }
 
 /** Publishes one event to the crowd, and holds how late the retries of neighbours are from then on. */
@@ -109,19 +139,26 @@ async function retryLateMs(url, sink, n) {
   const run = `neighbour${n}`
   const { id } = await createApplication(url, { name: run, endpoints: [`${sink.url}/fail/${n}`] })
   await publish(url, id, `${run}-0`)
+  const times = await arrivals(sink, run, 2)
+  return times === null ? PATIENCE_MS : Math.max(0, times[1] - times[0] - RETRY_MS)
+}
+
+/** When the first requests of a run arrived, once there are so many; null: not in the time that we have. */
+async function arrivals(sink, run, count) {
   const giveUpAt = now() + PATIENCE_MS
   while (now() < giveUpAt) {
     await sleep(POLL_MS)
-    const [first, retry] = await sink.arrivals(run)
-    if (first && retry) return Math.max(0, retry[1] - first[1] - RETRY_MS)
+    const arrived = await sink.arrivals(run)
+    if (arrived.length >= count) return arrived.map(([, at]) => at)
   }
-  return PATIENCE_MS
+  return null
 }
 
-async function pingMs(url) {
+/** How long a ping takes that all of so many receivers answer. */
+async function pingMs(url, receivers) {
   const start = now()
   const { successful_webhooks: told = [] } = await create(`${url}/ping`)
-  return told.length === 1 ? now() - start : PATIENCE_MS
+  return told.length === receivers ? now() - start : PATIENCE_MS
 }
 
 async function registerUpload(url, receiver) {

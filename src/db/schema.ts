@@ -262,7 +262,10 @@ export const deliveries = sqliteTable(
     ...answer,
   },
   (t) => [
-    index("deliveries_to_resend").on(t.resendRequestedAt).where(sql`resend_requested_at is not null`), // sweep: lost jobs
+    // an application's resends: those that wait, in order, those that are lost, those under way
+    index("deliveries_to_resend")
+      .on(t.applicationId, t.resendLeasedUntil, t.resendRequestedAt)
+      .where(sql`resend_requested_at is not null`),
     primaryKey({ columns: [t.eventId, t.endpointId] }),
     index("deliveries_by_endpoint").on(t.endpointId, t.attemptId), // an endpoint's events, and its first attempts, in order
     index("deliveries_pending").on(t.endpointId, t.nextAttemptAt).where(sql`status = 'pending'`), // drain

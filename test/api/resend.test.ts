@@ -170,6 +170,7 @@ describe("resending", () => {
     await svix.messageAttempt.resend("acme", "m1", "ep")
     const jobs = world.queued.splice(0)
     await Promise.all([consume(batchOf(jobs), world.deps), consume(batchOf(jobs), world.deps)])
+    await world.settled()
     expect(world.receivers.to(HOOK)).toHaveLength(3)
     world.clock.advance(1)
     await svix.messageAttempt.resend("acme", "m1", "ep")

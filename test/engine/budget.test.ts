@@ -14,7 +14,7 @@ const BATCH = 25
 const DAY_MS = 24 * 3_600_000
 const LEASE_MS = 61_000
 
-/** A world that counts each invocation. */
+/** A world that counts each invocation, with what goes on behind it. */
 async function countingWorld() {
   const world = await createWorld()
   const most = { statements: 0, subrequests: 0 }
@@ -22,6 +22,7 @@ async function countingWorld() {
     const statements = world.db.asked()
     const subrequests = world.receivers.received.length
     const result = await work()
+    await world.settled()
     most.statements = Math.max(most.statements, world.db.asked() - statements)
     most.subrequests = Math.max(most.subrequests, world.receivers.received.length - subrequests)
     return result
@@ -120,6 +121,32 @@ it.each([0, 9])(
   },
 )
 
+it("holds for resends that come in one batch, whatever the receivers answer", async () => {
+  const { world, most, run, runAll } = await countingWorld()
+  const endpoints = await makeEndpoints(world, 12)
+  await makeDue(world, 1, endpoints)
+  const { DB } = world.env
+  // Each of them has failed so often that its delivery is told of, and each farewell is the second one.
+  await DB.batch([
+    DB.prepare("UPDATE deliveries SET attempts = 9, resend_requested_at = 1"),
+    DB.prepare("UPDATE endpoints SET failing_since = 1, gone_at = 1, proven_at = 1, due_at = NULL"),
+  ])
+  for (const [n, answer] of [500, 410, 410, 429, new Error("no route")].entries())
+    world.receivers.at(`http://r${n}.example/`, answer)
+  await run(
+    endpoints.map(() => ({
+      queue: "tasks",
+      job: { kind: "resend", applicationId: "app_users", shard: 0 },
+      at: 0,
+    })),
+  )
+  await runAll()
+  expectWithinBudget(most)
+  expect(await count(world, "deliveries WHERE resend_requested_at IS NOT NULL")).toBe(0)
+  expect(world.receivers.received.length).toBeGreaterThanOrEqual(12)
+  expect(await count(world, "endpoints WHERE disabled_reason = 'gone'")).toBe(2)
+})
+
 /** Something for each part of the sweep to do. */
 async function worldInDisorder() {
   const counting = await countingWorld()
@@ -168,7 +195,7 @@ it("holds for a sweep with everything to do", async () => {
 
 it("holds for a sweep without a queue, minute after minute, and all gets done", async () => {
   const { world, most, cron } = await worldInDisorder()
-  for (let minute = 0; minute < 120 * world.deps.shards.length; minute++) {
+  for (let minute = 0; minute < 180 * world.deps.shards.length; minute++) {
     await cron()
     world.clock.advance(60_000)
   }

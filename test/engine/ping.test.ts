@@ -1,11 +1,32 @@
 import { describe, expect, it } from "vitest"
+
+import { getPingResults, startPing } from "../../src/engine/pings/ping.ts"
+import { consume } from "../../src/queue.ts"
 import { HOOK, pass } from "../support/attempt.ts"
 import { registerHook } from "../support/make.ts"
-import { createWorld } from "../support/world.ts"
+import { batchOf, createWorld } from "../support/world.ts"
 
 const HOUR_MS = 3_600_000
 
 describe("a ping", () => {
+  it("to receivers that hang does not hold its batch, and is told of when they have answered or timed out", async () => {
+    const world = await createWorld()
+    await registerHook(world, HOOK)
+    world.receivers.at(HOOK, "hang")
+    const ping = await startPing(world.deps, ["app_users"], { payload: () => "{}" })
+    if (!ping) throw new Error("nobody is pinged")
+    const results = async () =>
+      (await getPingResults(world.deps, ping)).map(({ state, error }) => [state, error])
+    const batch = batchOf(world.queued.splice(0))
+    await consume(batch, world.deps)
+    expect(batch.settled).toEqual(["ack"])
+    await expect.poll(() => world.receivers.received.length, { interval: 1 }).toBe(1)
+    expect(await results()).toEqual([["pending", null]])
+    world.clock.advance(10_000)
+    await world.settled()
+    expect(await results()).toEqual([["failed", "Timed out"]])
+  })
+
   it("is attempted once and never again, whatever comes of it", async () => {
     const world = await createWorld()
     world.pingsWork()

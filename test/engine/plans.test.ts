@@ -198,12 +198,36 @@ describe("an attempt's list", () => {
   })
 })
 
-describe("a minute", () => {
+describe("a resend", () => {
+  const waiting =
+    "SEARCH d USING COVERING INDEX deliveries_to_resend (application_id=? AND resend_leased_until=? AND resend_requested_at>?)"
+  const underWay =
+    "SEARCH d USING COVERING INDEX deliveries_to_resend (application_id=? AND resend_leased_until>?)"
+  // What is grouped are those under way: a few.
+  const next = [waiting, underWay, underWay, "USE TEMP B-TREE FOR GROUP BY"]
+
   it.each([
     [
-      "FROM deliveries WHERE resend_requested_at",
-      "SEARCH deliveries USING INDEX deliveries_to_resend (resend_requested_at<?)",
+      "UPDATE deliveries SET resend_leased_until",
+      ["SEARCH deliveries USING PRIMARY KEY (event_id=? AND endpoint_id=?)", ...next],
     ],
+    [
+      "SELECT d.event_id, d.resend_requested_at",
+      [
+        waiting,
+        "SEARCH e USING INDEX sqlite_autoindex_endpoints_1 (id=?)",
+        "SEARCH v USING INDEX events_by_application (application_id=? AND id=?) LEFT-JOIN",
+        "SEARCH s USING PRIMARY KEY (endpoint_id=?)",
+      ],
+    ],
+    ["SELECT event_id, endpoint_id FROM ( SELECT d.event_id", next],
+  ])("is found among its application's, and then by keys: %s", (statement, plan) => {
+    expect(planOf("resend", statement)).toEqual(plan)
+  })
+})
+
+describe("a minute", () => {
+  it.each([
     [
       "SELECT removed_at FROM endpoints",
       "SEARCH endpoints USING COVERING INDEX endpoints_removed (removed_at>?)",
@@ -263,6 +287,22 @@ describe("a minute", () => {
       "SEARCH endpoint_hours USING PRIMARY KEY (endpoint_id=? AND hour=?)",
       "SEARCH e USING COVERING INDEX sqlite_autoindex_endpoints_1 (id>? AND id<?)",
       "SEARCH h USING PRIMARY KEY (endpoint_id=? AND hour<?)",
+    ])
+  })
+
+  it("steps from one application that waits for resends to the next", () => {
+    const index = "COVERING INDEX deliveries_to_resend"
+    const few = [
+      `SEARCH d USING ${index} (application_id=? AND resend_leased_until=? AND resend_requested_at>? AND resend_requested_at<?)`,
+      `SEARCH d USING ${index} (application_id=? AND resend_leased_until<?)`,
+    ]
+    expect(planOf("sweep", "WITH RECURSIVE asking")).toEqual([
+      `SEARCH x USING ${index} (application_id>?)`,
+      "SCAN asking",
+      `SEARCH x USING ${index} (application_id>?)`,
+      "SCAN asking",
+      ...few,
+      ...few,
     ])
   })
 

@@ -8,6 +8,7 @@ import type { Remember } from "../kit/idempotency.ts"
 import { leaseMs } from "../pipeline/budget.ts"
 import { newPlace, refreshDueAt } from "../pipeline/due.ts"
 import { enqueue } from "../pipeline/jobs.ts"
+import { readyResends, wantsJob } from "../pipeline/resend-lane.ts"
 import { requireSpace } from "../upkeep/space.ts"
 
 /** What somebody wants to be attempted once more. */
@@ -39,7 +40,7 @@ export async function resend(
     SELECT 1 FROM deliveries WHERE event_id = ${event.id} AND endpoint_id = ${endpoint.id}
       AND resend_requested_at = ${now})`
   const db = deps.shardOf(applicationId)
-  const { found } = await db.batch({
+  const { found, ready } = await db.batch({
     // A delivery that is not there yet is due as usual while its event is undispatched, once nobody dispatches it:
     // who claims the event passes over it. Later it has this attempt alone.
     asked: sql`
@@ -53,6 +54,7 @@ export async function resend(
       ON CONFLICT (event_id, endpoint_id) DO UPDATE SET resend_requested_at = excluded.resend_requested_at`,
     derived: refreshDueAt(sql`SELECT ${endpoint.id}`),
     found: sql`SELECT ${isAsked} AS asked`,
+    ready: readyResends(applicationId, now),
     remembered: remember ? await remember(asked, isAsked) : null,
   })
   if (found.at(0)?.asked !== 1) {
@@ -61,6 +63,6 @@ export async function resend(
       "The payload or the endpoint has gone meanwhile: there is nothing to send",
     )
   }
-  await enqueue(deps, db, { kind: "resend", applicationId, ...asked })
+  if (wantsJob(ready)) await enqueue(deps, db, { kind: "resend", applicationId })
   return asked
 }

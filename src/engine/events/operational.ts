@@ -109,12 +109,12 @@ export function deliveryEvents(
   )
 }
 
-/** The same about a delivery that an attempt by hand is about to end, if it has failed so often; ahead of its record. */
+/** The same about a delivery `d` that an attempt by hand is about to end, if the condition on it holds; ahead of its record. */
 export function recoveryEvent(
   deps: Deps,
   db: Db,
   attempt: NotableDelivery["attempt"] & Pair,
-  leastAttempts: number,
+  onlyIf: SQL,
   now: number,
 ): SQL {
   const { applicationId, eventId, endpointId } = attempt
@@ -122,7 +122,7 @@ export function recoveryEvent(
     deps,
     db,
     [{ happening: "delivery.recovered", applicationId, eventId, endpointId, attempt }],
-    sql`d.status <> 'delivered' AND d.attempts >= ${leastAttempts}`,
+    sql`d.status <> 'delivered' AND ${onlyIf}`,
     now,
   )
 }

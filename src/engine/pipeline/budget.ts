@@ -5,8 +5,8 @@ import type { Deps } from "../../platform/deps.ts"
 export const STATEMENTS_PER_INVOCATION = 50
 /** Requests that may wait for response headers: the runtime queues a seventh, and its timer would run meanwhile. */
 export const REQUESTS_AT_ONCE = 6
-/** Statements that are always left for what closes an invocation: giving back what was not done, noting the sweep. */
-const STATEMENTS_IN_RESERVE = 7
+/** Statements that are always left for what closes an invocation: giving back what was not done, and a sweep's own end. */
+const STATEMENTS_IN_RESERVE = 9
 const LEASE_RESERVE_MS = 30_000
 const RECORDING_RESERVE_MS = 10_000
 
@@ -79,9 +79,16 @@ export class Budget {
     return new Set(this.behind.endpointIds)
   }
 
-  /** Puts statements aside for what is recorded behind a batch: nothing else in this invocation gets them. */
-  setAside(statements: number): void {
+  /**
+   * Puts statements aside for what is recorded behind a batch, until that has ended: nothing else in this invocation gets
+   * them.
+   */
+  setAside(statements: number, recorded: Promise<unknown>): void {
     this.behind.statements += statements
+    const end = () => {
+      this.behind.statements -= statements
+    }
+    recorded.then(end, end)
   }
 
   get left(): number {

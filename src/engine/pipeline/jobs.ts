@@ -15,8 +15,8 @@ export interface EventKey {
 export type Work =
   | ({ kind: "dispatch" } & EventKey)
   | { kind: "ping"; applicationId: string; pingId: string }
-  /** Make the one attempt that somebody has asked for by hand. */
-  | { kind: "resend"; applicationId: string; eventId: string; endpointId: string }
+  /** Make the next attempt that somebody has asked for by hand in this application. */
+  | { kind: "resend"; applicationId: string }
   /** Go on with long work on many rows. */
   | { kind: "task"; applicationId: string; taskId: string }
   /** Work the retry lane once; as a link of a chain, behind the application at which the last one stopped. */

@@ -8,14 +8,14 @@ import { catchUp, dispatch, dispatchAgain } from "./dispatch.ts"
 import { drain } from "./drain.ts"
 import { enqueue, LANES, type Work } from "./jobs.ts"
 import { workResend } from "./manual.ts"
-import { workPing } from "./ping.ts"
+import { workPingBehind } from "./ping.ts"
 
 type Of<K extends Work["kind"]> = Extract<Work, { kind: K }>
 
 /** The engine's own kinds of job. */
 export const ENGINE_JOBS: { readonly [K in Work["kind"]]: JobKind<Of<K>> } = {
   dispatch: { lane: LANES.dispatch, workTogether: dispatchAll },
-  ping: { lane: LANES.ping, work: workPing },
+  ping: { lane: LANES.ping, work: workPingBehind },
   resend: { lane: LANES.resend, work: workResend },
   task: { lane: LANES.task, work: workTask },
   drain: {

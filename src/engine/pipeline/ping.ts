@@ -6,33 +6,52 @@ import type { Deps } from "../../platform/deps.ts"
 import { attempt, observed } from "./attempt.ts"
 import { type Budget, lastStart } from "./budget.ts"
 import { endpointColumns, eventColumns, type Owed, readEndpoint, readEvent } from "./claim.ts"
-import { enqueue } from "./jobs.ts"
+import { enqueue, type Work } from "./jobs.ts"
 import { attemptAll, fairShare } from "./pool.ts"
 import { prepare } from "./prepare.ts"
 import { record } from "./record.ts"
 import type { Handled } from "./state.ts"
-import { follow } from "./stragglers.ts"
+import { follow, goOnBehind } from "./stragglers.ts"
 
 const PING_TIMEOUT_MS = 10_000
 /** A ping that nobody has worked by then ends as expired: its caller is long gone. */
 export const PING_EXPIRES_MS = 60_000
 
+type PingJob = Extract<Work, { kind: "ping" }>
+
 /**
  * Makes the requests of a ping, as many as the budget allows, and leaves the rest to another job. A request
  * that a dead process may have made is not repeated. Throws only before the first request has gone out.
  */
-export async function workPing(
+export async function workPing(deps: Deps, db: Db, job: PingJob, budget: Budget): Promise<void> {
+  const claim = await claimPing(deps, db, job.pingId, budget)
+  if (claim.owed.length > 0) await makeRequests(deps, db, job, claim, budget)
+}
+
+/** The same for a batch that waits for no receiver: once the ping is claimed, all goes on behind it. */
+export async function workPingBehind(deps: Deps, db: Db, job: PingJob, budget: Budget): Promise<void> {
+  const claim = await claimPing(deps, db, job.pingId, budget)
+  if (claim.owed.length > 0)
+    await goOnBehind(deps, timeoutMs(deps), makeRequests(deps, db, job, claim, budget))
+}
+
+interface Claim {
+  token: string
+  at: number
+  owed: readonly Owed[]
+}
+
+function timeoutMs(deps: Deps): number {
+  return Math.min(PING_TIMEOUT_MS, deps.config.attemptTimeoutMs)
+}
+
+async function makeRequests(
   deps: Deps,
   db: Db,
-  job: { applicationId: string; pingId: string },
+  job: PingJob,
+  { token, at, owed }: Claim,
   budget: Budget,
 ): Promise<void> {
-  const at = deps.clock.now()
-  const token = crypto.randomUUID()
-  const owed = await claimPing(deps, db, job.pingId, token, at, budget.left)
-  if (owed.length === 0) return
-  for (const _ of owed) budget.take()
-  const timeout = Math.min(PING_TIMEOUT_MS, deps.config.attemptTimeoutMs)
   const ended = owed.flatMap((one): Handled[] => {
     const reason = prepare(one)
     return reason ? [{ owed: one, attempt: null, ended: reason }] : []
@@ -43,7 +62,7 @@ export async function workPing(
     budget,
     toSend,
     { perEndpoint: fairShare(toSend), waitsForUnproven: true },
-    ({ event, endpoint }) => attempt(deps, event, endpoint, "ping", timeout),
+    ({ event, endpoint }) => attempt(deps, event, endpoint, "ping", timeoutMs(deps)),
   )
   const held = { by: "ping", token } as const
   const handled = [...ended, ...[...made].map(([one, attempt]): Handled => ({ owed: one, attempt }))]
@@ -54,7 +73,7 @@ export async function workPing(
     await record(deps, db, { held, handled: late })
     await closePing(deps, db, job.pingId)
   })
-  if (untouched.length > 0 || budget.left === 0) await enqueue(deps, db, { kind: "ping", ...job })
+  if (untouched.length > 0 || budget.left === 0) await enqueue(deps, db, job)
   deps.observe({
     unit: "ping",
     applicationId: job.applicationId,
@@ -64,14 +83,10 @@ export async function workPing(
   })
 }
 
-async function claimPing(
-  deps: Deps,
-  db: Db,
-  pingId: string,
-  token: string,
-  at: number,
-  limit: number,
-): Promise<Owed[]> {
+/** Takes as many requests of the ping as the budget has attempts, and those out of the budget. */
+async function claimPing(deps: Deps, db: Db, pingId: string, budget: Budget): Promise<Claim> {
+  const at = deps.clock.now()
+  const token = crypto.randomUUID()
   const { rows } = await db.batch({
     claimed: sql`
       UPDATE deliveries SET lease_token = ${token}, claims = claims + 1
@@ -80,7 +95,7 @@ async function claimPing(
         FROM events v JOIN deliveries d ON d.event_id = v.id JOIN endpoints e ON e.id = d.endpoint_id
         WHERE v.ping_id = ${pingId} AND v.created_at > ${at - PING_EXPIRES_MS} AND d.status = 'pending'
           AND d.claims = 0 AND e.removed_at IS NULL
-        ORDER BY d.attempt_id LIMIT ${literal(limit)}
+        ORDER BY d.attempt_id LIMIT ${literal(budget.left)}
       ) AND NOT EXISTS (
         SELECT 1 FROM events v JOIN deliveries d ON d.event_id = v.id
         WHERE v.ping_id = ${pingId} AND d.lease_token = ${token}
@@ -91,13 +106,17 @@ async function claimPing(
       WHERE v.ping_id = ${pingId} AND d.lease_token = ${token} AND d.status = 'pending'
       ORDER BY d.attempt_id`,
   })
-  return rows.map((row) => ({
-    event: readEvent(row),
-    endpoint: readEndpoint(row),
-    attempts: 0,
-    claims: 0,
-    startBy: lastStart(deps, at),
-  }))
+  const owed = rows.map(
+    (row): Owed => ({
+      event: readEvent(row),
+      endpoint: readEndpoint(row),
+      attempts: 0,
+      claims: 0,
+      startBy: lastStart(deps, at),
+    }),
+  )
+  for (const _ of owed) budget.take()
+  return { token, at, owed }
 }
 
 /** Marks the ping's events dispatched once none of their deliveries is pending; if this fails, the sweep does. */

@@ -26,13 +26,22 @@ export async function follow(
 ): Promise<void> {
   if (open.size === 0) return
   const records = budget.affords(RECORDS * STATEMENTS_PER_RECORD) ? Math.min(RECORDS, open.size) : 1
-  budget.setAside(records * STATEMENTS_PER_RECORD)
-  const work = seeThrough(deps, open, records, recordEnded).catch((error) =>
-    // Whatever it was, what is unrecorded is found like what a crash leaves behind.
+  const recorded = seeThrough(deps, open, records, recordEnded)
+  budget.setAside(records * STATEMENTS_PER_RECORD, recorded)
+  await goOnBehind(deps, deps.config.attemptTimeoutMs, recorded)
+}
+
+/**
+ * Lets work that waits for receivers, `timeoutMs` at most, go on behind its batch under `waitUntil`. Resolves at once; only
+ * where that is longer than `waitUntil` lasts, when the work is done. Never throws: what is unrecorded is found like what
+ * a crash leaves behind.
+ */
+export async function goOnBehind(deps: Deps, timeoutMs: number, work: Promise<void>): Promise<void> {
+  const done = work.catch((error) =>
     deps.observe({ unit: "fault", during: "stragglers", error: String(error) }),
   )
-  deps.waitUntil(work)
-  if (deps.config.attemptTimeoutMs > BACKGROUND_MS) await work
+  deps.waitUntil(done)
+  if (timeoutMs > BACKGROUND_MS) await done
 }
 
 async function seeThrough(

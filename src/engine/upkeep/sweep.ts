@@ -15,8 +15,9 @@ import { freeLost, newPlace } from "../pipeline/due.ts"
 import { candidates, FANOUT_STEP, isInterested } from "../pipeline/interest.ts"
 import { enqueue, type Work } from "../pipeline/jobs.ts"
 import { dueNow, ENDPOINTS_PER_PASS } from "../pipeline/lane.ts"
-import { resendUpkeep, workResend } from "../pipeline/manual.ts"
+import { workResend } from "../pipeline/manual.ts"
 import { PING_EXPIRES_MS, workPing } from "../pipeline/ping.ts"
+import { resendUpkeep } from "../pipeline/resend-lane.ts"
 import { taskUpkeep, workTask } from "../tasks/run.ts"
 import { type Found, JOB_UNDER_WAY_MS, type Sweep, type Upkeep } from "./contribution.ts"
 import { countingUpkeep } from "./counting.ts"
@@ -244,17 +245,19 @@ function times(count: number, perJob: number, job: Work): Work[] {
 }
 
 /**
- * The refused jobs, here and now: a bounded number of passes, and half of the attempts for new events, half for retries,
- * as far as there are both.
+ * The refused jobs, here and now: one of each kind that somebody may wait for, another one each minute; then a bounded
+ * number of passes, and half of the attempts for new events, half for retries, as far as there are both; then long work.
  */
-async function workWithoutQueue({ deps, db, budget }: Sweep, refused: readonly Work[]): Promise<void> {
-  for (const job of refused) {
-    if (!budget.affords(STATEMENTS_PER_PASS)) return
-    if (job.kind === "ping") await workPing(deps, db, job, budget)
-    if (job.kind === "resend" && budget.left > 0) await workResend(deps, db, job, budget)
-    if (job.kind === "forward") await forward(deps, db)
-    if (job.kind === "task") await workTask(deps, db, job, budget)
+async function workWithoutQueue({ deps, db, at, budget }: Sweep, refused: readonly Work[]): Promise<void> {
+  const turnOf = <K extends Work["kind"]>(kind: K): Extract<Work, { kind: K }> | undefined => {
+    const jobs = refused.filter((job): job is Extract<Work, { kind: K }> => job.kind === kind)
+    return jobs[Math.floor(at / MINUTE_MS) % jobs.length]
   }
+  const [ping, resend, task] = [turnOf("ping"), turnOf("resend"), turnOf("task")]
+  if (ping) await workPing(deps, db, ping, budget)
+  // What nobody asks for has its passes nevertheless.
+  if (resend && budget.affords(2 * STATEMENTS_PER_PASS)) await workResend(deps, db, resend, budget)
+  if (turnOf("forward")) await forward(deps, db)
   const retries = budget.split(Math.floor(budget.left / 2))
   let [due, undispatched] = [true, true]
   for (let pass = 0; pass < PASSES_WITHOUT_QUEUE && (due || undispatched); pass++) {
@@ -264,4 +267,5 @@ async function workWithoutQueue({ deps, db, budget }: Sweep, refused: readonly W
       budget.left > 0 && budget.affords(STATEMENTS_PER_PASS) && (await catchUp(deps, db, budget))
     if (!undispatched) retries.join(budget)
   }
+  if (task && budget.affords(STATEMENTS_PER_PASS)) await workTask(deps, db, task, budget)
 }

@@ -1,0 +1,2 @@
+DROP INDEX `deliveries_to_resend`;--> statement-breakpoint
+CREATE INDEX `deliveries_to_resend` ON `deliveries` (`application_id`,`resend_leased_until`,`resend_requested_at`) WHERE resend_requested_at is not null;
