@@ -117,6 +117,22 @@ const EXPLANATIONS = [
     "an operation of our own",
     "what was attempted at an endpoint, hour by hour: for bars",
   ],
+  [
+    "* /api/v1/app/{app_id}/endpoint/{endpoint_id}/health",
+    "an operation of our own",
+    "how an endpoint is, in a word, and a day of its hours",
+  ],
+  ["* /api/v1/app/{app_id}/endpoint-health", "an operation of our own", "the same of a page of endpoints"],
+  [
+    "* /api/v1/app/{app_id}/endpoint/{endpoint_id}/delivery-counts",
+    "an operation of our own",
+    "counts for the filters of a list that is looked at again every few seconds",
+  ],
+  [
+    "* /api/v1/app/{app_id}/message-progress",
+    "an operation of our own",
+    "how far the messages of a list are",
+  ],
   ["*EndpointOut", "disabledReason is our own", "a person wants to know why an endpoint gets nothing"],
   [
     "* /api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/exchange",

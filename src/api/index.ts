@@ -8,12 +8,14 @@ import { backgroundTasks } from "./background-task/background-task.ts"
 import { endpointActions } from "./endpoint/actions.ts"
 import { endpoints } from "./endpoint/endpoint.ts"
 import { endpointHeaders } from "./endpoint/headers.ts"
+import { endpointHealth } from "./endpoint/health.ts"
 import { endpointHistory } from "./endpoint/history.ts"
 import { endpointSecrets } from "./endpoint/secrets.ts"
 import { eventTypes } from "./event-type/event-type.ts"
 import { inboxes } from "./inbox/inbox.ts"
 import { receiver } from "./inbox/receive.ts"
 import { messages } from "./message/message.ts"
+import { progress } from "./message/progress.ts"
 import { verdicts } from "./message/verdicts.ts"
 import { attempts } from "./message-attempt/attempts.ts"
 import { deliveries } from "./message-attempt/deliveries.ts"
@@ -30,8 +32,10 @@ const parts = [
   endpointSecrets,
   endpointActions,
   endpointHistory,
+  endpointHealth,
   messages,
   verdicts,
+  progress,
   deliveries,
   attempts,
   exchanges,

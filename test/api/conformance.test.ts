@@ -139,8 +139,11 @@ describe("the official client", () => {
       "v1.background-task.cancel",
       "v1.background-task.get",
       "v1.background-task.list",
+      "v1.endpoint.count-deliveries",
       "v1.endpoint.get-attempt-stats",
+      "v1.endpoint.get-health",
       "v1.endpoint.get-history",
+      "v1.endpoint.list-health",
       "v1.health.ping",
       "v1.inbox.clear",
       "v1.inbox.create",
@@ -152,6 +155,7 @@ describe("the official client", () => {
       "v1.message-attempt.get-exchange",
       "v1.message-attempt.get-headers",
       "v1.message.dry-run",
+      "v1.message.list-progress",
       "v1.message.list-verdicts",
     ])
   })

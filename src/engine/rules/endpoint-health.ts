@@ -145,6 +145,20 @@ export function forgiveAfterMs(disableAfterMs: number, schedule: readonly number
   return FORGIVEN_AFTER * Math.max(disableAfterMs, ...schedule.map((seconds) => seconds * 1_000))
 }
 
+/** How an endpoint is, in a word: what a person has to know first. */
+export type EndpointState = "healthy" | "slow" | "failing" | "paused" | "disabled"
+
+/** The state at `now` (epoch ms): disabled before paused, paused before failing, failing before slow. */
+export function stateOf(
+  health: Pick<Health, "failingSince" | "pausedUntil" | "slowMs"> & { disabledAt: number | null },
+  now: number,
+): EndpointState {
+  if (health.disabledAt !== null) return "disabled"
+  if (health.pausedUntil !== null && health.pausedUntil > now) return "paused"
+  if (health.failingSince !== null) return "failing"
+  return health.slowMs === null ? "healthy" : "slow"
+}
+
 /**
  * Whether an endpoint should get even its first attempts in the retry lane, so that nobody else waits for it.
  */
