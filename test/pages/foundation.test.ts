@@ -156,7 +156,7 @@ describe("in token mode", () => {
       expect(await page.evaluate("document.documentElement.dataset.scheme")).toBe("dark")
       expect(
         await page.evaluate(
-          "getComputedStyle(document.documentElement).getPropertyValue('--link-accent-dark')",
+          "getComputedStyle(document.documentElement).getPropertyValue('--link-fill-dark')",
         ),
       ).toBe("#aa3377")
       expect(watched.faults).toEqual([])

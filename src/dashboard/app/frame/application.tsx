@@ -5,6 +5,7 @@ import { api, ask } from "../api/client.ts"
 import { useLive } from "../live/live.ts"
 import { at } from "../screen.ts"
 import { isPortal } from "../session/state.ts"
+import { hasNavigation } from "../session/theme.ts"
 import { Tabs } from "../ui/tabs.tsx"
 import { type Crumb, Page } from "./page.tsx"
 
@@ -28,9 +29,19 @@ export function ApplicationPage({
 }) {
   const { path } = useLocation()
   const name = useApplicationName(app)
+  const tabs = (
+    <Tabs
+      label="Parts of the application"
+      tabs={TABS.map(([folder, label]) => {
+        const href = at("app", app, folder)
+        return { href, label, isCurrent: path === href }
+      })}
+    />
+  )
   if (isPortal.value) {
     return (
       <Page title={title} actions={actions}>
+        {!hasNavigation && tabs}
         {children}
       </Page>
     )
@@ -42,13 +53,7 @@ export function ApplicationPage({
       crumbs={[{ href: at("applications"), label: "Applications" }]}
       actions={actions}
     >
-      <Tabs
-        label="Parts of the application"
-        tabs={TABS.map(([folder, label]) => {
-          const href = at("app", app, folder)
-          return { href, label, isCurrent: path === href }
-        })}
-      />
+      {tabs}
       {children}
     </Page>
   )

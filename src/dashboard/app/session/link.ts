@@ -11,6 +11,7 @@ const THEME = [
   "icon",
   "fontFamily",
   "darkMode",
+  "embed",
   "noNavigation",
 ]
 

@@ -5,6 +5,7 @@ import { link } from "./link.ts"
 import { store } from "./store.ts"
 
 export type Session = components["schemas"]["SessionOut"]
+export type Capability = Session["capabilities"][number]
 
 const TOKEN = "posthorn-token"
 
@@ -17,6 +18,11 @@ export const whyNot = signal("")
 
 /** The page is shown to a customer: one application, less navigation. */
 export const isPortal = computed(() => session.value?.kind === "application")
+
+/** The token allows it; a control that needs what it does not allow is not shown. */
+export function can(capability: Capability): boolean {
+  return session.value?.capabilities.includes(capability) ?? false
+}
 
 export function keepSession(answered: Session): void {
   session.value = answered

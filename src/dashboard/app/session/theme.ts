@@ -1,5 +1,6 @@
 import { effect, signal } from "@preact/signals"
 
+import { type Colour, parseColour, readableOn, textOn, toHex } from "./colour.ts"
 import { link } from "./link.ts"
 import { store } from "./store.ts"
 
@@ -7,37 +8,72 @@ export type Scheme = "system" | "light" | "dark"
 
 const SCHEME = "posthorn-scheme"
 const THEME = "posthorn-theme"
-const COLOUR = /^#?([0-9a-f]{3}|[0-9a-f]{6})$/i
-const FONT = /^[\w -]{1,64}$/
+/** What the accent is read on: `--raised` of styles/tokens.css. */
+const GROUNDS: readonly (readonly [name: "Light" | "Dark", ground: Colour])[] = [
+  ["Light", [0xff, 0xff, 0xff]],
+  ["Dark", [0x1a, 0x1c, 0x1f]],
+]
+/** None is loaded: a reader whose machine lacks it sees the machine's own. */
+const FONTS = [
+  "Arial",
+  "Avenir",
+  "Georgia",
+  "Helvetica",
+  "Helvetica Neue",
+  "IBM Plex Sans",
+  "Inter",
+  "Lato",
+  "Noto Sans",
+  "Open Sans",
+  "Poppins",
+  "Roboto",
+  "Segoe UI",
+  "Source Sans 3",
+  "Tahoma",
+  "Times New Roman",
+  "Ubuntu",
+  "Verdana",
+]
+const PICTURE = /^data:image\/(png|jpeg|gif|webp|avif|svg\+xml)[;,]/i
 
-if (link.theme.size > 0) store.setItem(THEME, link.theme.toString())
+// Another link is another customer's page: it looks as that one says, or as ours.
+if (link.token !== null || link.theme.size > 0) store.setItem(THEME, link.theme.toString())
 const theme = new URLSearchParams(store.getItem(THEME) ?? "")
 
 /** Light, dark, or as the system has it. */
 export const scheme = signal<Scheme>(initialScheme())
-/** The customer's own page has a navigation already. */
-export const hasNavigation = !isOn("noNavigation")
+/** The page that this one is part of has a navigation already. */
+export const hasNavigation = !(isOn("embed") || isOn("noNavigation"))
 /** A picture in place of ours; one that would have to be loaded from elsewhere is not taken. */
-export const icon = theme.get("icon")?.startsWith("data:image/") ? theme.get("icon") : null
+export const icon = pictureOf(theme.get("icon") ?? "")
 
-/** Makes the page look as the link asked for; what is no colour or font changes nothing. */
+/** Makes the page look as the link asked for; what is no colour or font of the list changes nothing. */
 export function applyTheme(): void {
-  const root = document.documentElement
-  for (const [name, property] of [
-    ["primaryColorLight", "--link-accent-light"],
-    ["primaryColorDark", "--link-accent-dark"],
-  ] as const) {
-    const colour = theme.get(name) ?? theme.get("primaryColor")
-    if (colour !== null && COLOUR.test(colour))
-      root.style.setProperty(property, `#${colour.replace("#", "")}`)
+  const { style, dataset } = document.documentElement
+  for (const [name, ground] of GROUNDS) {
+    const colour =
+      parseColour(theme.get(`primaryColor${name}`) ?? "") ?? parseColour(theme.get("primaryColor") ?? "")
+    if (colour === null) continue
+    const suffix = name.toLowerCase()
+    style.setProperty(`--link-accent-${suffix}`, toHex(readableOn(colour, ground)))
+    style.setProperty(`--link-fill-${suffix}`, toHex(colour))
+    style.setProperty(`--link-on-fill-${suffix}`, toHex(textOn(colour)))
   }
-  const font = theme.get("fontFamily")
-  if (font !== null && FONT.test(font)) root.style.setProperty("--link-font", `"${font}"`)
+  const asked = theme.get("fontFamily")?.toLowerCase()
+  const font = FONTS.find((known) => known.toLowerCase() === asked)
+  if (font !== undefined) style.setProperty("--link-font", `"${font}"`)
   effect(() => {
-    if (scheme.value === "system") delete root.dataset.scheme
-    else root.dataset.scheme = scheme.value
+    if (scheme.value === "system") delete dataset.scheme
+    else dataset.scheme = scheme.value
     store.setItem(SCHEME, scheme.value)
   })
+}
+
+/** A picture that the Content-Security-Policy lets through: in the link itself, or the Worker's own. */
+function pictureOf(asked: string): string | null {
+  if (PICTURE.test(asked)) return asked
+  const isOwn = asked !== "" && URL.canParse(asked, location.origin)
+  return isOwn && new URL(asked, location.origin).origin === location.origin ? asked : null
 }
 
 function initialScheme(): Scheme {

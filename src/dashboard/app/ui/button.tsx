@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact"
 import { useRef, useState } from "preact/hooks"
 
 import { inWords } from "../api/problem.ts"
+import { type Capability, can } from "../session/state.ts"
 import { sayWrong } from "./toast.tsx"
 
 interface Props {
@@ -11,6 +12,8 @@ interface Props {
   type?: "button" | "submit"
   disabled?: boolean
   title?: string
+  /** What a customer's token must allow for it; without that the button is not there. */
+  needs?: Capability
   /** A question that is asked first; what happens, and what cannot be undone. */
   confirm?: string
   /** While it runs the button is busy; what it throws is said in words. */
@@ -24,6 +27,7 @@ export function Button({
   type = "button",
   disabled,
   title,
+  needs,
   confirm,
   onClick,
 }: Props) {
@@ -45,6 +49,7 @@ export function Button({
     else question.current?.showModal()
   }
 
+  if (needs !== undefined && !can(needs)) return null
   return (
     <>
       <button

@@ -13,7 +13,7 @@ export function Empty({
 }: {
   title: string
   children?: ComponentChildren
-  command?: string
+  command?: string | undefined
 }) {
   return (
     <div class="card empty">

@@ -117,13 +117,14 @@ function Actions({
   return (
     <>
       <Button
+        needs="CreateAttempts"
         onClick={recover}
         confirm="Send everything again that failed at this endpoint since this message?"
         title="Everything that failed at this endpoint since this message"
       >
         Replay failed since
       </Button>
-      <Button kind="primary" onClick={resend}>
+      <Button kind="primary" needs="CreateAttempts" onClick={resend}>
         Resend
       </Button>
     </>

@@ -69,11 +69,12 @@ function Endpoint({ params: { app = "", endpoint: id = "" } }: ScreenProps) {
       }
       actions={
         data.disabled ? (
-          <Button kind="primary" onClick={() => turn(false)}>
+          <Button kind="primary" needs="ManageEndpoint" onClick={() => turn(false)}>
             Enable
           </Button>
         ) : (
           <Button
+            needs="ManageEndpoint"
             onClick={() => turn(true)}
             confirm="Disable this endpoint? What it is owed ends as failed, and new messages pass it by until it is enabled again."
           >

@@ -3,6 +3,7 @@ import { ApplicationPage } from "../../frame/application.tsx"
 import { useQuery } from "../../frame/query.ts"
 import { useLive } from "../../live/live.ts"
 import { at, type Screen, type ScreenProps } from "../../screen.ts"
+import { can } from "../../session/state.ts"
 import { Id } from "../../ui/copy.tsx"
 import { Empty, Loading, Wrong } from "../../ui/empty.tsx"
 import { Pager } from "../../ui/pager.tsx"
@@ -38,7 +39,7 @@ function Endpoints({ params: { app = "" } }: ScreenProps) {
           <Loading />
         )
       ) : data.data.length === 0 ? (
-        <Empty title="No endpoint yet" command={createCommand(app)}>
+        <Empty title="No endpoint yet" command={can("ManageEndpoint") ? createCommand(app) : undefined}>
           An endpoint is a URL that messages are sent to.
         </Empty>
       ) : (

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks"
 
 import { api, ask } from "../../api/client.ts"
+import { can } from "../../session/state.ts"
 import { Button } from "../../ui/button.tsx"
 import { Code } from "../../ui/code.tsx"
 import { say } from "../../ui/toast.tsx"
@@ -31,15 +32,19 @@ export function Secret({ app, endpoint: { id } }: PartProps) {
     <section class="stack-s">
       <p class="quiet">
         The receiver verifies with it that a delivery comes from here, and is as it was sent.
+        {!can("ViewEndpointSecret") && " It is not shown to whoever came by this link."}
       </p>
       {secret !== null && <Code text={secret} what="secret" />}
       <div class="buttons">
         {secret === null ? (
-          <Button onClick={reveal}>Reveal</Button>
+          <Button needs="ViewEndpointSecret" onClick={reveal}>
+            Reveal
+          </Button>
         ) : (
           <Button onClick={() => setSecret(null)}>Hide</Button>
         )}
         <Button
+          needs="ManageEndpointSecret"
           onClick={rotate}
           confirm="Make a new secret? For 24 hours deliveries are signed with both, so that receivers can follow."
         >

@@ -3,6 +3,7 @@ import { ApplicationPage } from "../../frame/application.tsx"
 import { useQuery } from "../../frame/query.ts"
 import { useLive } from "../../live/live.ts"
 import { at, type Screen, type ScreenProps } from "../../screen.ts"
+import { isPortal } from "../../session/state.ts"
 import { Id } from "../../ui/copy.tsx"
 import { Empty, Loading, Wrong } from "../../ui/empty.tsx"
 import { Pager } from "../../ui/pager.tsx"
@@ -39,7 +40,7 @@ function Messages({ params: { app = "" } }: ScreenProps) {
           <Loading />
         )
       ) : data.data.length === 0 ? (
-        <Empty title="No message yet" command={sendCommand(app)}>
+        <Empty title="No message yet" command={isPortal.value ? undefined : sendCommand(app)}>
           What is sent here goes to every endpoint that listens to its type.
         </Empty>
       ) : (
