@@ -130,11 +130,11 @@ export async function createWorld(settings: Record<string, string> = {}) {
     while (background.size > 0) await Promise.all(background)
   }
 
-  /** A batch, and what goes on behind it. */
+  /** A batch, and what goes on behind it, which may leave something behind in turn. */
   async function runToTheEnd(entries: readonly Queued[], inProcess = deps): Promise<void> {
     const behind: Promise<unknown>[] = []
     await consume(batchOf(entries), { ...inProcess, waitUntil: (work) => behind.push(work) })
-    await Promise.all(behind)
+    while (behind.length > 0) await Promise.all(behind.splice(0))
   }
 
   /** Runs what is due, each job a batch of its own unless `together`; answers how many jobs ran. */
