@@ -145,6 +145,7 @@ const EXPLANATIONS = [
     "asked for by the official clients, as the hosted API has it",
   ],
   ["GET /api/v1/auth/session", "an operation of our own", "what a page may show, and to whom"],
+  ["* /api/v1/overview/*", "an operation of our own", "all applications at once, for whoever operates them"],
   ["* /api/v1/inbox*", "an operation of our own", "receivers to try deliveries with"],
   ["EventType*", "enforceSchema is our own", "an event type may ask that messages fit its newest schema"],
   // What Svix's document hides, and its server takes and answers all the same.

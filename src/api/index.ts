@@ -12,6 +12,7 @@ import { endpointHealth } from "./endpoint/health.ts"
 import { endpointHistory } from "./endpoint/history.ts"
 import { endpointSecrets } from "./endpoint/secrets.ts"
 import { eventTypes } from "./event-type/event-type.ts"
+import { cachedHealth } from "./health/cached.ts"
 import { inboxes } from "./inbox/inbox.ts"
 import { receiver } from "./inbox/receive.ts"
 import { messages } from "./message/message.ts"
@@ -21,6 +22,7 @@ import { attempts } from "./message-attempt/attempts.ts"
 import { deliveries } from "./message-attempt/deliveries.ts"
 import { exchanges } from "./message-attempt/exchange.ts"
 import { operationalEvents } from "./operational-events.ts"
+import { createAttention } from "./overview/attention.ts"
 import { dialect } from "./problems.ts"
 import { shards } from "./shard/shard.ts"
 
@@ -42,7 +44,6 @@ const parts = [
   inboxes,
   backgroundTasks,
   shards,
-  authentication,
 ]
 
 /** The management API, at Svix's paths and in Svix's shapes. */
@@ -53,7 +54,7 @@ export const management: Family = {
     ping: { eventType: "svix.ping", payload: JSON.stringify({ success: true }) },
   },
   parts: () => [
-    { router: createRouter(...parts), dialect },
+    { router: createRouter(...parts, createAttention(cachedHealth()), authentication), dialect },
     // A part of its own: what lies beside it is nobody's, and said in nobody's shape.
     { router: receiver, dialect: plainDialect },
   ],
@@ -65,6 +66,7 @@ export const management: Family = {
     { name: "Message Attempt", description: "Management: what became of it, and sending it again" },
     { name: "Background Task", description: "Management: long work, how far it is, and ending it" },
     { name: "Authentication", description: "Management: tokens that reach one application" },
+    { name: "Overview", description: "Management: all applications at once" },
     { name: "Inbox", description: "Management: receivers to try deliveries with, kept for a day" },
   ],
 }

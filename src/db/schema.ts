@@ -110,6 +110,7 @@ export const endpoints = sqliteTable(
     index("endpoints_by_application").on(t.applicationId, t.id), // lists
     index("endpoints_due").on(t.applicationId, t.dueAt).where(sql`due_at is not null`), // the retry lane: by application, most overdue first
     index("endpoints_leased").on(t.leasedUntil).where(sql`leased_until is not null`), // what a claim holds, and sweep: what it has lost
+    index("endpoints_disabled").on(t.disabledAt).where(sql`disabled_at is not null`), // what needs a person
     index("endpoints_removed").on(t.removedAt).where(sql`removed_at is not null`), // retention
     index("endpoints_taking_all").on(t.applicationId, t.id).where(sql`all_event_types_since is not null`), // dispatch: who takes every event type
   ],

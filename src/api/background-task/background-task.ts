@@ -23,6 +23,11 @@ import { IdOrUid, toTime } from "../wire.ts"
  */
 export const TASK_NAMES = { recover: "endpoint.recover" } as const
 
+/** What the wire calls a kind of task; one without a name there goes by its own. */
+export function taskName(kind: string): string {
+  return (TASK_NAMES as Readonly<Record<string, string>>)[kind] ?? kind
+}
+
 const TaskName = z.enum(Object.values(TASK_NAMES))
 /** Their clients know no canceled task either: it is one that has failed, and says why. */
 const WireStatus = z.enum(["running", "finished", "failed"])

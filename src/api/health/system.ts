@@ -1,4 +1,3 @@
-import { z } from "@hono/zod-openapi"
 import { plainDialect, problems } from "../../http/dialects/plain.ts"
 import type { Family } from "../../http/family.ts"
 import { operation } from "../../http/operation.ts"
@@ -6,49 +5,10 @@ import { createRouter } from "../../http/router.ts"
 import { dialect } from "../problems.ts"
 import { cachedHealth, type Look } from "./cached.ts"
 import { createApiHealth } from "./health.ts"
+import { Health, toHealth } from "./wire.ts"
 
 // Open to everybody: of what the doors in front of it can answer, all but the 401.
 const { 401: _, ...atTheDoor } = problems()
-
-const Condition = z.enum(["ok", "degraded", "failing"])
-
-const Health = z
-  .object({
-    status: Condition,
-    database: z.object({
-      status: Condition,
-      detail: z.string().nullable(),
-      bytes: z.number().nullable(),
-      limitBytes: z.number(),
-    }),
-    queues: z.object({
-      status: Condition,
-      detail: z.string().nullable(),
-      backlog: z.record(z.string(), z.number().nullable()),
-    }),
-    sweep: z.object({
-      status: Condition,
-      detail: z.string().nullable(),
-      lastAt: z.iso.datetime().nullable(),
-    }),
-    dispatch: z.object({
-      status: Condition,
-      detail: z.string().nullable(),
-      oldestMs: z
-        .number()
-        .nullable()
-        .openapi({ description: "How long the oldest event that is not dispatched has waited; 0: all are" }),
-    }),
-    retries: z.object({
-      status: Condition,
-      detail: z.string().nullable(),
-      overdueMs: z.number().nullable().openapi({
-        description:
-          "How overdue the retry lane is: for how long the request that has waited longest could have been made. Endpoints that are paused, rate-limited, between two retries or slow themselves do not count",
-      }),
-    }),
-  })
-  .openapi("Health")
 
 const WELL = {
   status: "ok",
@@ -111,8 +71,7 @@ function createHealth(look: Look) {
     }),
     async (c) => {
       const seen = await look(c.var.deps)
-      const lastAt = seen.sweep.lastAt === null ? null : new Date(seen.sweep.lastAt).toISOString()
-      return c.json({ ...seen, sweep: { ...seen.sweep, lastAt } }, seen.status === "failing" ? 503 : 200)
+      return c.json(toHealth(seen), seen.status === "failing" ? 503 : 200)
     },
   )
   return health

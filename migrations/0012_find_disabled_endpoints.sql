@@ -1,0 +1,1 @@
+CREATE INDEX `endpoints_disabled` ON `endpoints` (`disabled_at`) WHERE disabled_at is not null;
