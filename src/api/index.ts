@@ -22,6 +22,7 @@ import { attempts } from "./message-attempt/attempts.ts"
 import { deliveries } from "./message-attempt/deliveries.ts"
 import { exchanges } from "./message-attempt/exchange.ts"
 import { operationalEvents } from "./operational-events.ts"
+import { activity } from "./overview/activity.ts"
 import { createAttention } from "./overview/attention.ts"
 import { dialect } from "./problems.ts"
 import { shards } from "./shard/shard.ts"
@@ -44,6 +45,7 @@ const parts = [
   inboxes,
   backgroundTasks,
   shards,
+  activity,
 ]
 
 /** The management API, at Svix's paths and in Svix's shapes. */

@@ -2,6 +2,7 @@ import type { z } from "@hono/zod-openapi"
 
 import type { JobKinds } from "../engine/jobs/job.ts"
 import type { Upkeep } from "../engine/upkeep/contribution.ts"
+import type { ActivitySource } from "../platform/activity.ts"
 import type { Config, FamilyConfig } from "../platform/config.ts"
 import type { Deps } from "../platform/deps.ts"
 import type { Wire } from "../platform/wire.ts"
@@ -33,6 +34,8 @@ export interface Family {
   wire?: Wire
   /** Takes a delivery for a receiver that the family has in this very Worker; null: it is for somebody else. */
   receives?(deps: Deps, url: string, request: () => Request): Promise<Response | null>
+  /** What happens in it beside events and their attempts, for whoever watches the whole system. */
+  activity?: ActivitySource
   /** The most bytes that a body for it may have, where that is more than JSON has. */
   maxBodyBytes?(config: Config): number
 }

@@ -2,6 +2,7 @@ import { waitUntil } from "cloudflare:workers"
 import { type Db, openDatabase } from "../db/client.ts"
 import { type Layout, layOut } from "../db/directory.ts"
 import type { Job } from "../engine/jobs/job.ts"
+import type { ActivitySource } from "./activity.ts"
 import { type Clock, systemClock } from "./clock.ts"
 import { type Config, ConfigError, configOf, type Declared } from "./config.ts"
 import { logSink } from "./log.ts"
@@ -23,11 +24,14 @@ export interface Deps extends Layout {
   observe: Sink
   /** In which words the engine speaks to customers in its own name. */
   wire: Wire
+  /** What happens in families beside events and their attempts. */
+  activities: readonly ActivitySource[]
 }
 
 /** What a family may declare for its dependencies: settings, receivers within this Worker, the engine's words. */
 export interface Contributor extends Declared {
   wire?: Wire
+  activity?: ActivitySource
   receives?(deps: Deps, url: string, request: () => Request): Promise<Response | null>
 }
 
@@ -45,8 +49,14 @@ export function createDeps(env: Env, families: readonly Contributor[]): Deps {
     random: Math.random,
     observe: toAll(sinksOf(config)),
     wire: wireOf(families),
+    activities: activitiesOf(families),
   }
   return withOwnReceivers(deps, families)
+}
+
+/** What families tell of themselves. */
+export function activitiesOf(families: readonly Contributor[]): ActivitySource[] {
+  return families.flatMap(({ activity }) => activity ?? [])
 }
 
 /** The words in which the engine speaks to customers: one family declares them. */

@@ -132,6 +132,7 @@ describe("the official client", () => {
     )
     // The client has no method for those that are left; for two of them its version 1 has (background-task.test.ts).
     expect(ids.filter((id) => !used.includes(id ?? "")).toSorted()).toEqual([
+      "posthorn.overview.activity",
       "posthorn.overview.attention",
       "posthorn.shard.cancel-move",
       "posthorn.shard.move",

@@ -393,6 +393,7 @@ async function plansOfRuns(): Promise<Record<string, Plans>> {
     await stage(path, () => call(path))
   }
   await stage("health", () => world.fetch("/health"))
+  await stage("activity", () => world.fetch("/api/v1/overview/activity"))
   await stage("attention", () => world.fetch("/api/v1/overview/attention"))
   await stage("dry run", () => call("/msg/dry-run", { eventType: "plans.made", payload: {} }))
   const ask = async (method: string, path: string) => {

@@ -8,7 +8,7 @@ import { budgetOf } from "../../src/engine/pipeline/budget.ts"
 import { sweep, sweepShard } from "../../src/engine/upkeep/sweep.ts"
 import { families } from "../../src/families.ts"
 import { parseConfig } from "../../src/platform/config.ts"
-import { type Deps, wireOf, withOwnReceivers } from "../../src/platform/deps.ts"
+import { activitiesOf, type Deps, wireOf, withOwnReceivers } from "../../src/platform/deps.ts"
 import { jsonLine } from "../../src/platform/log.ts"
 import type { Observation } from "../../src/platform/observations.ts"
 import { consume } from "../../src/queue.ts"
@@ -113,6 +113,7 @@ export async function createWorld(settings: Record<string, string> = {}) {
       logged.push(JSON.parse(jsonLine(observation, clock.now())))
     },
     wire: wireOf(families),
+    activities: activitiesOf(families),
   }
   const deps = withOwnReceivers(bare, families)
   // Each request has to find out anew where an application lives.

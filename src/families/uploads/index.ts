@@ -1,5 +1,6 @@
 import type { Family } from "../../http/family.ts"
 import { createRouter } from "../../http/router.ts"
+import { uploadActivity } from "./activity.ts"
 import { content } from "./content.ts"
 import { envelopeDialect } from "./envelope.ts"
 import { eventType } from "./event-type.ts"
@@ -23,6 +24,7 @@ export const uploads: Family = {
   tags: [{ name: "Uploads", description: "C, file uploads with a notification" }],
   jobs: { [PROCESS_UPLOAD]: processing },
   upkeep: [uploadsUpkeep],
+  activity: uploadActivity,
   settings,
   maxBodyBytes: ({ maxUploadBytes }) => maxUploadBytes,
 }

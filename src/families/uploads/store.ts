@@ -69,6 +69,13 @@ export async function findEndpoint(deps: Deps, webhookId: string): Promise<strin
 export type Upload = typeof uploads.$inferSelect
 const shape = shapeOf(uploads)
 
+/** The newest uploads, at most so many. */
+export async function listNewestUploads(deps: Deps, most: number): Promise<Upload[]> {
+  const rows = await deps.shardOf(APPLICATION).read(sql`
+    SELECT ${shape.columns("u")} FROM uploads u WHERE u.id > '' ORDER BY u.id DESC LIMIT ${literal(most)}`)
+  return rows.map(shape.read)
+}
+
 /** Notes an upload before its first byte is stored, so that no object is without a row. Answers its id. */
 export async function beginUpload(
   deps: Deps,
