@@ -42,11 +42,16 @@ export type JobKinds = Readonly<Record<string, JobKind>>
 /** Sends a job for a shard, after `delayMs` if given. Answers false instead of throwing when the queue refuses it. */
 export async function send(deps: Deps, lane: Lane, db: Db, work: AnyWork, delayMs = 0): Promise<boolean> {
   try {
-    const delaySeconds = Math.ceil(delayMs / 1000)
-    await deps.queues[lane].send({ ...work, shard: db.shard }, delaySeconds > 0 ? { delaySeconds } : {})
+    const seconds = delaySeconds(delayMs)
+    await deps.queues[lane].send({ ...work, shard: db.shard }, seconds > 0 ? { delaySeconds: seconds } : {})
     return true
   } catch (error) {
     deps.observe({ unit: "fault", during: "enqueue", job: work.kind, error: String(error) })
     return false
   }
+}
+
+/** A queue's delays are whole seconds: a job comes no earlier than it was to. */
+export function delaySeconds(delayMs: number): number {
+  return Math.ceil(delayMs / 1000)
 }

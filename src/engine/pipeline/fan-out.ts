@@ -33,7 +33,7 @@ export async function fanOut(
     steps++
   }
   if (unfinished.length > 0) await giveBack(deps, db, unfinished, token)
-  await scheduleDrain(deps, db, deps.clock.now())
+  if (deliveries > 0) await scheduleDrain(deps, db, deps.clock.now())
   deps.observe({
     unit: "fan-out",
     eventIds: large.map(({ eventId }) => eventId),
