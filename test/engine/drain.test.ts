@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest"
 
-import { makeEndpoints, registerHook, registerUser } from "../support/make.ts"
+import { makeDue, makeEndpoints, makeTenants, registerHook, registerUser } from "../support/make.ts"
 import { attemptsOf, deliveriesOf } from "../support/read.ts"
-import { createWorld } from "../support/world.ts"
+import { createWorld, type World } from "../support/world.ts"
 
 const HOOK = "http://receiver.example/hook"
 const OTHER = "http://other.example/hook"
@@ -180,3 +180,57 @@ describe("one bad endpoint", () => {
     expect(states.flat().map(({ status }) => status)).toEqual(Array(10).fill("delivered"))
   })
 })
+
+describe("an endpoint with much to get in a pass", () => {
+  it("that nobody knows yet gets several requests at once from its first success on", async () => {
+    const { world, open } = await worldWithMuchDue()
+    await world.run([DRAIN])
+    expect(world.receivers.received).toHaveLength(36)
+    expect(open.slice(0, 2)).toEqual([1, 1])
+    expect(Math.max(...open)).toBe(6)
+  })
+
+  it("that takes its time gets one, and nothing more in this pass", async () => {
+    const { world, open } = await worldWithMuchDue((clock) => {
+      clock.advance(1_501)
+      return 200
+    })
+    await world.run([DRAIN])
+    expect(open).toEqual([1])
+  })
+
+  it.each(["failing_since", "slow_ms"])("that is unwell (%s) gets one at a time", async (column) => {
+    const { world, open } = await worldWithMuchDue()
+    await world.env.DB.prepare(`UPDATE endpoints SET ${column} = 4000, proven_at = 1`).run()
+    await world.run([DRAIN])
+    expect(open).toEqual(Array(6).fill(1))
+  })
+
+  it("leaves another endpoint of the pass its lanes", async () => {
+    const { world, open } = await worldWithMuchDue()
+    await makeTenants(world, [{ id: "app_other", endpoints: 1, dueAt: world.clock.now(), url: () => OTHER }])
+    await world.run([DRAIN])
+    expect(world.receivers.to(OTHER)).toHaveLength(1)
+    expect(Math.max(...open)).toBe(2)
+  })
+})
+
+const DRAIN = { queue: "retries", job: { kind: "drain", shard: 0 }, at: 0 } as const
+
+/**
+ * 40 deliveries are due at an endpoint. `open` tells how many requests it had by then, itself among them, when each came.
+ */
+async function worldWithMuchDue(answer: (clock: World["clock"]) => number = () => 200) {
+  const world = await createWorld()
+  const endpoints = await makeEndpoints(world, 1, () => HOOK)
+  await makeDue(world, 40, endpoints)
+  const open: number[] = []
+  let now = 0
+  world.receivers.at(HOOK, async () => {
+    open.push(++now)
+    await new Promise((passed) => setTimeout(passed, 2))
+    now--
+    return answer(world.clock)
+  })
+  return { world, open }
+}

@@ -19,7 +19,7 @@ import { scheduleDrain } from "./due.ts"
 import { fanOut } from "./fan-out.ts"
 import { candidates, DIRECT_LIMIT, isInterested } from "./interest.ts"
 import { type EventKey, keysIn, readKey, toPairs } from "./jobs.ts"
-import { attemptAll, fairShare } from "./pool.ts"
+import { attemptAll } from "./pool.ts"
 import { prepare } from "./prepare.ts"
 import { record } from "./record.ts"
 import type { Handled } from "./state.ts"
@@ -202,12 +202,8 @@ async function deliver(deps: Deps, db: Db, reading: Reading, budget: Budget): Pr
   const { token, at, events, owed } = reading
   if (events.length === 0) return
   const { direct, later } = plan(owed, budget, at)
-  const { made, open } = await attemptAll(
-    deps,
-    budget,
-    direct,
-    { perEndpoint: fairShare(direct), waitsForUnproven: false },
-    (one) => attempt(deps, one.event, one.endpoint, "scheduled"),
+  const { made, open } = await attemptAll(deps, budget, direct, { waitsForUnproven: false }, (one) =>
+    attempt(deps, one.event, one.endpoint, "scheduled"),
   )
   const handled = [...direct, ...later].map((one): Handled => {
     const answered = made.get(one) ?? null

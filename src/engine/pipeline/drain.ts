@@ -26,8 +26,8 @@ import { follow } from "./stragglers.ts"
 
 /** Deliveries of one unwell endpoint that a pass takes; of one that is well, as many as the pass has. */
 const DELIVERIES_PER_ENDPOINT = 6
-/** An endpoint gets what it is owed one after the other. A pass waits for the unproven: many of them can be due at once. */
-const IN_A_ROW: Manner = { perEndpoint: 1, waitsForUnproven: true }
+/** A pass waits for the unproven: many of them can be due at once. */
+const PATIENT: Manner = { waitsForUnproven: true }
 /** Deliveries of removed and of disabled endpoints that one pass ends. */
 const ENDED_PER_PASS = 2000
 /** What attempting and recording one suspect delivery asks of D1. */
@@ -37,11 +37,11 @@ const STATEMENTS_PER_SUSPECT = 8
 const CHAIN_MS = 120_000
 
 /**
- * Works the retry lane once: claims the most overdue endpoints, in turns by application, attempts up to six due
- * deliveries of each, one after the other, and records. Deliveries that must not happen any more (endpoint removed or
- * disabled, subscription gone) end here with their reason. Sends the next drain if more is due, or is due soon: one at
- * most, so that drains do not multiply. Answers how many endpoints it claimed. Throws only before the first request has
- * gone out.
+ * Works the retry lane once: claims the most overdue endpoints, in turns by application, attempts due deliveries of each,
+ * those of one that fails or is slow one after the other, six at most, and records. Deliveries that must not happen any
+ * more (endpoint removed or disabled, subscription gone) end here with their reason. Sends the next drain if more is due,
+ * or is due soon: one at most, so that drains do not multiply. Answers how many endpoints it claimed. Throws only before
+ * the first request has gone out.
  */
 export async function drain(deps: Deps, db: Db, budget: Budget, chain: Partial<Chain> = {}): Promise<number> {
   const at = deps.clock.now()
@@ -65,7 +65,7 @@ export async function drain(deps: Deps, db: Db, budget: Budget, chain: Partial<C
   const toSend = portion.due.map(({ owed }) => owed)
   const suspects = toSend.filter(({ endpoint }) => claim.suspects.has(endpoint.id))
   const fresh = toSend.filter(({ endpoint }) => !claim.suspects.has(endpoint.id) && budget.take())
-  const { made, open } = await attemptAll(deps, budget, fresh, IN_A_ROW, (owed) =>
+  const { made, open } = await attemptAll(deps, budget, fresh, PATIENT, (owed) =>
     attempt(deps, owed.event, owed.endpoint, "scheduled"),
   )
 
@@ -174,7 +174,7 @@ async function drainAlone(
         UPDATE deliveries SET claims = ${Math.max(owed.claims, SUSPECT_CLAIMS) + 1}
         WHERE event_id = ${owed.event.id} AND endpoint_id = ${owed.endpoint.id} AND status = 'pending'`,
     })
-    const { made, open } = await attemptAll(deps, budget, [owed], IN_A_ROW, ({ event, endpoint }) =>
+    const { made, open } = await attemptAll(deps, budget, [owed], PATIENT, ({ event, endpoint }) =>
       attempt(deps, event, endpoint, "scheduled"),
     )
     for (const [straggler, request] of open) stragglers.set(straggler, request)

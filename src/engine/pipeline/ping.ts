@@ -7,7 +7,7 @@ import { attempt, observed } from "./attempt.ts"
 import { type Budget, lastStart } from "./budget.ts"
 import { endpointColumns, eventColumns, type Owed, readEndpoint, readEvent } from "./claim.ts"
 import { enqueue, type Work } from "./jobs.ts"
-import { attemptAll, fairShare } from "./pool.ts"
+import { attemptAll } from "./pool.ts"
 import { prepare } from "./prepare.ts"
 import { record } from "./record.ts"
 import type { Handled } from "./state.ts"
@@ -61,7 +61,7 @@ async function makeRequests(
     deps,
     budget,
     toSend,
-    { perEndpoint: fairShare(toSend), waitsForUnproven: true },
+    { waitsForUnproven: true },
     ({ event, endpoint }) => attempt(deps, event, endpoint, "ping", timeoutMs(deps)),
   )
   const held = { by: "ping", token } as const

@@ -12,8 +12,6 @@ const IMPATIENT_AFTER_MS = 250
 
 /** How a pool treats endpoints. */
 export interface Manner {
-  /** Requests that one endpoint may have open. */
-  perEndpoint: number
   /** Whether it waits for those that have never taken a delivery, as it does for all but the slow. */
   waitsForUnproven: boolean
 }
@@ -43,12 +41,12 @@ export async function attemptAll(
   deps: Deps,
   budget: Budget,
   owed: readonly Owed[],
-  { perEndpoint, waitsForUnproven }: Manner,
+  { waitsForUnproven }: Manner,
   send: (owed: Owed) => Promise<Attempt>,
 ): Promise<Pooled> {
   const lanes = budget.freeLanes()
   const last = waitsForUnproven ? 1 : 0
-  const turns = inTurns(owed, perEndpoint, budget.waitedFor)
+  const turns = inTurns(owed, budget.waitedFor)
   const open = new Map<Owed, { startedAt: number; attempt: Promise<Attempt> }>()
   const made = new Map<Owed, Attempt>()
 
@@ -111,21 +109,23 @@ interface Turns {
 
 /**
  * Whose turn it is among what is owed: proven endpoints go before unproven ones and those before the slow, and of these
- * whoever has the fewest open. An endpoint that has never taken a delivery has one open at a time, until it does; any
- * other `perEndpoint`. Nothing starts after its `startBy`, and nothing more for an endpoint that has taken long, asks for a
- * pause, or is `waitedFor` already.
+ * whoever has the fewest open. An endpoint that has never taken a delivery has one open at a time, until it does, and so
+ * has one that fails or is slow; any other has its share. Nothing starts after its `startBy`, and nothing more for an
+ * endpoint that has taken long, asks for a pause, or is `waitedFor` already.
  */
-function inTurns(owed: readonly Owed[], perEndpoint: number, waitedFor: ReadonlySet<string>): Turns {
+function inTurns(owed: readonly Owed[], waitedFor: ReadonlySet<string>): Turns {
   const waiting = [...owed]
   const openAt = new Map<string, number>()
   const spared = new Set(waitedFor)
   const proven = new Set<string>()
+  const share = fairShare(owed)
 
   function turnNow({ id, health }: ClaimedEndpoint): number {
     return proven.has(id) ? turnOf({ ...health, provenAt: 0 }) : turnOf(health)
   }
   function mostOf({ id, health }: ClaimedEndpoint): number {
-    return health.provenAt === null && !proven.has(id) ? 1 : perEndpoint
+    const isUnwell = health.failingSince !== null || health.slowMs !== null
+    return isUnwell || (health.provenAt === null && !proven.has(id)) ? 1 : share
   }
   function count({ endpoint }: Owed, by: number): void {
     openAt.set(endpoint.id, (openAt.get(endpoint.id) ?? 0) + by)
@@ -159,7 +159,7 @@ function inTurns(owed: readonly Owed[], perEndpoint: number, waitedFor: Readonly
 }
 
 /** An endpoint that is alone in its batch may use all lanes; of several, each gets a third. */
-export function fairShare(owed: readonly Owed[]): number {
+function fairShare(owed: readonly Owed[]): number {
   const endpoints = new Set(owed.map(({ endpoint }) => endpoint.id)).size
   return endpoints === 1 ? REQUESTS_AT_ONCE : REQUESTS_AT_ONCE / 3
 }
