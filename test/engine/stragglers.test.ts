@@ -157,6 +157,55 @@ describe("a batch with a straggler", () => {
   })
 })
 
+describe("a batch that others wait behind", () => {
+  /** An event that has waited for so long before it is worked, half a second into its batch. */
+  async function workLate(waitedMs: number) {
+    const world = await createWorld()
+    await registerHook(world, HANGING)
+    await world.env.DB.prepare("UPDATE endpoints SET proven_at = 1").run()
+    const waiting = answersWhenTold(world)
+    await registerUser(world, "ada")
+    world.clock.advance(waitedMs)
+    const work = consume(batchOf(world.queued.splice(0)), world.deps)
+    await expect.poll(() => waiting.length, { interval: 1 }).toBe(1)
+    let isOver = false
+    void work.then(() => {
+      isOver = true
+    })
+    world.clock.advance(500)
+    await new Promise((passed) => setTimeout(passed, 50))
+    return { world, work, waiting, isOver: () => isOver }
+  }
+
+  it("ends after half a second, and takes whoever has not answered for slow", async () => {
+    const { world, work, isOver } = await workLate(1_501)
+    expect(isOver()).toBe(true)
+    await work
+    expect(await world.env.DB.prepare("SELECT slow_ms FROM endpoints").first("slow_ms")).toBe(
+      STRAGGLER_AFTER_MS,
+    )
+    await registerUser(world, "bob")
+    await world.run(world.queued.filter(({ queue }) => queue === "events"))
+    expect(world.receivers.received).toHaveLength(1)
+  })
+
+  it("books its straggler by its answer, too", async () => {
+    const { world, work, waiting } = await workLate(1_501)
+    await work
+    waiting[0]?.(200)
+    await world.settled()
+    const rows = await world.env.DB.prepare("SELECT status, attempts FROM deliveries").all()
+    expect(rows.results).toEqual([{ status: "delivered", attempts: 1 }])
+  })
+
+  it("has its two seconds when nobody waits", async () => {
+    const { world, work, isOver } = await workLate(1_500)
+    expect(isOver()).toBe(false)
+    world.clock.advance(STRAGGLER_AFTER_MS)
+    await work
+  })
+})
+
 describe("while a request is open", () => {
   it("its job, when it comes again, sends nothing", async () => {
     const { world, jobs } = await worldWithStraggler()

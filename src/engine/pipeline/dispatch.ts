@@ -27,6 +27,8 @@ import { follow } from "./stragglers.ts"
 
 /** Events that one pass of catching up takes. */
 export const CATCH_UP_EVENTS = 25
+/** An event that has waited longer for its dispatch has waited for a batch that waited, and others behind it. */
+const BEHIND_MS = 1_500
 /** What claiming an event and recording what became of it asks of D1. */
 const STATEMENTS_PER_CLAIM = 12
 
@@ -89,6 +91,8 @@ interface Reading {
   at: number
   events: EventKey[]
   owed: Owed[]
+  /** Whether dispatch is behind: then nobody waits long for anybody. */
+  isBehind: boolean
 }
 
 /** Reads what is owed of events in their first minute; the others that are undispatched are to be claimed. */
@@ -112,7 +116,8 @@ async function readFresh(
   const fresh = events.filter((event) => event.fresh === 1)
   const { small, large, owed } = sortOut(fresh, pairs, (event) => lastStart(deps, event.created_at as number))
   const others = events.filter((event) => event.fresh !== 1).map(readKey)
-  return { fresh: { token: null, at, events: small, owed }, others: [...others, ...large] }
+  const isBehind = areOld(fresh, at)
+  return { fresh: { token: null, at, events: small, owed, isBehind }, others: [...others, ...large] }
 }
 
 interface Claim extends Reading {
@@ -141,7 +146,7 @@ async function claimEvents(deps: Deps, db: Db, keys: readonly EventKey[], alone 
         claims = max(v.claims, 1) + 1
       WHERE (v.application_id, v.id) IN (${keysIn(keys)}) AND ${claimable} AND v.claims < ${most}`,
     events: sql`
-      SELECT ${eventColumns}, ${isRated}, v.fanout_cursor FROM ${named} WHERE v.lease_token = ${token}`,
+      SELECT ${eventColumns}, ${isRated}, v.created_at, v.fanout_cursor FROM ${named} WHERE v.lease_token = ${token}`,
     pairs: sql`
       SELECT v.id AS event_id, ${isInterested} AS interested,
         EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = v.id AND d.endpoint_id = e.id) AS recorded,
@@ -150,7 +155,19 @@ async function claimEvents(deps: Deps, db: Db, keys: readonly EventKey[], alone 
       WHERE v.lease_token = ${token} AND v.fanout_cursor IS NULL`,
   })
   const { small, large, owed } = sortOut(events, pairs, () => lastStart(deps, at))
-  return { token, at, events: small, large, owed, suspects: suspects.map(readKey) }
+  return {
+    token,
+    at,
+    events: small,
+    large,
+    owed,
+    isBehind: areOld(events, at),
+    suspects: suspects.map(readKey),
+  }
+}
+
+function areOld(events: readonly Row[], at: number): boolean {
+  return events.some((event) => (event.created_at as number) < at - BEHIND_MS)
 }
 
 /**
@@ -197,13 +214,17 @@ async function deliverClaimed(deps: Deps, db: Db, claim: Claim, budget: Budget):
   }
 }
 
-/** Attempts what is owed as far as the budget and two seconds go, records it, and lets the stragglers follow. */
+/** Attempts what is owed as far as the budget and the batch's time go, records it, and lets the stragglers follow. */
 async function deliver(deps: Deps, db: Db, reading: Reading, budget: Budget): Promise<void> {
-  const { token, at, events, owed } = reading
+  const { token, at, events, owed, isBehind } = reading
   if (events.length === 0) return
   const { direct, later } = plan(owed, budget, at)
-  const { made, open } = await attemptAll(deps, budget, direct, { waitsForUnproven: false }, (one) =>
-    attempt(deps, one.event, one.endpoint, "scheduled"),
+  const { made, open } = await attemptAll(
+    deps,
+    budget,
+    direct,
+    { waitsForUnproven: false, isBehind },
+    (one) => attempt(deps, one.event, one.endpoint, "scheduled"),
   )
   const handled = [...direct, ...later].map((one): Handled => {
     const answered = made.get(one) ?? null

@@ -9,18 +9,22 @@ import type { ClaimedEndpoint, Owed } from "./claim.ts"
 export const STRAGGLER_AFTER_MS = 2_000
 /** So long it waits when all that is open is for endpoints that it need not wait for. */
 const IMPATIENT_AFTER_MS = 250
+/** So long it waits when others wait behind it. */
+const BEHIND_AFTER_MS = 500
 
 /** How a pool treats endpoints. */
 export interface Manner {
   /** Whether it waits for those that have never taken a delivery, as it does for all but the slow. */
   waitsForUnproven: boolean
+  /** Whether others wait behind it: then it has half a second, and who lets it wait as long counts as slow. */
+  isBehind?: boolean
 }
 
 /** A request that was still open when its batch ended. */
 export interface OpenRequest {
   /** The id that its attempt will have. */
   attemptId: string
-  /** How long it had waited by then. */
+  /** How long it counts as having waited by then. */
   waitedMs: number
   /** Never rejects: an attempt has a timeout of its own. */
   attempt: Promise<Attempt>
@@ -34,14 +38,14 @@ export interface Pooled {
 
 /**
  * Attempts what is owed, as many at once as the invocation has lanes left, in turns (see `inTurns`). Answers when all is
- * done, or after two seconds, sooner where it would wait for none but those that it need not wait for: then nothing more
- * is started, and what is open is to be handed to `follow`.
+ * done, or after two seconds (see `Manner`), sooner where it would wait for none but those that it need not wait for: then
+ * nothing more is started, and what is open is to be handed to `follow`.
  */
 export async function attemptAll(
   deps: Deps,
   budget: Budget,
   owed: readonly Owed[],
-  { waitsForUnproven }: Manner,
+  { waitsForUnproven, isBehind = false }: Manner,
   send: (owed: Owed) => Promise<Attempt>,
 ): Promise<Pooled> {
   const lanes = budget.freeLanes()
@@ -82,7 +86,7 @@ export async function attemptAll(
       startMore()
     }
     const cancels = [
-      deps.clock.after(STRAGGLER_AFTER_MS, end),
+      deps.clock.after(isBehind ? BEHIND_AFTER_MS : STRAGGLER_AFTER_MS, end),
       deps.clock.after(IMPATIENT_AFTER_MS, () => {
         isLate = true
         endUnlessWorthwhile()
@@ -96,7 +100,9 @@ export async function attemptAll(
     budget.keepLane(one.endpoint.id, attempt)
     const attemptId = newId("attempt", startedAt)
     const renamed = attempt.then((made) => ({ ...made, id: attemptId }))
-    return [one, { attemptId, waitedMs: now - startedAt, attempt: renamed }]
+    const waitedMs = now - startedAt
+    const countsAs = isBehind && waitedMs >= BEHIND_AFTER_MS ? STRAGGLER_AFTER_MS : waitedMs
+    return [one, { attemptId, waitedMs: countsAs, attempt: renamed }]
   })
   return { made, open: new Map(stragglers) }
 }
