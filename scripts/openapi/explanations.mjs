@@ -129,6 +129,17 @@ const EXPLANATIONS = [
     "counts for the filters of a list that is looked at again every few seconds",
   ],
   [
+    "* /api/v1/app/{app_id}/event-example/{event_type_name}",
+    "an operation of our own",
+    "an example is changed before it is sent",
+  ],
+  ["EventExampleIn", "payload is our own", "an example is changed before it is sent"],
+  [
+    "* /api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/cancel",
+    "an operation of our own",
+    "a retry that nobody wants any more need not be made",
+  ],
+  [
     "* /api/v1/app/{app_id}/message-progress",
     "an operation of our own",
     "how far the messages of a list are",

@@ -240,6 +240,7 @@ export const deliveries = sqliteTable(
         "internal",
         "removed",
         "unsubscribed",
+        "by-hand",
       ],
     }),
     attempts: integer().notNull().default(0),

@@ -118,6 +118,7 @@ describe("the capabilities of a token", () => {
     `POST ${endpoint}/recover`,
     `POST ${endpoint}/send-example`,
     `POST ${application}/msg/:msg_id/endpoint/:endpoint_id/resend`,
+    `POST ${application}/msg/:msg_id/endpoint/:endpoint_id/cancel`,
     "POST /api/v1/background-task/:task_id/cancel",
   ]
 
@@ -161,6 +162,18 @@ describe("the capabilities of a token", () => {
     const base = await walk(ids, ["ViewBase"])
     const letIn = await walk(ids, null)
     expect([...letIn.keys()].toSorted()).toEqual([...base.keys(), ...all].toSorted())
+  })
+
+  it("let who may set an endpoint's secret have a payload of their own signed, and nobody else", async () => {
+    await fill()
+    const sendOwn = async (capabilities: string[], payload?: object) => {
+      const token = await tokenWith({ capabilities })
+      const body = { eventType: "svix.ping", payload }
+      return (await ask("POST", "/app/acme/endpoint/hook/send-example", body, token)).status
+    }
+    expect(await sendOwn(["ViewBase", "CreateAttempts"])).toBe(200)
+    expect(await sendOwn(["ViewBase", "CreateAttempts"], { mine: true })).toBe(403)
+    expect(await sendOwn(["ViewBase", "CreateAttempts", "ManageEndpointSecret"], { mine: true })).toBe(200)
   })
 
   it("show the values of headers to who may see secrets, those of credentials to nobody", async () => {

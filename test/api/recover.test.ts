@@ -390,6 +390,36 @@ describe("sending an example", () => {
     expect(world.receivers.to(HOOK)).toEqual([])
   })
 
+  it("can be looked at first, and sent with changes to that endpoint alone", async () => {
+    const { world, svix } = await worldWithEndpoint()
+    await svix.endpoint.create("acme", { url: OTHER })
+    const schemas = { 1: { type: "object", properties: { id: { type: "integer" } } } }
+    await svix.eventType.create({
+      name: "user.signup",
+      description: "",
+      schemas,
+      enforceSchema: true,
+    } as never)
+    await svix.eventType.create({ name: "bare", description: "" })
+    const exampleOf = async (type: string) => {
+      const answer = await callApi(world, `/api/v1/app/acme/event-example/${type}`)
+      return [answer.status, (await answer.json<{ payload?: unknown }>()).payload]
+    }
+    expect(await exampleOf("user.signup")).toEqual([200, { id: 0 }])
+    expect(await exampleOf("bare")).toEqual([200, {}])
+    expect(await exampleOf("svix.ping")).toEqual([200, { success: true }])
+    expect(await exampleOf("unknown")).toEqual([404, undefined])
+    const sent = [{ id: "not a number" }, { id: 8 }]
+    for (const payload of sent) {
+      const json = { eventType: "user.signup", payload }
+      const path = "/api/v1/app/acme/endpoint/ep/send-example"
+      expect((await callApi(world, path, { method: "POST", json })).status).toBe(200)
+      await world.runDue()
+    }
+    expect(world.receivers.to(HOOK).map(({ json }) => json)).toEqual(sent)
+    expect(world.receivers.to(OTHER)).toEqual([])
+  })
+
   it("is refused with 404, 422 or 409 where there is nothing to send or nobody to send it to", async () => {
     const { world, svix } = await worldWithEndpoint()
     await svix.eventType.create({ name: "bare", description: "" })

@@ -203,6 +203,7 @@ describe("the token of an application", () => {
   })
 
   it("lists and reads its own alone: nothing of another's is in any answer", async () => {
+    const ids = { ...own, event_type_name: "svix.ping" }
     let read = 0
     for (const call of calls.filter((one) => ofApplication(one) && one.method === "GET")) {
       const queries = [
@@ -212,13 +213,13 @@ describe("the token of an application", () => {
         `?iterator=-${other.endpoint_id}`,
       ]
       for (const query of queries) {
-        const { status, text } = await ask(call, own, query)
+        const { status, text } = await ask(call, ids, query)
         if (status !== 200) expect([call.id, query, status]).toEqual([call.id, query, 422])
         else read++
         for (const part of ["Globex", "globex", other.app_id, other.endpoint_id])
           expect(text).not.toContain(part)
       }
-      const byUid = await ask(call, { ...own, app_id: "acme", endpoint_id: "hook", msg_id: "first" })
+      const byUid = await ask(call, { ...ids, app_id: "acme", endpoint_id: "hook", msg_id: "first" })
       expect([call.id, byUid.status]).toEqual([call.id, 200])
     }
     expect(read).toBeGreaterThan(20)

@@ -7,6 +7,7 @@ import { createWorld, type World } from "../support/world.ts"
 
 const HOOK = "http://receiver.example/"
 const NEW = "http://new.example/"
+const DOWN = "http://down.example/hook"
 const UPLOADED = "21f8e1f7-4142-42f9-ac30-74961702b2eb"
 const APP = "/api/v1/app/acme"
 
@@ -110,6 +111,7 @@ const GOING_ON: [why: string, ...write: Write][] = [
     "/api/v1/auth/app-portal-access/acme",
     {},
   ],
+  ["it ends", "v1.message-attempt.cancel", "POST", `${APP}/msg/first/endpoint/down/cancel`],
   ["disabling", "patch_endpoint", "PATCH", `${APP}/endpoint/hook`, { disabled: true }],
   ["enabling", "patch_endpoint", "PATCH", `${APP}/endpoint/hook`, { disabled: false }],
   ["archiving", "patch_event_type", "PATCH", "/api/v1/event-type/known", { archived: true }],
@@ -165,6 +167,8 @@ async function filled(): Promise<{ world: World; names: Names; fill: () => void 
   await svix.application.create({ name: "Acme", uid: "acme" })
   await svix.eventType.create({ name: "known", description: "" })
   await svix.endpoint.create("acme", { url: HOOK, uid: "hook", headers: { "x-one": "1" } })
+  await svix.endpoint.create("acme", { url: DOWN, uid: "down" })
+  world.receivers.at(DOWN, 500)
   await svix.message.create("acme", { eventType: "known", eventId: "first", payload: {} })
   await world.runAll()
   const attempt = (await svix.messageAttempt.listByMsg("acme", "first")).data[0]?.id ?? ""

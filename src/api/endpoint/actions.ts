@@ -1,9 +1,9 @@
 import { z } from "@hono/zod-openapi"
 import { countDeliveries } from "../../engine/deliveries/stats.ts"
-import { sendExample } from "../../engine/events/send.ts"
+import { getExample, sendExample } from "../../engine/events/send.ts"
 import { recover } from "../../engine/tasks/recover.ts"
 import type { Task } from "../../engine/tasks/task.ts"
-import { sightOf } from "../../http/middleware/access.ts"
+import { requireCapability, sightOf } from "../../http/middleware/access.ts"
 import { IdempotencyKey, idempotent } from "../../http/middleware/idempotency.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
@@ -15,7 +15,7 @@ import { sendOnce } from "../message/send-once.ts"
 import { MessageOut } from "../message/wire.ts"
 import { refusals } from "../problems.ts"
 import { subjectOf } from "../subject.ts"
-import { DateTime, EndpointPath, EventTypeName, toTime } from "../wire.ts"
+import { AppPath, DateTime, EndpointPath, EventTypeName, toTime } from "../wire.ts"
 
 const RecoverIn = z
   .object({
@@ -38,9 +38,24 @@ const EndpointStats = z
   .object({ success: count, pending: count, sending: count, fail: count, canceled: count })
   .openapi("EndpointStats")
 
-const EventExampleIn = input(z.object({ eventType: EventTypeName }).openapi("EventExampleIn"), {
-  unsupported: { exampleIndex: 0, payload: null },
-})
+const EventExampleIn = input(
+  z
+    .object({
+      eventType: EventTypeName,
+      payload: z.record(z.string(), z.unknown()).nullish().openapi({
+        description:
+          "Sent in place of the example. The token of an application needs `ManageEndpointSecret` as well: who may give the endpoint a secret can sign whatever they like",
+      }),
+    })
+    .openapi("EventExampleIn"),
+  { unsupported: { exampleIndex: 0 } },
+)
+
+const EventExampleOut = z
+  .object({ eventType: z.string(), payload: z.record(z.string(), z.unknown()) })
+  .openapi("EventExampleOut", {
+    example: { eventType: "user.signup", payload: { email: "name@example.com" } },
+  })
 
 const tags = ["Endpoint"]
 
@@ -144,14 +159,40 @@ endpointActions.openapi(
   async (c) => {
     const { deps } = c.var
     const { endpoint_id } = c.req.valid("param")
-    const { eventType } = c.req.valid("json")
+    const { eventType, payload } = c.req.valid("json")
     const { id } = c.var.application
     const subject = subjectOf(deps, id, endpoint_id)
     const sight = sightOf(c.var.principal)
+    const own = payload ? JSON.stringify(payload) : undefined
+    if (own !== undefined) requireCapability(c.var.principal, "ManageEndpointSecret")
     const message = await sendOnce(c, subject, true, (remember) =>
-      sendExample(deps, { applicationId: id, endpoint: endpoint_id, eventType, sight, remember }),
+      sendExample(deps, { applicationId: id, endpoint: endpoint_id, eventType, own, sight, remember }),
     )
     return jsonAnswer(c, message, 200)
+  },
+)
+
+endpointActions.openapi(
+  operation({
+    operationId: "v1.endpoint.get-example",
+    access: "application",
+    tags,
+    summary: "What would be sent as an example of an event type",
+    description:
+      "An operation of our own, for whoever changes it before it is sent. Empty where the type has no schema to make one from.",
+    method: "get",
+    path: "/api/v1/app/{app_id}/event-example/{event_type_name}",
+    request: { params: AppPath.extend({ event_type_name: EventTypeName }) },
+    responses: {
+      200: { description: "The example", content: { "application/json": { schema: EventExampleOut } } },
+      ...refusals(),
+    },
+  }),
+  async (c) => {
+    const { event_type_name: eventType } = c.req.valid("param")
+    const { id } = c.var.application
+    const payload = await getExample(c.var.deps, id, eventType, sightOf(c.var.principal))
+    return c.json({ eventType, payload: payload === null ? {} : JSON.parse(payload) }, 200)
   },
 )
 

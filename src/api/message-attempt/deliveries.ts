@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi"
 
+import { cancelDelivery } from "../../engine/deliveries/cancel.ts"
 import { listEndpointEvents, listEventEndpoints } from "../../engine/deliveries/delivery.ts"
 import { resend } from "../../engine/deliveries/resend.ts"
 import { IdempotencyKey, idempotent } from "../../http/middleware/idempotency.ts"
@@ -163,5 +164,27 @@ deliveries.openapi(
       () => ({ status: 202, body: {} }),
     )
     return c.json(body, 202)
+  },
+)
+
+deliveries.openapi(
+  operation({
+    operationId: "v1.message-attempt.cancel",
+    access: "application",
+    needs: "CreateAttempts",
+    tags,
+    summary: "Send a message to an endpoint no more",
+    description:
+      "An operation of our own: ends a delivery that waits for its first attempt or for a retry. An attempt under way is not called back. A resend sends the message after all. Refused with 409 where nothing waits.",
+    method: "post",
+    path: "/api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/cancel",
+    request: { params: MessagePath.extend({ endpoint_id: IdOrUid }) },
+    responses: { 204: { description: "Canceled" }, ...refusals() },
+  }),
+  async (c) => {
+    const { msg_id, endpoint_id } = c.req.valid("param")
+    const { id } = c.var.application
+    await cancelDelivery(c.var.deps, { applicationId: id, event: msg_id, endpoint: endpoint_id })
+    return c.body(null, 204)
   },
 )

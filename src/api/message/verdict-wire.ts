@@ -38,6 +38,7 @@ const ENDS = {
   "refused-target": "The endpoint's URL is not allowed as a target.",
   expired: "The payload was deleted before the message was delivered.",
   unsubscribed: "The endpoint stopped asking for this event type before the message was delivered.",
+  "by-hand": "It was canceled by hand before the message was delivered: resend it to send it after all.",
 } satisfies Record<DeliveryReason, string>
 
 const PROGRESS = {

@@ -111,8 +111,9 @@ export function isNewType(
 }
 
 /**
- * Sends one endpoint an example of an event type, made from the type's newest schema, whatever the endpoint
- * subscribes to. Refuses with `not_found`, `conflict` (endpoint disabled) or `invalid` (nothing to make it from).
+ * Sends one endpoint an example of an event type, whatever the endpoint subscribes to: its `own`, which need not fit the
+ * type's schema, or else one made from that. Refuses with `not_found`, `conflict` (endpoint disabled), `invalid`
+ * (archived, nothing to make it from) or `payload_too_large`.
  */
 export async function sendExample(
   deps: Deps,
@@ -120,6 +121,8 @@ export async function sendExample(
     applicationId: string
     endpoint: string
     eventType: string
+    /** A payload as JSON. */
+    own?: string | undefined
     sight: Sight
     remember?: Remember<EventWithPayload> | undefined
   },
@@ -128,28 +131,33 @@ export async function sendExample(
   const endpoint = await getEndpoint(deps, applicationId, input.endpoint)
   if (endpoint.disabledAt !== null)
     throw new EngineError("conflict", "The endpoint is disabled: enable it before sending it an example")
-  const payload = await examplePayload(deps, applicationId, eventType, sight)
-  return publishNow(deps, { ...input, payload }, { endpointId: endpoint.id })
-}
-
-async function examplePayload(
-  deps: Deps,
-  applicationId: string,
-  eventType: string,
-  sight: Sight,
-): Promise<string> {
-  if (isPing(deps, eventType)) return deps.wire.ping.payload
-  const type = await findType(deps, applicationId, eventType, sight)
-  if (!type) throw notFound(`Event type '${eventType}'`)
-  if (type.archived) throw archived(eventType)
-  const example = type.schema && exampleOf(type.schema)
-  if (typeof example !== "object" || example === null)
+  const example = await getExample(deps, applicationId, eventType, sight)
+  const payload = input.own ?? example
+  if (payload === null)
     throw new EngineError(
       "invalid",
       `Event type '${eventType}' has no schema of an object to make an example from`,
       "eventType",
     )
-  return JSON.stringify(example)
+  return publishNow(deps, { ...input, payload }, { endpointId: endpoint.id })
+}
+
+/**
+ * An example of an event type as JSON, made from its newest schema; null if that describes no object. Refuses with
+ * `not_found`, and with `invalid` if the type is archived.
+ */
+export async function getExample(
+  deps: Deps,
+  applicationId: string,
+  eventType: string,
+  sight: Sight,
+): Promise<string | null> {
+  if (isPing(deps, eventType)) return deps.wire.ping.payload
+  const type = await findType(deps, applicationId, eventType, sight)
+  if (!type) throw notFound(`Event type '${eventType}'`)
+  if (type.archived) throw archived(eventType)
+  const example = type.schema && exampleOf(type.schema)
+  return typeof example === "object" && example !== null ? JSON.stringify(example) : null
 }
 
 async function publishNow(

@@ -18,6 +18,7 @@ export type DeliveryReason =
   | "internal"
   | "removed"
   | "unsubscribed"
+  | "by-hand"
 
 /**
  * What happened to one delivery under a claim: an attempt; or one is still open; or it ended without one, for a reason;
@@ -39,7 +40,7 @@ export interface DeliveryState {
 
 /** Nobody wants the delivery any more, or it has failed. */
 export function statusOf(reason: DeliveryReason): "canceled" | "failed" {
-  return reason === "removed" || reason === "unsubscribed" ? "canceled" : "failed"
+  return reason === "removed" || reason === "unsubscribed" || reason === "by-hand" ? "canceled" : "failed"
 }
 
 /** What a delivery ends with that is answered with a farewell. */

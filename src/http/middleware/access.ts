@@ -109,6 +109,11 @@ export function holds(principal: Principal, capability: Capability): boolean {
   return principal.kind === "operator" || principal.token.capabilities.includes(capability)
 }
 
+/** Refuses what asks for more than its route does. */
+export function requireCapability(principal: Principal, capability: Capability): void {
+  if (!holds(principal, capability)) throw lacks(capability)
+}
+
 /** Names the principal where its requests must not be mistaken for another's. */
 export function principalKey(principal: Principal): string {
   return principal.kind === "operator" ? "operator" : principal.token.applicationId
