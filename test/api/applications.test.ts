@@ -285,6 +285,41 @@ describe("the list of applications", () => {
     expect(seen).toEqual(["a", "b", "c", "d", ...BUILT_IN])
   })
 
+  it("finds by a part of the name, the uid or the id, page by page", async () => {
+    const { id } = await make("Acme Inc", "first")
+    await make("Globex", "ACME-2")
+    await make("Initech 100%", "third")
+    const found = async (search: string) =>
+      (
+        await (
+          await callApi(world, `/api/v1/app?search=${encodeURIComponent(search)}`)
+        ).json<{ data: { name: string }[] }>()
+      ).data.map(({ name }) => name)
+    expect(await found("acme")).toEqual(["Acme Inc", "Globex"])
+    expect(await found(id.slice(4))).toEqual(["Acme Inc"])
+    expect(await found("%")).toEqual(["Initech 100%"])
+    expect(await found("nobody")).toEqual([])
+    const first = await (await callApi(world, "/api/v1/app?search=acme&limit=1")).json<{ iterator: string }>()
+    const second = await callApi(world, `/api/v1/app?search=acme&limit=1&iterator=${first.iterator}`)
+    expect(await second.json()).toMatchObject({ data: [{ name: "Globex" }] })
+  })
+
+  it("leads on from a page of a search that has found nothing yet", async () => {
+    await world.env.DB.prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2100)
+       INSERT INTO applications (id, name, metadata, created_at, updated_at)
+       SELECT printf('app_%032x', i), iif(i = 2050, 'needle', 'hay'), '{}', 2000, 2000 FROM n`,
+    ).run()
+    const first = await (await callApi(world, "/api/v1/app?search=needle")).json<{
+      data: []
+      done: boolean
+      iterator: string
+    }>()
+    expect(first).toMatchObject({ data: [], done: false })
+    const second = await callApi(world, `/api/v1/app?search=needle&iterator=${first.iterator}`)
+    expect(await second.json()).toMatchObject({ data: [{ name: "needle" }], done: true })
+  })
+
   it.each(["limit=0", "limit=251", "limit=x", "iterator=%20", "order=up"])("refuses %s", async (query) => {
     expect((await callApi(world, `/api/v1/app?${query}`)).status).toBe(422)
   })

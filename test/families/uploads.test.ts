@@ -211,7 +211,7 @@ describe("the envelope", () => {
     ["GET", "/webhook/register", 405, "POST"],
     ["GET", `/upload_file/webhook_id/${UNKNOWN_ID}`, 405, "POST"],
     ["DELETE", "/uploads/upl_1", 405, "GET, HEAD"],
-    ["GET", "/uploads", 404, null],
+    ["DELETE", "/uploads", 405, "GET, HEAD"],
     ["GET", "/upload_file", 404, null],
     ["POST", "/upload_file/webhook_id", 404, null],
     ["GET", "/uploads/upl_1/other", 404, null],
@@ -403,5 +403,37 @@ describe("the document", () => {
         },
       },
     })
+  })
+})
+
+describe("GET /uploads", () => {
+  it("lists what has arrived, page by page, in the order asked for", async () => {
+    const { id } = await registerWebhook(world, {})
+    const names = ["a.txt", "b.txt", "c.txt"]
+    for (const name of names) {
+      await uploadFile(world, id, filePart("x", `filename="${name}"`))
+      world.clock.advance(1000)
+    }
+    const first = await world.fetch("/uploads?order=descending&limit=2")
+    const { data } = await first.json<{ data: { file_name: string; webhook_id: string }[] }>()
+    expect(data.map(({ file_name }) => file_name)).toEqual(["c.txt", "b.txt"])
+    expect(data[0]?.webhook_id).toBe(id)
+    const next = /<([^>]+)>; rel="next"/.exec(first.headers.get("link") ?? "")?.[1] ?? ""
+    const second = await world.fetch(new URL(next).pathname + new URL(next).search)
+    expect(await second.json()).toMatchObject({ message: "ok", data: [{ file_name: "a.txt" }], error: false })
+    expect(second.headers.get("link")).toBeNull()
+  })
+
+  it("does not list a file that is still on its way", async () => {
+    await world.env.DB.prepare(
+      "INSERT INTO uploads (id, endpoint_id, state, file_name, content_type, created_at, updated_at) VALUES ('upl_1', 'ep_1', 'receiving', 'a', 'b', 1, 1)",
+    ).run()
+    expect(await (await world.fetch("/uploads")).text()).toBe('{"message":"ok","data":[],"error":false}')
+  })
+
+  it.each(["order=newest", "limit=0", "limit=1001", "cursor=1"])("refuses %s", async (query) => {
+    const response = await world.fetch(`/uploads?${query}`)
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ data: {}, error: true })
   })
 })

@@ -173,6 +173,23 @@ describe("GET /users", () => {
     ])
   })
 
+  it("lists the newest first where that is asked for, as many as are asked for, and links on", async () => {
+    for (const name of ["a", "b", "c"]) {
+      await createUsers(name)
+      world.clock.advance(1000)
+    }
+    const first = await list("/users?order=descending&limit=2")
+    const named = async (response: Response) =>
+      (await response.json<{ username: string }[]>()).map(({ username }) => username)
+    expect(await named(first)).toEqual(["c", "b"])
+    const next = /<([^>]+)>/.exec(first.headers.get("link") ?? "")?.[1] ?? ""
+    expect(await named(await list(next.replace(ORIGIN, "")))).toEqual(["a"])
+  })
+
+  it.each(["order=up", "limit=0", "limit=1001"])("refuses %s", async (query) => {
+    expect((await list(`/users?${query}`)).status).toBe(422)
+  })
+
   it("has no Link on a page of exactly 1,000", async () => {
     await insertUsers(1000)
     const response = await list()

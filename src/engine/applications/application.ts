@@ -8,8 +8,8 @@ import type { Deps } from "../../platform/deps.ts"
 import { type Change, setOf } from "../kit/change.ts"
 import { EngineError, notFound, orConflict } from "../kit/errors.ts"
 import type { Remember } from "../kit/idempotency.ts"
-import type { Page, PageRequest } from "../kit/page.ts"
-import { scanPage } from "../kit/scan.ts"
+import type { PageRequest } from "../kit/page.ts"
+import { type ScannedPage, scanPage } from "../kit/scan.ts"
 import { requireSpace } from "../upkeep/space.ts"
 import { CATALOG, isBuiltIn } from "./built-in.ts"
 import { copyApplication } from "./copies.ts"
@@ -74,17 +74,30 @@ export async function findApplication(deps: Deps, idOrUid: string): Promise<Appl
   return application
 }
 
-/** The applications in the order of their ids, a page at a time; it may be short of its limit. */
-export async function listApplications(deps: Deps, request: PageRequest): Promise<Page<Application>> {
-  const { rows, done } = await scanPage(deps.directory, request, {
+/**
+ * The applications in the order of their ids, a page at a time; it may be short of its limit. With `search` those that
+ * have the text in their name, uid or id, whatever the case of ASCII letters.
+ */
+export async function listApplications(
+  deps: Deps,
+  request: PageRequest,
+  { search }: { search?: string | undefined } = {},
+): Promise<ScannedPage<Application>> {
+  const page = await scanPage(deps.directory, request, {
     table: sql`applications a`,
     place: [sql`a.id`],
     owner: isListed,
     key: sql`a.id`,
+    filter: search === undefined ? undefined : mentions(search),
     columns: shape.columns("a"),
     bytes: sql`octet_length(a.name) + octet_length(a.metadata)`,
   })
-  return { rows: rows.map(shape.read), done }
+  return { ...page, rows: page.rows.map(shape.read) }
+}
+
+/** The condition on the application `a` that its names have the text in them. */
+function mentions(search: string): SQL {
+  return sql`instr(lower(a.name || char(10) || coalesce(a.uid, '') || char(10) || a.id), lower(${search})) > 0`
 }
 
 export interface CreatedApplication {

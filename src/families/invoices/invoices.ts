@@ -3,7 +3,7 @@ import { invalid, problems } from "../../http/dialects/plain.ts"
 import { IdempotencyKey, idempotent } from "../../http/middleware/idempotency.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
-import { Cursor, paged, pageFrom } from "../../http/page.ts"
+import { paged, pageFrom, pageQuery } from "../../http/page.ts"
 import { createRouter } from "../../http/router.ts"
 import {
   APPLICATION,
@@ -97,7 +97,7 @@ invoices.openapi(
     description: "At most 1,000 a page; the `Link` header leads to the next one.",
     method: "get",
     path: "/invoices",
-    request: { query: z.object({ cursor: Cursor }) },
+    request: { query: z.object(pageQuery) },
     responses: {
       200: {
         description: "A page of invoices",
@@ -108,7 +108,7 @@ invoices.openapi(
     },
   }),
   async (c) => {
-    const page = await listInvoices(c.var.deps, pageFrom(c.req.valid("query").cursor))
+    const page = await listInvoices(c.var.deps, pageFrom(c.req.valid("query")))
     return c.json(paged(c, page).map(toWire), 200)
   },
 )

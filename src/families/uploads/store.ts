@@ -5,6 +5,7 @@ import { literal } from "../../db/literal.ts"
 import { shapeOf } from "../../db/shape.ts"
 import { createEndpoint } from "../../engine/endpoints/create.ts"
 import { publish } from "../../engine/events/publish.ts"
+import { type Page, type PageRequest, toPage, walkOf } from "../../engine/kit/page.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { uploads } from "./schema.ts"
 
@@ -131,6 +132,18 @@ export async function getUpload(deps: Deps, id: string): Promise<ArrivedUpload |
     .shardOf(APPLICATION)
     .read(sql`SELECT ${shape.columns("u")} FROM uploads u WHERE u.id = ${id} AND u.state <> 'receiving'`)
   return row ? (shape.read(row) as ArrivedUpload) : null
+}
+
+/** The uploads that have arrived, a page at a time. */
+export async function listUploads(deps: Deps, request: PageRequest): Promise<Page<ArrivedUpload>> {
+  const { behind, order } = walkOf(request, sql`u.id`)
+  const rows = await deps.shardOf(APPLICATION).read(sql`
+    SELECT ${shape.columns("u")} FROM uploads u
+    WHERE ${behind} AND u.state <> 'receiving' ${order} LIMIT ${request.limit + 1}`)
+  return toPage(
+    request,
+    rows.map((row) => shape.read(row) as ArrivedUpload),
+  )
 }
 
 export interface ClaimedUpload

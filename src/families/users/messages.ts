@@ -3,7 +3,7 @@ import { invalid, problems } from "../../http/dialects/plain.ts"
 import { IdempotencyKey, idempotent } from "../../http/middleware/idempotency.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
-import { Cursor, paged, pageFrom } from "../../http/page.ts"
+import { paged, pageFrom, pageQuery } from "../../http/page.ts"
 import { Problem } from "../../http/problem.ts"
 import { telling } from "../../http/refusals.ts"
 import { createRouter } from "../../http/router.ts"
@@ -93,7 +93,7 @@ messages.openapi(
     method: "get",
     path: "/users/messages",
     request: {
-      query: z.object({ recipient: z.string().openapi({ example: "Alice" }), cursor: Cursor }),
+      query: z.object({ recipient: z.string().openapi({ example: "Alice" }), ...pageQuery }),
     },
     responses: {
       200: {
@@ -105,8 +105,8 @@ messages.openapi(
     },
   }),
   async (c) => {
-    const { recipient, cursor } = c.req.valid("query")
-    const page = await listMessages(c.var.deps, recipient.toLowerCase(), pageFrom(cursor))
+    const { recipient, ...query } = c.req.valid("query")
+    const page = await listMessages(c.var.deps, recipient.toLowerCase(), pageFrom(query))
     if (page === null) throw new Problem(400, null, REFUSALS["no recipient"])
     return c.json(paged(c, page).map(toWire), 200)
   },

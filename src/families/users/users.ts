@@ -3,7 +3,7 @@ import { invalid, problems } from "../../http/dialects/plain.ts"
 import { IdempotencyKey, idempotent } from "../../http/middleware/idempotency.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
-import { Cursor, paged, pageFrom } from "../../http/page.ts"
+import { paged, pageFrom, pageQuery } from "../../http/page.ts"
 import { Problem } from "../../http/problem.ts"
 import { createRouter } from "../../http/router.ts"
 import { APPLICATION, createUser, listUsers, type User as UserRow } from "./store.ts"
@@ -61,7 +61,7 @@ users.openapi(
     description: "At most 1,000 a page; the `Link` header leads to the next one.",
     method: "get",
     path: "/users",
-    request: { query: z.object({ cursor: Cursor }) },
+    request: { query: z.object(pageQuery) },
     responses: {
       200: { description: "A page of users", content: { "application/json": { schema: z.array(User) } } },
       ...problems(),
@@ -69,7 +69,7 @@ users.openapi(
     },
   }),
   async (c) => {
-    const page = await listUsers(c.var.deps, pageFrom(c.req.valid("query").cursor))
+    const page = await listUsers(c.var.deps, pageFrom(c.req.valid("query")))
     return c.json(paged(c, page).map(toWire), 200)
   },
 )
