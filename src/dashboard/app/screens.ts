@@ -3,8 +3,23 @@ import { applications } from "./screens/applications/applications.tsx"
 import { delivery } from "./screens/delivery/delivery.tsx"
 import { endpoint } from "./screens/endpoints/endpoint.tsx"
 import { endpoints } from "./screens/endpoints/endpoints.tsx"
+import { inbox } from "./screens/inbox/inbox.tsx"
+import { inboxes } from "./screens/inbox/inboxes.tsx"
+import { invoices } from "./screens/invoices/invoices.tsx"
 import { message } from "./screens/messages/message.tsx"
 import { messages } from "./screens/messages/messages.tsx"
+import { users } from "./screens/users/users.tsx"
 
 /** Every screen, in the order in which navigations show them; the first is where an operator arrives. */
-export const screens: readonly Screen[] = [applications, endpoints, endpoint, messages, message, delivery]
+export const screens: readonly Screen[] = [
+  applications,
+  endpoints,
+  endpoint,
+  messages,
+  message,
+  delivery,
+  inboxes,
+  inbox,
+  users,
+  invoices,
+]

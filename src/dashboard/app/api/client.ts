@@ -30,10 +30,29 @@ export async function ask<
   Options,
   Media extends `${string}/${string}`,
 >(call: Promise<FetchResponse<Operation, Options, Media>>) {
+  return (await answerOf(call)).data
+}
+
+/** As `ask`, of a list of the families: what it answers, and the cursor of the next page that its Link header leads to. */
+export async function askPage<
+  Operation extends Record<string | number, unknown>,
+  Options,
+  Media extends `${string}/${string}`,
+>(call: Promise<FetchResponse<Operation, Options, Media>>) {
+  const { data, response } = await answerOf(call)
+  const next = /<([^>]+)>; rel="next"/.exec(response.headers.get("link") ?? "")?.[1]
+  return { data, iterator: next ? new URL(next).searchParams.get("cursor") : null, done: next === undefined }
+}
+
+async function answerOf<
+  Operation extends Record<string | number, unknown>,
+  Options,
+  Media extends `${string}/${string}`,
+>(call: Promise<FetchResponse<Operation, Options, Media>>) {
   const { data, error, response } = await call.catch((fault: unknown) => {
     throw fault instanceof DOMException ? fault : unreachable()
   })
-  if (response.ok) return data as NonNullable<typeof data>
+  if (response.ok) return { data: data as NonNullable<typeof data>, response }
   if (response.status === 401)
     endSession("The token is not taken any more: it has expired, or was logged out.")
   throw problemOf(response.status, error)

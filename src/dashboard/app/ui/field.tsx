@@ -16,6 +16,8 @@ interface TextProps extends Field {
   type?: "text" | "url" | "password" | "search"
   placeholder?: string
   required?: boolean
+  /** The keyboard that a phone shows. */
+  inputMode?: "decimal" | "numeric"
   disabled?: boolean
   autoFocus?: boolean
   /** What is code rather than words: ids, URLs, tokens. */
@@ -111,6 +113,28 @@ export function Check({
         {hint !== undefined && <small class="field-hint">{hint}</small>}
       </span>
     </label>
+  )
+}
+
+/** A file of the reader's own machine. */
+export function FileField({
+  label,
+  hint,
+  error,
+  onChange,
+}: Field & { onChange: (file: File | undefined) => void }) {
+  return (
+    <Labelled label={label} hint={hint} error={error}>
+      {(ids) => (
+        <input
+          {...ids}
+          class="input"
+          type="file"
+          required
+          onChange={(event) => onChange(event.currentTarget.files?.[0])}
+        />
+      )}
+    </Labelled>
   )
 }
 

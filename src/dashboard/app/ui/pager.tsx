@@ -2,8 +2,8 @@ import { useQuery } from "../frame/query.ts"
 import { Button } from "./button.tsx"
 
 /** What lists answer with. */
-export interface Listed<Row> {
-  data: Row[]
+export interface Listed<Data> {
+  data: Data
   done: boolean
   iterator: string | null
 }

@@ -1,0 +1,141 @@
+import "./inbox.css"
+import { useLocation } from "preact-iso"
+
+import { api, ask, type Schemas } from "../../api/client.ts"
+import { Page } from "../../frame/page.tsx"
+import { useQuery } from "../../frame/query.ts"
+import { useLive } from "../../live/live.ts"
+import { at, type Screen, type ScreenProps } from "../../screen.ts"
+import { Button } from "../../ui/button.tsx"
+import { Code } from "../../ui/code.tsx"
+import { Empty } from "../../ui/empty.tsx"
+import { Pager } from "../../ui/pager.tsx"
+import { Shown } from "../../ui/shown.tsx"
+import { State } from "../../ui/state.tsx"
+import { Table } from "../../ui/table.tsx"
+import { Ago, Time } from "../../ui/time.tsx"
+import { say } from "../../ui/toast.tsx"
+import { Controls } from "./controls.tsx"
+import { mannerOf } from "./manners.ts"
+import { Request } from "./request.tsx"
+import { SignatureState } from "./signature.tsx"
+
+export const inbox: Screen = { path: "/inbox/:inbox", component: Inbox }
+
+const CRUMBS = [{ href: at("inbox"), label: "Inbox" }]
+
+function Inbox({ params: { inbox: id = "" } }: ScreenProps) {
+  const [from] = useQuery("from", "")
+  const { route } = useLocation()
+  const path = { inbox_id: id }
+  const own = useLive(
+    (signal) => ask(api.GET("/api/v1/inbox/{inbox_id}", { params: { path }, signal })),
+    [id],
+  )
+  const got = useLive(
+    (signal) =>
+      ask(
+        api.GET("/api/v1/inbox/{inbox_id}/request", {
+          params: { path, query: from ? { iterator: from } : {} },
+          signal,
+        }),
+      ),
+    [id, from],
+  )
+  async function clear() {
+    await ask(api.DELETE("/api/v1/inbox/{inbox_id}/request", { params: { path } }))
+    await got.reload()
+  }
+  async function remove() {
+    await ask(api.DELETE("/api/v1/inbox/{inbox_id}", { params: { path } }))
+    route(at("inbox"))
+    say("The inbox is deleted.")
+  }
+  if (own.data === undefined) {
+    return (
+      <Page title="Inbox" crumbs={CRUMBS}>
+        <Shown live={own}>{() => null}</Shown>
+      </Page>
+    )
+  }
+  const { url, hasSecret, expiresAt } = own.data
+  return (
+    <Page
+      title={`Inbox …${id.slice(-8)}`}
+      crumbs={CRUMBS}
+      about={
+        <>
+          <span>{mannerOf(own.data)}</span>
+          {hasSecret ? (
+            <State tone="good">Verifies</State>
+          ) : (
+            <State tone="idle">No secret to verify with</State>
+          )}
+          <span>
+            Ends <Ago at={expiresAt} />
+          </span>
+        </>
+      }
+      actions={
+        <>
+          <Button onClick={clear} confirm="Forget what this inbox got?">
+            Clear
+          </Button>
+          <Button kind="danger" onClick={remove} confirm="Delete this inbox with all that it got?">
+            Delete
+          </Button>
+        </>
+      }
+    >
+      <Code text={url} what="URL" />
+      <Controls inbox={own.data} reload={() => Promise.all([own.reload(), got.reload()])} />
+      <Shown live={got}>
+        {(page) => (
+          <>
+            {page.data.length === 0 ? (
+              <Empty title="Nothing has arrived yet" command={sendCommand(url)}>
+                Register it above and let something happen, or send something yourself. It shows here by
+                itself.
+              </Empty>
+            ) : (
+              <Requests inbox={id} requests={page.data} />
+            )}
+            <Pager page={page} />
+          </>
+        )}
+      </Shown>
+    </Page>
+  )
+}
+
+/** What came, the newest first, and one of it in full. */
+function Requests({ inbox: id, requests }: { inbox: string; requests: Schemas["InboxRequestOut"][] }) {
+  const [chosen] = useQuery("request", "")
+  const [from] = useQuery("from", "")
+  const shown = requests.find((request) => request.id === chosen) ?? requests[0]
+  return (
+    <div class="inbox-split">
+      <Table
+        label="Requests"
+        rows={requests}
+        keyOf={(request) => request.id}
+        isCurrent={(request) => request === shown}
+        href={(request) =>
+          `${at("inbox", id)}?${new URLSearchParams({ request: request.id, ...(from && { from }) })}`
+        }
+        columns={[
+          { title: "Received", cell: ({ receivedAt }) => <Time at={receivedAt} /> },
+          { title: "Signature", cell: ({ signature }) => <SignatureState signature={signature} /> },
+          { title: "Answered", cell: ({ answeredStatus }) => answeredStatus ?? "nothing", isNumber: true },
+        ]}
+      />
+      {shown && <Request request={shown} />}
+    </div>
+  )
+}
+
+function sendCommand(url: string): string {
+  return `curl -X POST ${url} \\
+  -H 'Content-Type: application/json' \\
+  -d '{"hello": "world"}'`
+}

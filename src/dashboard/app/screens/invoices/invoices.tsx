@@ -1,0 +1,139 @@
+import { useState } from "preact/hooks"
+
+import { api, ask, askPage } from "../../api/client.ts"
+import { Page } from "../../frame/page.tsx"
+import { useQuery } from "../../frame/query.ts"
+import { useLive } from "../../live/live.ts"
+import { at, type Screen } from "../../screen.ts"
+import { Id } from "../../ui/copy.tsx"
+import { Empty } from "../../ui/empty.tsx"
+import { TextField } from "../../ui/field.tsx"
+import { Form } from "../../ui/form.tsx"
+import { Pager } from "../../ui/pager.tsx"
+import { Shown } from "../../ui/shown.tsx"
+import { Table } from "../../ui/table.tsx"
+import { Time } from "../../ui/time.tsx"
+import { say } from "../../ui/toast.tsx"
+import { InvoiceState, Invoice as Shows } from "./invoice.tsx"
+import { dateIn, numberIn } from "./typed.ts"
+
+export const invoices: Screen = {
+  path: "/invoices",
+  component: Invoices,
+  menu: { of: "operator", label: "Invoices" },
+}
+
+const PAGE = 50
+const CREATE = `curl -X POST ${location.origin}/invoices \\
+  -H 'Content-Type: application/json' \\
+  -d '{"amount": 200, "currency": "USD"}'`
+
+function Invoices() {
+  const [from] = useQuery("from", "")
+  const [chosen] = useQuery("invoice", "")
+  const live = useLive(
+    (signal) =>
+      askPage(
+        api.GET("/invoices", {
+          params: { query: { order: "descending", limit: PAGE, ...(from && { cursor: from }) } },
+          signal,
+        }),
+      ),
+    [from],
+  )
+  return (
+    <Page
+      title="Invoices"
+      about={
+        <>
+          <span>Application B: it tells its endpoints of invoices.</span>
+          <a href={at("app", "invoices", "messages")}>What was sent</a>
+          <a href={at("app", "invoices", "endpoints")}>Endpoints</a>
+        </>
+      }
+    >
+      <NewInvoice reload={live.reload} />
+      <Shown live={live}>
+        {(page) => (
+          <>
+            {page.data.length === 0 ? (
+              <Empty title="No invoice yet" command={CREATE}>
+                Each new invoice is an event of the type <code>invoice_created</code>; changing and paying it
+                are events, too.
+              </Empty>
+            ) : (
+              <Table
+                label="Invoices"
+                rows={page.data}
+                keyOf={({ invoice_id }) => invoice_id}
+                isCurrent={({ invoice_id }) => invoice_id === chosen}
+                href={({ invoice_id }) =>
+                  `${at("invoices")}?${new URLSearchParams({ invoice: invoice_id, ...(from && { from }) })}`
+                }
+                columns={[
+                  { title: "Amount", cell: ({ amount, currency }) => `${amount.toFixed(2)} ${currency}` },
+                  { title: "State", cell: (invoice) => <InvoiceState invoice={invoice} /> },
+                  {
+                    title: "Due",
+                    cell: ({ due_date }) => due_date?.slice(0, 10),
+                    isExtra: true,
+                  },
+                  { title: "Id", cell: ({ invoice_id }) => <Id id={invoice_id} isShort />, isExtra: true },
+                  { title: "Created", cell: ({ created_at }) => <Time at={created_at} /> },
+                ]}
+              />
+            )}
+            <Pager page={page} />
+          </>
+        )}
+      </Shown>
+      {chosen !== "" && <Shows key={chosen} id={chosen} reload={live.reload} />}
+    </Page>
+  )
+}
+
+function NewInvoice({ reload }: { reload: () => Promise<void> }) {
+  const [amount, setAmount] = useState("")
+  const [currency, setCurrency] = useState("USD")
+  const [due, setDue] = useState("")
+  async function create() {
+    const body = { amount: numberIn(amount), currency, ...dateIn(due) }
+    await ask(api.POST("/invoices", { body }))
+    setAmount("")
+    setDue("")
+    say("The invoice is created, and invoice_created on its way.")
+    await reload()
+  }
+  return (
+    <Form title="New invoice" verb="Create" submit={create}>
+      {(errors) => (
+        <>
+          <TextField
+            label="Amount"
+            value={amount}
+            onInput={setAmount}
+            error={errors.amount}
+            inputMode="decimal"
+            placeholder="200.00"
+            required
+          />
+          <TextField
+            label="Currency"
+            value={currency}
+            onInput={setCurrency}
+            error={errors.currency}
+            required
+          />
+          <TextField
+            label="Due"
+            value={due}
+            onInput={setDue}
+            error={errors.due_date}
+            placeholder="2027-04-15"
+            hint="A date, or nothing."
+          />
+        </>
+      )}
+    </Form>
+  )
+}

@@ -1,0 +1,107 @@
+import { useState } from "preact/hooks"
+
+import { api, ask, askPage } from "../../api/client.ts"
+import { Page } from "../../frame/page.tsx"
+import { useQuery } from "../../frame/query.ts"
+import { useLive } from "../../live/live.ts"
+import { at, type Screen } from "../../screen.ts"
+import { Empty } from "../../ui/empty.tsx"
+import { TextField } from "../../ui/field.tsx"
+import { Form } from "../../ui/form.tsx"
+import { Pager } from "../../ui/pager.tsx"
+import { Shown } from "../../ui/shown.tsx"
+import { Table } from "../../ui/table.tsx"
+import { Time } from "../../ui/time.tsx"
+import { say } from "../../ui/toast.tsx"
+import { Messages } from "./messages.tsx"
+
+export const users: Screen = {
+  path: "/users",
+  component: Users,
+  menu: { of: "operator", label: "Users" },
+}
+
+const PAGE = 50
+const CREATE = `curl -X POST ${location.origin}/users \\
+  -H 'Content-Type: application/json' \\
+  -d '{"username": "Alice"}'`
+
+function Users() {
+  const [from] = useQuery("from", "")
+  const [chosen] = useQuery("user", "")
+  const live = useLive(
+    (signal) =>
+      askPage(
+        api.GET("/users", {
+          params: { query: { order: "descending", limit: PAGE, ...(from && { cursor: from }) } },
+          signal,
+        }),
+      ),
+    [from],
+  )
+  return (
+    <Page
+      title="Users"
+      about={
+        <>
+          <span>Application A: it tells its endpoints of users, and of messages between them.</span>
+          <a href={at("app", "users", "messages")}>What was sent</a>
+          <a href={at("app", "users", "endpoints")}>Endpoints</a>
+        </>
+      }
+    >
+      <NewUser reload={live.reload} />
+      <Shown live={live}>
+        {(page) => (
+          <>
+            {page.data.length === 0 ? (
+              <Empty title="No user yet" command={CREATE}>
+                Each new user is an event of the type <code>user_registered</code>.
+              </Empty>
+            ) : (
+              <Table
+                label="Users"
+                rows={page.data}
+                keyOf={({ username }) => username}
+                isCurrent={({ username }) => username === chosen}
+                href={({ username }) =>
+                  `${at("users")}?${new URLSearchParams({ user: username, ...(from && { from }) })}`
+                }
+                columns={[
+                  { title: "Name", cell: ({ username }) => username },
+                  { title: "Registered", cell: ({ registered_at }) => <Time at={registered_at} /> },
+                ]}
+              />
+            )}
+            <Pager page={page} />
+          </>
+        )}
+      </Shown>
+      {chosen !== "" && <Messages key={chosen} recipient={chosen} />}
+    </Page>
+  )
+}
+
+function NewUser({ reload }: { reload: () => Promise<void> }) {
+  const [username, setUsername] = useState("")
+  async function create() {
+    const user = await ask(api.POST("/users", { body: { username } }))
+    setUsername("")
+    say(`${user.username} is registered, and user_registered on its way.`)
+    await reload()
+  }
+  return (
+    <Form title="New user" verb="Create" submit={create}>
+      {(errors) => (
+        <TextField
+          label="Name"
+          value={username}
+          onInput={setUsername}
+          error={errors.username}
+          placeholder="Alice"
+          required
+        />
+      )}
+    </Form>
+  )
+}
