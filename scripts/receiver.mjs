@@ -10,7 +10,7 @@ import { portOf } from "./port.mjs"
 /**
  * Takes every POST, remembers it, tells of it, and answers 200 unless told otherwise. Rejects as `listen` does.
  * @param {number} [port]
- * @param {{ status?: number, onArrival?: (request: Arrival) => void }} [options]
+ * @param {{ status?: number | ((path: string) => number), onArrival?: (request: Arrival) => void }} [options]
  */
 export async function startReceiver(port = 0, { status = 200, onArrival = () => {} } = {}) {
   /** @type {Arrival[]} */
@@ -27,7 +27,8 @@ export async function startReceiver(port = 0, { status = 200, onArrival = () => 
     requests.push(arrived)
     onArrival(arrived)
     for (const look of waiting) look()
-    response.writeHead(statuses.shift() ?? status, { "content-type": "application/json" })
+    const usual = typeof status === "function" ? status(arrived.path) : status
+    response.writeHead(statuses.shift() ?? usual, { "content-type": "application/json" })
     response.end(JSON.stringify({ received: true }))
   }
   server.listen(port, "127.0.0.1")

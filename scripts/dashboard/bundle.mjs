@@ -10,7 +10,8 @@ const FOLDER = new URL("assets/dashboard/", ASSETS)
 
 /**
  * Bundles the dashboard's page into one script and one style sheet, named by their content, and tells the Worker their
- * names in dist/dashboard.json. What an earlier bundle was called is removed.
+ * names in dist/dashboard.json; what the page imports later has scripts of its own. What an earlier bundle was called is
+ * removed.
  */
 export async function bundleDashboard() {
   const { outputFiles } = await build({
@@ -22,7 +23,11 @@ export async function bundleDashboard() {
     jsx: "automatic",
     jsxImportSource: "preact",
     legalComments: "none",
+    splitting: true,
+    // What preact-iso renders on servers with.
+    external: ["*/prerender.js"],
     entryNames: "[name]-[hash]",
+    chunkNames: "[name]-[hash]",
     outdir: fileURLToPath(FOLDER),
     write: false,
   })
@@ -38,6 +43,7 @@ export async function bundleDashboard() {
 
 /** @param {{ name: string }[]} files */
 function namesOf(files) {
-  const named = (ending) => `/assets/dashboard/${files.find(({ name }) => name.endsWith(ending))?.name}`
+  const isMain = ({ name }, ending) => name.startsWith("main-") && name.endsWith(ending)
+  const named = (ending) => `/assets/dashboard/${files.find((file) => isMain(file, ending))?.name}`
   return { script: named(".js"), style: named(".css") }
 }

@@ -3,6 +3,7 @@ import { applications } from "./screens/applications/applications.tsx"
 import { delivery } from "./screens/delivery/delivery.tsx"
 import { endpoint } from "./screens/endpoints/endpoint.tsx"
 import { endpoints } from "./screens/endpoints/endpoints.tsx"
+import { newEndpoint } from "./screens/endpoints/new-endpoint.tsx"
 import { inbox } from "./screens/inbox/inbox.tsx"
 import { inboxes } from "./screens/inbox/inboxes.tsx"
 import { invoices } from "./screens/invoices/invoices.tsx"
@@ -15,6 +16,7 @@ export const screens: readonly Screen[] = [
   applications,
   endpoints,
   endpoint,
+  newEndpoint,
   messages,
   message,
   delivery,

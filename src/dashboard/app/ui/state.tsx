@@ -26,6 +26,8 @@ export interface Chip<Value extends string> {
   label: string
   /** How many there are; nothing where nobody has counted. */
   count?: number | undefined
+  /** There may be more than were counted. */
+  isAtLeast?: boolean
   tone?: Tone
 }
 
@@ -53,7 +55,12 @@ export function Chips<Value extends string>({
           onClick={() => onChange(chip.value)}
         >
           {chip.label}
-          {chip.count !== undefined && <span class="chip-count number">{chip.count.toLocaleString()}</span>}
+          {chip.count !== undefined && (
+            <span class="chip-count number">
+              {chip.count.toLocaleString()}
+              {chip.isAtLeast && "+"}
+            </span>
+          )}
         </button>
       ))}
     </fieldset>

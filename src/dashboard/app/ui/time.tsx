@@ -33,6 +33,11 @@ export function Time({ at }: { at: string }) {
   )
 }
 
+/** When something was, for what holds a text alone. */
+export function inText(at: string): string {
+  return dated.format(new Date(at))
+}
+
 /** How long ago something was, or how long it will take until it is; it goes on counting. */
 export function Ago({ at }: { at: string }) {
   const ms = Date.parse(at) - now.value

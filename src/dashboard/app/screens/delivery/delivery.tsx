@@ -4,7 +4,8 @@ import { Page } from "../../frame/page.tsx"
 import { useQuery } from "../../frame/query.ts"
 import { useLive } from "../../live/live.ts"
 import { at, type Screen, type ScreenProps } from "../../screen.ts"
-import { Button } from "../../ui/button.tsx"
+import { can } from "../../session/state.ts"
+import { Button, ButtonLink } from "../../ui/button.tsx"
 import { Id } from "../../ui/copy.tsx"
 import { Empty, Loading, Wrong } from "../../ui/empty.tsx"
 import { Tabs } from "../../ui/tabs.tsx"
@@ -61,7 +62,9 @@ function Delivery({ params: { app = "", message = "", endpoint = "" } }: ScreenP
           <Id id={message} what="message id" />
         </>
       }
-      actions={<Actions app={app} event={event} endpoint={endpoint} reload={reload} />}
+      actions={
+        <Actions app={app} event={event} endpoint={endpoint} verdict={verdict.verdict} reload={reload} />
+      }
     >
       {attempt === undefined ? (
         <Empty title="No attempt was made">{verdict.explanation}</Empty>
@@ -89,11 +92,13 @@ function Actions({
   app,
   event,
   endpoint,
+  verdict,
   reload,
 }: {
   app: string
   event: Schemas["MessageOut"]
   endpoint: string
+  verdict: Schemas["EndpointVerdictOut"]["verdict"]
   reload: () => Promise<void>
 }) {
   async function resend() {
@@ -105,25 +110,32 @@ function Actions({
     say("One attempt is on its way.")
     await reload()
   }
-  async function recover() {
+  async function cancel() {
     await ask(
-      api.POST("/api/v1/app/{app_id}/endpoint/{endpoint_id}/recover", {
-        params: { path: { app_id: app, endpoint_id: endpoint } },
-        body: { since: event.timestamp },
+      api.POST("/api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/cancel", {
+        params: { path: { app_id: app, msg_id: event.id, endpoint_id: endpoint } },
       }),
     )
-    say("Everything that failed at this endpoint since then is being sent again.")
+    say("Canceled: it is not tried again by itself.")
+    await reload()
   }
+  const replay = new URLSearchParams({ tab: "recover", since: event.timestamp })
   return (
     <>
-      <Button
-        needs="CreateAttempts"
-        onClick={recover}
-        confirm="Send everything again that failed at this endpoint since this message?"
-        title="Everything that failed at this endpoint since this message"
-      >
-        Replay failed since
-      </Button>
+      {verdict === "pending" && (
+        <Button
+          needs="CreateAttempts"
+          onClick={cancel}
+          confirm="Cancel this delivery? No further attempt is made by itself; a resend still sends it."
+        >
+          Cancel delivery
+        </Button>
+      )}
+      {can("CreateAttempts") && verdict !== "delivered" && (
+        <ButtonLink href={`${at("app", app, "endpoints", endpoint)}?${replay}`}>
+          Replay all failed since
+        </ButtonLink>
+      )}
       <Button kind="primary" needs="CreateAttempts" onClick={resend}>
         Resend
       </Button>

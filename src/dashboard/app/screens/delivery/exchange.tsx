@@ -1,12 +1,17 @@
+import { useState } from "preact/hooks"
+
 import { api, ask, type Schemas } from "../../api/client.ts"
 import { useLive } from "../../live/live.ts"
 import { at } from "../../screen.ts"
+import { Button } from "../../ui/button.tsx"
 import { Code, Json } from "../../ui/code.tsx"
 import { Loading, Wrong } from "../../ui/empty.tsx"
 import { Facts } from "../../ui/facts.tsx"
 import { Ago } from "../../ui/time.tsx"
+import { say } from "../../ui/toast.tsx"
 import { toCurl } from "./curl.ts"
 import { hintFor } from "./hints.ts"
+import { recomputeSignature } from "./signature.ts"
 
 export type Part = "request" | "response" | "event"
 export const PARTS: readonly (readonly [Part, string])[] = [
@@ -42,13 +47,48 @@ export function Exchange({
   )
   if (part === "event") return <Event app={app} event={event} />
   if (data === undefined) return error ? <Wrong error={error} retry={reload} /> : <Loading rows={4} />
-  return part === "response" ? <Response known={data} /> : <Request known={data} />
+  return part === "response" ? (
+    <Response known={data} />
+  ) : (
+    <Request key={attempt.id} app={app} endpoint={attempt.endpointId} known={data} />
+  )
 }
 
-function Request({ known: { request, headersCut } }: { known: Known }) {
+function Request({
+  app,
+  endpoint,
+  known: { request, headersCut },
+}: {
+  app: string
+  endpoint: string
+  known: Known
+}) {
+  const [signature, setSignature] = useState<string | null>(null)
+  async function recompute() {
+    const found = await recomputeSignature(app, endpoint, request)
+    if (found === null) say("It is signed with an Ed25519 key, whose private half nobody is shown.")
+    setSignature(found)
+  }
   return (
     <div class="stack">
       <Headers headers={request.headers} isCut={headersCut} none="No request was made." />
+      {signature !== null && (
+        <section class="stack-s">
+          <h3>Signature, recomputed</h3>
+          <p class="quiet">
+            What this request’s signature is with the secret of now. The one that was sent is not kept; before
+            a rotation it was another.
+          </p>
+          <Code text={signature} what="signature" />
+        </section>
+      )}
+      {signature === null && request.headers.length > 0 && request.body !== null && (
+        <div>
+          <Button needs="ViewEndpointSecret" onClick={recompute}>
+            Recompute the signature
+          </Button>
+        </div>
+      )}
       <section class="stack-s">
         <h3>Body</h3>
         {request.body === null ? (
@@ -59,8 +99,12 @@ function Request({ known: { request, headersCut } }: { known: Known }) {
       </section>
       <section class="stack-s">
         <h3>As curl</h3>
-        <p class="quiet">What is not kept stands in angle brackets.</p>
-        <Code text={toCurl(request)} what="curl command" />
+        <p class="quiet">
+          {signature === null
+            ? "What is not kept stands in angle brackets."
+            : "With the recomputed signature. What is not kept stands in angle brackets."}
+        </p>
+        <Code text={toCurl(request, signature)} what="curl command" />
       </section>
     </div>
   )

@@ -16,14 +16,14 @@ const BY_STATUS: Readonly<Record<number, string>> = {
   429: "The receiver gets too much: give the endpoint a rate that it can bear.",
 }
 const BY_ERROR: readonly (readonly [RegExp, string])[] = [
-  [/time/i, "Answer with 2xx first, and do the work afterwards."],
+  [/time/i, "Answer with 2xx first, and do the work afterwards: nobody waits for it here."],
   [
     /certificate|tls|name/i,
-    "Check how the host’s name is spelled, whether it resolves, and whether its certificate is valid for it.",
+    "Check how the host’s name is spelled and whether it resolves (`dig`), and whether its certificate is valid for it and comes with its chain (`openssl s_client`).",
   ],
   [
     /refused|reset|connection/i,
-    "Nobody listens there, or a firewall is in between: is the receiver running?",
+    "Nobody listens at that address and port, or a firewall is in between: is the receiver running, and reachable from the internet?",
   ],
   [/target|private|allowed/i, "Posthorn sends to public addresses alone: change the endpoint’s URL."],
 ]

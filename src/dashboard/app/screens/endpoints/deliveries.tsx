@@ -9,6 +9,7 @@ import { type Chip, Chips, State, type Tone } from "../../ui/state.tsx"
 import { Table } from "../../ui/table.tsx"
 import { Ago, Time } from "../../ui/time.tsx"
 import type { PartProps } from "./endpoint.tsx"
+import { TypeFilter } from "./type-filter.tsx"
 
 type Status = Schemas["MessageStatus"]
 type Filter = "" | `${Status}`
@@ -25,9 +26,12 @@ export function Deliveries({ app, endpoint: { id } }: PartProps) {
   const [status, setStatus] = useQuery<Filter>("status", "")
   const [from] = useQuery("from", "")
   const path = { app_id: app, endpoint_id: id }
-  const stats = useLive(
+  const [type] = useQuery("type", "")
+  const counts = useLive(
     (signal) =>
-      ask(api.GET("/api/v1/app/{app_id}/endpoint/{endpoint_id}/stats", { params: { path }, signal })),
+      ask(
+        api.GET("/api/v1/app/{app_id}/endpoint/{endpoint_id}/delivery-counts", { params: { path }, signal }),
+      ),
     [app, id],
   )
   const { data, error, reload } = useLive(
@@ -40,17 +44,21 @@ export function Deliveries({ app, endpoint: { id } }: PartProps) {
               limit: 50,
               with_content: false,
               ...(status !== "" && { status: Number(status) as Status }),
+              ...(type && { event_types: [type] }),
               ...(from && { iterator: from }),
             },
           },
           signal,
         }),
       ),
-    [app, id, status, from],
+    [app, id, status, type, from],
   )
   return (
     <>
-      <Chips label="State" value={status} onChange={setStatus} chips={chipsOf(stats.data)} />
+      <div class="filters">
+        <Chips label="State" value={status} onChange={setStatus} chips={chipsOf(counts.data)} />
+        <TypeFilter />
+      </div>
       {data === undefined ? (
         error ? (
           <Wrong error={error} retry={reload} />
@@ -58,7 +66,7 @@ export function Deliveries({ app, endpoint: { id } }: PartProps) {
           <Loading />
         )
       ) : data.data.length === 0 ? (
-        <Empty title={status === "" ? "Nothing was sent here yet" : "Nothing in this state"}>
+        <Empty title={status === "" && type === "" ? "Nothing was sent here yet" : "Nothing of that kind"}>
           Messages of the types that the endpoint listens to are listed here, with what became of them.
         </Empty>
       ) : (
@@ -91,13 +99,21 @@ export function Deliveries({ app, endpoint: { id } }: PartProps) {
   )
 }
 
-function chipsOf(stats: Schemas["EndpointStats"] | undefined): Chip<Filter>[] {
-  const all = stats && stats.success + stats.pending + stats.sending + stats.fail + stats.canceled
+function chipsOf(counts: Schemas["DeliveryCountsOut"] | undefined): Chip<Filter>[] {
+  const chip = (value: Filter, label: string, tone: Tone, ...parts: (keyof Counts)[]): Chip<Filter> => ({
+    value,
+    label,
+    tone,
+    count: counts && parts.reduce((sum, part) => sum + counts[part], 0),
+    isAtLeast: counts?.isComplete === false,
+  })
   return [
-    { value: "", label: "All", count: all },
-    { value: "0", label: "Delivered", count: stats?.success, tone: "good" },
-    { value: "3", label: "Retrying", count: stats?.sending, tone: "warn" },
-    { value: "2", label: "Failed", count: stats && stats.fail + stats.canceled, tone: "bad" },
-    { value: "1", label: "Pending", count: stats?.pending, tone: "busy" },
+    { value: "", label: "All" },
+    chip("0", "Delivered", "good", "delivered"),
+    chip("3", "Retrying", "warn", "sending", "retrying"),
+    chip("2", "Failed", "bad", "failed", "canceled"),
+    chip("1", "Pending", "busy", "pending"),
   ]
 }
+
+type Counts = Omit<Schemas["DeliveryCountsOut"], "isComplete">

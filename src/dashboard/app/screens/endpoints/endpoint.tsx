@@ -1,3 +1,4 @@
+import "./endpoints.css"
 import { api, ask, type Schemas } from "../../api/client.ts"
 import { useCrumbs } from "../../frame/application.tsx"
 import { Page } from "../../frame/page.tsx"
@@ -7,20 +8,25 @@ import { at, type Screen, type ScreenProps } from "../../screen.ts"
 import { Button } from "../../ui/button.tsx"
 import { Id } from "../../ui/copy.tsx"
 import { Loading, Wrong } from "../../ui/empty.tsx"
-import { State } from "../../ui/state.tsx"
 import { Tabs } from "../../ui/tabs.tsx"
 import { say } from "../../ui/toast.tsx"
+import { Activity } from "./activity.tsx"
 import { Deliveries } from "./deliveries.tsx"
+import { HealthState, HealthStrip } from "./health.tsx"
+import { Recover } from "./recover.tsx"
 import { Secret } from "./secret.tsx"
 import { Settings } from "./settings.tsx"
-import { disabledBecause } from "./words.ts"
+import { Try } from "./try.tsx"
 
 export const endpoint: Screen = { path: "/app/:app/endpoints/:endpoint", component: Endpoint }
 
 const TABS = {
   "": { label: "Deliveries", component: Deliveries },
+  activity: { label: "Activity", component: Activity },
   settings: { label: "Settings", component: Settings },
   secret: { label: "Secret", component: Secret },
+  test: { label: "Test", component: Try },
+  recover: { label: "Recover", component: Recover },
 } as const
 
 /** What every part of the screen is about. */
@@ -35,7 +41,13 @@ function Endpoint({ params: { app = "", endpoint: id = "" } }: ScreenProps) {
   const crumbs = useCrumbs(app, "endpoints")
   const path = { app_id: app, endpoint_id: id }
   const { data, error, reload } = useLive(
-    (signal) => ask(api.GET("/api/v1/app/{app_id}/endpoint/{endpoint_id}", { params: { path }, signal })),
+    async (signal) => {
+      const [settings, health] = await Promise.all([
+        ask(api.GET("/api/v1/app/{app_id}/endpoint/{endpoint_id}", { params: { path }, signal })),
+        ask(api.GET("/api/v1/app/{app_id}/endpoint/{endpoint_id}/health", { params: { path }, signal })),
+      ])
+      return { settings, health }
+    },
     [app, id],
   )
   if (data === undefined) {
@@ -45,6 +57,7 @@ function Endpoint({ params: { app = "", endpoint: id = "" } }: ScreenProps) {
       </Page>
     )
   }
+  const { settings, health } = data
   async function turn(disabled: boolean) {
     await ask(
       api.PATCH("/api/v1/app/{app_id}/endpoint/{endpoint_id}", { params: { path }, body: { disabled } }),
@@ -57,18 +70,18 @@ function Endpoint({ params: { app = "", endpoint: id = "" } }: ScreenProps) {
   const Part = (TABS[tab] ?? TABS[""]).component
   return (
     <Page
-      title={data.url}
+      title={settings.url}
       crumbs={crumbs}
       about={
         <>
-          {data.disabled ? <State tone="bad">Disabled</State> : <State tone="good">Enabled</State>}
-          <Id id={data.id} />
-          {data.uid && <Id id={data.uid} what="uid" />}
-          {data.description && <span class="wraps">{data.description}</span>}
+          <HealthState health={health} />
+          <Id id={settings.id} />
+          {settings.uid && <Id id={settings.uid} what="uid" />}
+          {settings.description && <span class="wraps">{settings.description}</span>}
         </>
       }
       actions={
-        data.disabled ? (
+        settings.disabled ? (
           <Button kind="primary" needs="ManageEndpoint" onClick={() => turn(false)}>
             Enable
           </Button>
@@ -83,7 +96,7 @@ function Endpoint({ params: { app = "", endpoint: id = "" } }: ScreenProps) {
         )
       }
     >
-      {data.disabled && <p class="card padded wraps">{disabledBecause(data)}</p>}
+      <HealthStrip health={health} />
       <Tabs
         label="Parts of the endpoint"
         tabs={Object.entries(TABS).map(([name, { label }]) => ({
@@ -92,7 +105,7 @@ function Endpoint({ params: { app = "", endpoint: id = "" } }: ScreenProps) {
           isCurrent: name === tab,
         }))}
       />
-      <Part app={app} endpoint={data} reload={reload} />
+      <Part key={settings.id} app={app} endpoint={settings} reload={reload} />
     </Page>
   )
 }

@@ -1,15 +1,17 @@
-import { api, ask } from "../../api/client.ts"
+import "./endpoints.css"
+import { api, ask, type Schemas } from "../../api/client.ts"
 import { ApplicationPage } from "../../frame/application.tsx"
 import { useQuery } from "../../frame/query.ts"
 import { useLive } from "../../live/live.ts"
 import { at, type Screen, type ScreenProps } from "../../screen.ts"
 import { can } from "../../session/state.ts"
-import { Id } from "../../ui/copy.tsx"
-import { Empty, Loading, Wrong } from "../../ui/empty.tsx"
+import { ButtonLink } from "../../ui/button.tsx"
+import { Empty } from "../../ui/empty.tsx"
 import { Pager } from "../../ui/pager.tsx"
-import { State } from "../../ui/state.tsx"
-import { Table } from "../../ui/table.tsx"
-import { Time } from "../../ui/time.tsx"
+import { Shown } from "../../ui/shown.tsx"
+import { type Column, Table } from "../../ui/table.tsx"
+import { Ago } from "../../ui/time.tsx"
+import { DayBars, type Health, HealthState, pendingOf } from "./health.tsx"
 import { typesOf } from "./words.ts"
 
 export const endpoints: Screen = {
@@ -20,51 +22,80 @@ export const endpoints: Screen = {
 
 function Endpoints({ params: { app = "" } }: ScreenProps) {
   const [from] = useQuery("from", "")
-  const { data, error, reload } = useLive(
-    (signal) =>
-      ask(
-        api.GET("/api/v1/app/{app_id}/endpoint", {
-          params: { path: { app_id: app }, query: { limit: 50, ...(from && { iterator: from }) } },
-          signal,
-        }),
-      ),
+  const live = useLive(
+    async (signal) => {
+      const params = { path: { app_id: app }, query: { limit: 50, ...(from && { iterator: from }) } }
+      const [page, health] = await Promise.all([
+        ask(api.GET("/api/v1/app/{app_id}/endpoint", { params, signal })),
+        ask(api.GET("/api/v1/app/{app_id}/endpoint-health", { params, signal })),
+      ])
+      const healthOf = new Map(health.data.map((one) => [one.id, one]))
+      return { ...page, data: page.data.map((one) => ({ ...one, health: healthOf.get(one.id) })) }
+    },
     [app, from],
   )
   return (
-    <ApplicationPage app={app} title="Endpoints">
-      {data === undefined ? (
-        error ? (
-          <Wrong error={error} retry={reload} />
-        ) : (
-          <Loading />
+    <ApplicationPage
+      app={app}
+      title="Endpoints"
+      actions={
+        can("ManageEndpoint") && (
+          <ButtonLink kind="primary" href={at("app", app, "new-endpoint")}>
+            New endpoint
+          </ButtonLink>
         )
-      ) : data.data.length === 0 ? (
-        <Empty title="No endpoint yet" command={can("ManageEndpoint") ? createCommand(app) : undefined}>
-          An endpoint is a URL that messages are sent to.
-        </Empty>
-      ) : (
-        <Table
-          label="Endpoints"
-          rows={data.data}
-          keyOf={({ id }) => id}
-          href={({ id }) => at("app", app, "endpoints", id)}
-          columns={[
-            { title: "URL", cell: ({ url }) => url },
-            {
-              title: "State",
-              cell: ({ disabled }) =>
-                disabled ? <State tone="bad">Disabled</State> : <State tone="good">Enabled</State>,
-            },
-            { title: "Types", cell: typesOf, isExtra: true },
-            { title: "Id", cell: ({ uid, id }) => <Id id={uid ?? id} isShort />, isExtra: true },
-            { title: "Created", cell: ({ createdAt }) => <Time at={createdAt} />, isExtra: true },
-          ]}
-        />
-      )}
-      {data && <Pager page={data} />}
+      }
+    >
+      <Shown live={live}>
+        {(page) =>
+          page.data.length === 0 && from === "" ? (
+            <Empty title="No endpoint yet" command={can("ManageEndpoint") ? createCommand(app) : undefined}>
+              An endpoint is a URL that messages are sent to.
+            </Empty>
+          ) : (
+            <>
+              <Table
+                label="Endpoints"
+                rows={page.data}
+                keyOf={({ id }) => id}
+                href={({ id }) => at("app", app, "endpoints", id)}
+                columns={COLUMNS}
+              />
+              <Pager page={page} />
+            </>
+          )
+        }
+      </Shown>
     </ApplicationPage>
   )
 }
+
+type Row = Schemas["EndpointOut"] & {
+  /** Undefined of one that has been made while the page was being asked for. */
+  health: Health | undefined
+}
+
+const COLUMNS: readonly Column<Row>[] = [
+  { title: "URL", cell: ({ url }) => url },
+  { title: "State", cell: ({ health }) => health && <HealthState health={health} /> },
+  { title: "Types", cell: typesOf, isExtra: true },
+  {
+    title: "Last success",
+    cell: ({ health }) => health?.lastSuccessAt && <Ago at={health.lastSuccessAt} />,
+    isExtra: true,
+  },
+  {
+    title: "Last failure",
+    cell: ({ health }) => health?.lastFailureAt && <Ago at={health.lastFailureAt} />,
+    isExtra: true,
+  },
+  {
+    title: "24 hours",
+    cell: ({ health }) => <div class="in-row">{health && <DayBars health={health} height={22} />}</div>,
+    isExtra: true,
+  },
+  { title: "Pending", cell: ({ health }) => health && pendingOf(health), isNumber: true, isExtra: true },
+]
 
 function createCommand(app: string): string {
   return `curl -X POST ${location.origin}/api/v1/app/${app}/endpoint \\

@@ -1,37 +1,87 @@
-import { api, ask } from "../../api/client.ts"
-import { useLive } from "../../live/live.ts"
-import { Facts } from "../../ui/facts.tsx"
-import { Time } from "../../ui/time.tsx"
-import type { PartProps } from "./endpoint.tsx"
+import { useState } from "preact/hooks"
+import { useLocation } from "preact-iso"
 
-/** What an endpoint was set to. */
-export function Settings({ app, endpoint }: PartProps) {
-  const headers = useLive(
-    (signal) =>
-      ask(
-        api.GET("/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers", {
-          params: { path: { app_id: app, endpoint_id: endpoint.id } },
-          signal,
-        }),
-      ),
-    [app, endpoint.id],
-    { isOn: false },
+import { api, ask } from "../../api/client.ts"
+import { at } from "../../screen.ts"
+import { can } from "../../session/state.ts"
+import { Button } from "../../ui/button.tsx"
+import { Facts } from "../../ui/facts.tsx"
+import { Form } from "../../ui/form.tsx"
+import { Time } from "../../ui/time.tsx"
+import { say } from "../../ui/toast.tsx"
+import { fromDraft, toDraft } from "./draft.ts"
+import type { PartProps } from "./endpoint.tsx"
+import { Fields } from "./fields.tsx"
+import { Headers } from "./headers.tsx"
+
+/** What an endpoint was set to, to be changed by whoever may. */
+export function Settings(props: PartProps) {
+  return (
+    <div class="stack">
+      {can("ManageEndpoint") ? <Change {...props} /> : <Known {...props} />}
+      <Headers {...props} />
+      {can("ManageEndpoint") && <Removal {...props} />}
+    </div>
   )
-  const own = [
-    ...Object.entries(headers.data?.headers ?? {}).map(([name, value]) => `${name}: ${value}`),
-    ...(headers.data?.sensitive ?? []).map((name) => `${name}: •••`),
-  ]
+}
+
+function Change({ app, endpoint, reload }: PartProps) {
+  const [draft, setDraft] = useState(() => toDraft(endpoint))
+  async function save() {
+    await ask(
+      api.PATCH("/api/v1/app/{app_id}/endpoint/{endpoint_id}", {
+        params: { path: { app_id: app, endpoint_id: endpoint.id } },
+        body: fromDraft(draft),
+      }),
+    )
+    await reload()
+    say("The settings are saved.")
+  }
+  return (
+    <Form title="Settings" verb="Save" submit={save}>
+      {(errors) => <Fields draft={draft} onChange={setDraft} errors={errors} />}
+    </Form>
+  )
+}
+
+function Known({ endpoint }: PartProps) {
   return (
     <Facts
       facts={[
         ["URL", endpoint.url],
         ["Types", endpoint.eventTypes?.join(", ") ?? "Every type there is and will be"],
         ["Channels", endpoint.channels?.join(", ") ?? "All"],
-        ["Headers", own.length === 0 ? "None of its own" : own.join("\n")],
         ["Rate", endpoint.throttleRate ? `At most ${endpoint.throttleRate} a second` : "Not limited"],
         ["Created", <Time key="created" at={endpoint.createdAt} />],
         ["Changed", <Time key="changed" at={endpoint.updatedAt} />],
       ]}
     />
+  )
+}
+
+function Removal({ app, endpoint }: PartProps) {
+  const { route } = useLocation()
+  async function remove() {
+    await ask(
+      api.DELETE("/api/v1/app/{app_id}/endpoint/{endpoint_id}", {
+        params: { path: { app_id: app, endpoint_id: endpoint.id } },
+      }),
+    )
+    say("The endpoint is deleted.")
+    route(at("app", app, "endpoints"))
+  }
+  return (
+    <section class="card padded row">
+      <p class="quiet">
+        Created <Time at={endpoint.createdAt} />, changed <Time at={endpoint.updatedAt} />.
+      </p>
+      <Button
+        kind="danger"
+        onClick={remove}
+        confirm="Delete this endpoint? It gets nothing more, retries included, and its secret is gone for good."
+      >
+        Delete endpoint
+      </Button>
+    </section>
   )
 }

@@ -9,7 +9,7 @@ import { Id } from "../../ui/copy.tsx"
 import { Empty, Loading, Wrong } from "../../ui/empty.tsx"
 import { Pager } from "../../ui/pager.tsx"
 import { Time } from "../../ui/time.tsx"
-import { deliveredOf } from "./verdict.tsx"
+import { ProgressState } from "./progress.tsx"
 import { VerdictTable } from "./verdict-table.tsx"
 
 export const message: Screen = { path: "/app/:app/messages/:message", component: Message }
@@ -23,6 +23,7 @@ function Message({ params: { app = "", message: id = "" } }: ScreenProps) {
     [app, id],
     { isOn: false },
   )
+  const messageId = sent.data?.id
   const verdicts = useLive(
     (signal) =>
       ask(
@@ -32,6 +33,20 @@ function Message({ params: { app = "", message: id = "" } }: ScreenProps) {
         }),
       ),
     [app, id, from],
+  )
+  const progress = useLive(
+    async (signal) => {
+      if (messageId === undefined) return undefined
+      const query = { message_id: [messageId] }
+      const { data } = await ask(
+        api.GET("/api/v1/app/{app_id}/message-progress", {
+          params: { path: { app_id: app }, query },
+          signal,
+        }),
+      )
+      return data[0]
+    },
+    [app, messageId],
   )
   if (sent.data === undefined) {
     return (
@@ -47,13 +62,13 @@ function Message({ params: { app = "", message: id = "" } }: ScreenProps) {
       crumbs={crumbs}
       about={
         <>
-          <Id id={id} />
+          {progress.data && <ProgressState progress={progress.data} />}
+          <Id id={sent.data.id} />
           {eventId && <Id id={eventId} what="uid" />}
           <span>
             Sent <Time at={timestamp} />
           </span>
           {channels && <span class="wraps">on {channels.join(", ")}</span>}
-          {verdicts.data?.done && from === "" && <strong>{deliveredOf(verdicts.data.data)}</strong>}
         </>
       }
     >

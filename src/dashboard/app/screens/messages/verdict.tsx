@@ -20,10 +20,3 @@ export function VerdictState({ verdict: { verdict, nextAttempt } }: { verdict: V
     <State tone={tone}>{words}</State>
   )
 }
-
-/** `3/4 delivered`: of the endpoints that the message is owed to. */
-export function deliveredOf(verdicts: readonly Verdict[]): string {
-  const owed = verdicts.filter(({ verdict }) => verdict !== "no-delivery")
-  if (owed.length === 0) return "Nobody gets it"
-  return `${owed.filter(({ verdict }) => verdict === "delivered").length}/${owed.length} delivered`
-}

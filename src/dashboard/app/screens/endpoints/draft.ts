@@ -1,0 +1,38 @@
+import type { Schemas } from "../../api/client.ts"
+
+/** An endpoint's settings as somebody fills them in. */
+export interface Draft {
+  url: string
+  description: string
+  /** Null: every type there is and will be. */
+  eventTypes: readonly string[] | null
+  /** Separated by commas. */
+  channels: string
+  /** Messages a second; empty: not limited. */
+  rate: string
+}
+
+export function toDraft(endpoint?: Schemas["EndpointOut"]): Draft {
+  return {
+    url: endpoint?.url ?? "",
+    description: endpoint?.description ?? "",
+    eventTypes: endpoint?.eventTypes ?? null,
+    channels: endpoint?.channels?.join(", ") ?? "",
+    rate: String(endpoint?.throttleRate ?? ""),
+  }
+}
+
+/** The settings that a draft stands for; what they may be the Worker says. */
+export function fromDraft({ url, description, eventTypes, channels, rate }: Draft) {
+  const named = channels
+    .split(",")
+    .map((channel) => channel.trim())
+    .filter(Boolean)
+  return {
+    url: url.trim(),
+    description,
+    eventTypes: eventTypes && [...eventTypes],
+    channels: named.length === 0 ? null : named,
+    throttleRate: rate.trim() === "" ? null : Number(rate),
+  }
+}

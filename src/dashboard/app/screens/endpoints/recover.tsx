@@ -1,0 +1,182 @@
+import { useEffect } from "preact/hooks"
+
+import { api, ask, type Schemas } from "../../api/client.ts"
+import { useQuery } from "../../frame/query.ts"
+import { useLive } from "../../live/live.ts"
+import { useUntil } from "../../live/until.ts"
+import { at } from "../../screen.ts"
+import { can } from "../../session/state.ts"
+import { Button, ButtonLink } from "../../ui/button.tsx"
+import { Progress } from "../../ui/chart.tsx"
+import { Wrong } from "../../ui/empty.tsx"
+import { Select } from "../../ui/field.tsx"
+import { Shown } from "../../ui/shown.tsx"
+import { say } from "../../ui/toast.tsx"
+import type { PartProps } from "./endpoint.tsx"
+
+const HOUR_MS = 3600_000
+const SPANS = [
+  ["1", "the last hour"],
+  ["24", "the last 24 hours"],
+  ["168", "the last 7 days"],
+  ["336", "the last 14 days"],
+] as const
+
+/** What has failed, sent again: first how much it is, then how far it has come. */
+export function Recover(props: PartProps) {
+  // `<task>:<how many there were>`, so that whoever comes back sees the same.
+  const [running, setRunning] = useQuery("task", "")
+  const [task = "", total = ""] = running.split(":")
+  return task === "" ? (
+    <Choice {...props} onStart={(id, count) => setRunning(`${id}:${count}`, "push")} />
+  ) : (
+    <Running {...props} task={task} total={Number(total)} onLeave={() => setRunning("", "push")} />
+  )
+}
+
+function Choice({ app, endpoint, onStart }: PartProps & { onStart: (task: string, count: number) => void }) {
+  const [chosen, setChosen] = useQuery("since", "24")
+  const params = { path: { app_id: app, endpoint_id: endpoint.id } }
+  const counts = useLive(
+    (signal) =>
+      ask(
+        api.GET("/api/v1/app/{app_id}/endpoint/{endpoint_id}/stats", {
+          params: { ...params, query: { since: sinceOf(chosen) } },
+          signal,
+        }),
+      ),
+    [app, endpoint.id, chosen],
+    { isOn: false },
+  )
+  async function start(count: number) {
+    const { id } = await ask(
+      api.POST("/api/v1/app/{app_id}/endpoint/{endpoint_id}/recover", {
+        params,
+        body: { since: sinceOf(chosen) },
+      }),
+    )
+    onStart(id, count)
+  }
+  const isMoment = !SPANS.some(([hours]) => hours === chosen)
+  return (
+    <section class="card padded stack">
+      <p class="quiet">
+        Sends again what has failed for good, with a fresh schedule of retries. What still waits for a retry
+        goes on by itself.
+      </p>
+      <div class="narrow">
+        <Select
+          label="Messages of"
+          value={chosen}
+          onChange={setChosen}
+          options={
+            isMoment
+              ? [[chosen, `the time since ${new Date(chosen).toLocaleString()}`], ...SPANS]
+              : (SPANS as readonly (readonly [string, string])[])
+          }
+        />
+      </div>
+      <Shown live={counts} rows={1}>
+        {({ success, pending, sending, fail, canceled }) => (
+          <>
+            <dl class="figures">
+              <Count name="Failed" value={fail} />
+              <Count name="Retrying" value={sending} />
+              <Count name="Pending" value={pending} />
+              <Count name="Delivered" value={success} />
+              <Count name="Canceled" value={canceled} />
+            </dl>
+            {endpoint.disabled && <p class="quiet">Enable the endpoint first: nothing is sent to it now.</p>}
+            {can("CreateAttempts") ? (
+              <div class="buttons">
+                <Button kind="primary" disabled={fail === 0 || endpoint.disabled} onClick={() => start(fail)}>
+                  {fail === 0 ? "Nothing to send again" : `Send ${fail.toLocaleString()} again`}
+                </Button>
+              </div>
+            ) : (
+              <p class="quiet">Whoever came by this link may not send anything.</p>
+            )}
+          </>
+        )}
+      </Shown>
+    </section>
+  )
+}
+
+function Count({ name, value }: { name: string; value: number }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{value.toLocaleString()}</dd>
+    </div>
+  )
+}
+
+function Running({
+  app,
+  endpoint,
+  reload,
+  task,
+  total,
+  onLeave,
+}: PartProps & { task: string; total: number; onLeave: () => void }) {
+  const params = { path: { task_id: task } }
+  const { data, error } = useUntil(
+    () => ask(api.GET("/api/v1/background-task/{task_id}", { params })),
+    ({ status }) => status !== "running",
+    task,
+  )
+  const isOver = data !== undefined && data.status !== "running"
+  useEffect(() => {
+    if (isOver) void reload()
+  }, [isOver])
+  async function cancel() {
+    await ask(api.POST("/api/v1/background-task/{task_id}/cancel", { params }))
+    say("It ends with the step that is under way.")
+  }
+  if (data === undefined) return error ? <Wrong error={error} /> : <p class="quiet">Asking how far it is…</p>
+  const { processed } = data.data
+  return (
+    <section class="card padded stack" aria-label="Recovery">
+      <p role="status">{wordsFor(data, total)}</p>
+      <Progress
+        label="Messages that are due again"
+        value={data.status === "finished" ? 1 : processed}
+        max={data.status === "finished" ? 1 : Math.max(total, processed)}
+      />
+      <div class="buttons">
+        {isOver ? (
+          <>
+            <ButtonLink href={at("app", app, "endpoints", endpoint.id)}>See the deliveries</ButtonLink>
+            <Button kind="quiet" onClick={onLeave}>
+              Recover more
+            </Button>
+          </>
+        ) : (
+          <Button needs="CreateAttempts" onClick={cancel}>
+            Cancel
+          </Button>
+        )}
+      </div>
+    </section>
+  )
+}
+
+function wordsFor(
+  { status, data: { processed, reason } }: Schemas["BackgroundTaskOut"],
+  total: number,
+): string {
+  const done = `${processed.toLocaleString()} of ${Math.max(total, processed).toLocaleString()}`
+  if (status === "running") return `${done} are due again.`
+  if (status === "finished")
+    return `Done: ${processed.toLocaleString()} ${processed === 1 ? "message is" : "messages are"} due again, and on the way.`
+  return reason === "canceled"
+    ? `Canceled. ${done} have become due again before, and are sent.`
+    : `It ended with a fault of ours. ${done} have become due again before; start it once more for the rest.`
+}
+
+/** A moment as it stands in the address, or so many hours ago. */
+function sinceOf(chosen: string): string {
+  const hours = Number(chosen)
+  return Number.isNaN(hours) ? chosen : new Date(Date.now() - hours * HOUR_MS).toISOString()
+}
