@@ -1,5 +1,8 @@
 import type { Screen } from "./screen.ts"
 import { applications } from "./screens/applications/applications.tsx"
+import { portal } from "./screens/applications/portal.tsx"
+import { catalog } from "./screens/catalog/catalog.tsx"
+import { type } from "./screens/catalog/type.tsx"
 import { delivery } from "./screens/delivery/delivery.tsx"
 import { endpoint } from "./screens/endpoints/endpoint.tsx"
 import { endpoints } from "./screens/endpoints/endpoints.tsx"
@@ -9,6 +12,7 @@ import { inboxes } from "./screens/inbox/inboxes.tsx"
 import { invoices } from "./screens/invoices/invoices.tsx"
 import { message } from "./screens/messages/message.tsx"
 import { messages } from "./screens/messages/messages.tsx"
+import { uploads } from "./screens/uploads/uploads.tsx"
 import { users } from "./screens/users/users.tsx"
 
 /** Every screen, in the order in which navigations show them; the first is where an operator arrives. */
@@ -20,8 +24,12 @@ export const screens: readonly Screen[] = [
   messages,
   message,
   delivery,
+  portal,
+  catalog,
+  type,
   inboxes,
   inbox,
   users,
   invoices,
+  uploads,
 ]

@@ -15,6 +15,9 @@ const TABS: readonly (readonly [folder: string, label: string])[] = [
   ["messages", "Messages"],
 ]
 
+/** What the operator has besides: customers make no links. */
+const OPERATOR_TABS: typeof TABS = [...TABS, ["portal", "Portal"]]
+
 /** A list of an application, under its name and its tabs. */
 export function ApplicationPage({
   app,
@@ -32,7 +35,7 @@ export function ApplicationPage({
   const tabs = (
     <Tabs
       label="Parts of the application"
-      tabs={TABS.map(([folder, label]) => {
+      tabs={(isPortal.value ? TABS : OPERATOR_TABS).map(([folder, label]) => {
         const href = at("app", app, folder)
         return { href, label, isCurrent: path === href }
       })}

@@ -14,6 +14,7 @@ export function Form({
   about,
   verb,
   submit,
+  beside,
   children,
 }: {
   title: string
@@ -21,6 +22,8 @@ export function Form({
   /** What the button says. */
   verb: string
   submit: () => Promise<void>
+  /** What stands beside the button. */
+  beside?: ComponentChildren
   children: (errors: Errors) => ComponentChildren
 }) {
   const [problem, setProblem] = useState<unknown>(null)
@@ -56,9 +59,12 @@ export function Form({
           {inWords(problem)}
         </p>
       )}
-      <Button kind="primary" type="submit" disabled={isBusy}>
-        {verb}
-      </Button>
+      <div class="buttons">
+        <Button kind="primary" type="submit" disabled={isBusy}>
+          {verb}
+        </Button>
+        {beside}
+      </div>
     </form>
   )
 }

@@ -1,4 +1,4 @@
-import { api, ask } from "../../api/client.ts"
+import { api, ask, type Schemas } from "../../api/client.ts"
 import { useLive } from "../../live/live.ts"
 import { Select } from "../../ui/field.tsx"
 
@@ -6,33 +6,41 @@ import { Select } from "../../ui/field.tsx"
 const MOST = 250
 /** It tells of the others, and has nothing to do with what customers get. */
 const OPERATIONS = "app_operations"
+/** What is made at run time has such an id; those that come with the system have names for ids. */
+const MADE = /^app_[0-9a-f]{32}$/
 
-/** One of the applications: those that come with the system first, then the newest. */
-export function ApplicationField({
-  label = "Application",
-  hint,
-  value,
-  onChange,
-}: {
-  label?: string
-  hint?: string
-  value: string
-  onChange: (application: string) => void
-}) {
+type Application = Schemas["ApplicationOut"]
+
+/** The applications to choose from: those that come with the system first, then the newest; undefined before they are known. */
+export function useApplications({ isMade = false } = {}): readonly Application[] | undefined {
   const { data } = useLive(
     (signal) =>
       ask(api.GET("/api/v1/app", { params: { query: { limit: MOST, order: "descending" } }, signal })),
     [],
     { isOn: false },
   )
-  const known = (data?.data ?? []).filter(({ id }) => id !== OPERATIONS)
+  return data?.data.filter(({ id }) => id !== OPERATIONS && (!isMade || MADE.test(id)))
+}
+
+/** One of the applications, by its uid, or else its id. */
+export function ApplicationField({
+  applications,
+  value,
+  onChange,
+}: {
+  applications: readonly Application[]
+  value: string
+  onChange: (application: string) => void
+}) {
   return (
     <Select
-      label={label}
-      hint={hint}
+      label="Application"
       value={value}
       onChange={onChange}
-      options={known.map(({ id, uid, name }) => [uid ?? id, uid && uid !== name ? `${name} (${uid})` : name])}
+      options={applications.map(({ id, uid, name }) => [
+        uid ?? id,
+        uid && uid !== name ? `${name} (${uid})` : name,
+      ])}
     />
   )
 }

@@ -3,11 +3,15 @@ import { Page } from "../../frame/page.tsx"
 import { useQuery } from "../../frame/query.ts"
 import { useLive } from "../../live/live.ts"
 import { at, type Screen } from "../../screen.ts"
+import { Button } from "../../ui/button.tsx"
 import { Id } from "../../ui/copy.tsx"
-import { Empty, Loading, Wrong } from "../../ui/empty.tsx"
+import { Empty } from "../../ui/empty.tsx"
 import { Pager } from "../../ui/pager.tsx"
+import { Search } from "../../ui/search.tsx"
+import { Shown } from "../../ui/shown.tsx"
 import { Table } from "../../ui/table.tsx"
 import { Time } from "../../ui/time.tsx"
+import { NewApplication } from "./new-application.tsx"
 
 export const applications: Screen = {
   path: "/applications",
@@ -15,49 +19,84 @@ export const applications: Screen = {
   menu: { of: "operator", label: "Applications" },
 }
 
+const PAGE = 50
 const CREATE = `curl -X POST ${location.origin}/api/v1/app \\
   -H 'Content-Type: application/json' \\
   -d '{"name": "Acme", "uid": "acme"}'`
 
 function Applications() {
   const [from] = useQuery("from", "")
-  const { data, error, reload } = useLive(
+  const [search, setSearch] = useQuery("search", "")
+  const [isNew, setNew] = useQuery<"" | "new">("form", "")
+  const live = useLive(
     (signal) =>
       ask(
         api.GET("/api/v1/app", {
-          params: { query: { limit: 50, order: "descending", ...(from && { iterator: from }) } },
+          params: {
+            query: {
+              limit: PAGE,
+              order: "descending",
+              ...(search && { search }),
+              ...(from && { iterator: from }),
+            },
+          },
           signal,
         }),
       ),
-    [from],
+    [from, search],
   )
   return (
-    <Page title="Applications" about="Each owns its endpoints and the messages that are sent to them.">
-      {data === undefined ? (
-        error ? (
-          <Wrong error={error} retry={reload} />
-        ) : (
-          <Loading />
+    <Page
+      title="Applications"
+      about="Each owns its endpoints and the messages that are sent to them."
+      actions={
+        isNew === "" && (
+          <Button kind="primary" onClick={() => setNew("new")}>
+            New application
+          </Button>
         )
-      ) : data.data.length === 0 ? (
-        <Empty title="No application yet" command={CREATE}>
-          One application for each customer that you send webhooks to.
-        </Empty>
-      ) : (
-        <Table
-          label="Applications"
-          rows={data.data}
-          keyOf={({ id }) => id}
-          href={({ id }) => at("app", id, "endpoints")}
-          columns={[
-            { title: "Name", cell: ({ name }) => name },
-            { title: "Uid", cell: ({ uid }) => (uid ? <Id id={uid} what="uid" /> : "") },
-            { title: "Id", cell: ({ id }) => <Id id={id} isShort />, isExtra: true },
-            { title: "Created", cell: ({ createdAt }) => <Time at={createdAt} />, isExtra: true },
-          ]}
-        />
-      )}
-      {data && <Pager page={data} />}
+      }
+    >
+      {isNew === "new" && <NewApplication cancel={() => setNew("")} />}
+      <Search label="Name, uid or id" value={search} onChange={setSearch} />
+      <Shown live={live}>
+        {(page) => (
+          <>
+            {page.data.length === 0 ? (
+              <None isSearch={search !== ""} isDone={page.done} />
+            ) : (
+              <Table
+                label="Applications"
+                rows={page.data}
+                keyOf={({ id }) => id}
+                href={({ id }) => at("app", id, "endpoints")}
+                columns={[
+                  { title: "Name", cell: ({ name }) => name },
+                  { title: "Uid", cell: ({ uid }) => (uid ? <Id id={uid} what="uid" /> : "") },
+                  { title: "Id", cell: ({ id }) => <Id id={id} isShort />, isExtra: true },
+                  { title: "Created", cell: ({ createdAt }) => <Time at={createdAt} />, isExtra: true },
+                ]}
+              />
+            )}
+            <Pager page={page} />
+          </>
+        )}
+      </Shown>
     </Page>
+  )
+}
+
+function None({ isSearch, isDone }: { isSearch: boolean; isDone: boolean }) {
+  if (!isSearch) {
+    return (
+      <Empty title="No application yet" command={CREATE}>
+        One application for each customer that you send webhooks to.
+      </Empty>
+    )
+  }
+  return isDone ? (
+    <Empty title="No application has this in its name">It may be spelled otherwise.</Empty>
+  ) : (
+    <Empty title="Not among the newest 2,000">Older ones are on the next page.</Empty>
   )
 }

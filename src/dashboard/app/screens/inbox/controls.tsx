@@ -7,7 +7,7 @@ import { at } from "../../screen.ts"
 import { Button } from "../../ui/button.tsx"
 import { Chips } from "../../ui/state.tsx"
 import { say, sayWrong } from "../../ui/toast.tsx"
-import { ApplicationField } from "../applications/application-field.tsx"
+import { ApplicationField, useApplications } from "../applications/application-field.tsx"
 import { MANNERS, type MannerName, nameOf } from "./manners.ts"
 import { register } from "./register.ts"
 
@@ -56,6 +56,7 @@ function Answer({ inbox, reload }: Props) {
 }
 
 function Registration({ inbox, reload }: Props) {
+  const applications = useApplications() ?? []
   const [application, setApplication] = useState("users")
   const [endpoint, setEndpoint] = useQuery("endpoint", "")
   async function run() {
@@ -69,7 +70,7 @@ function Registration({ inbox, reload }: Props) {
     <section class="stack-s">
       <h2>Whose endpoint it is</h2>
       <div class="inbox-register">
-        <ApplicationField value={application} onChange={setApplication} />
+        <ApplicationField applications={applications} value={application} onChange={setApplication} />
         <Button kind={inbox.hasSecret ? "plain" : "primary"} onClick={run}>
           Register
         </Button>

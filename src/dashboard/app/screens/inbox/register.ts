@@ -1,8 +1,7 @@
 import { api, ask, type Schemas } from "../../api/client.ts"
+import { UPLOAD_FILE } from "../uploads/event-type.ts"
 
 const UPLOADS = "uploads"
-/** C's one event type, by the id that its documents name. */
-const UPLOAD_FILE = "21f8e1f7-4142-42f9-ac30-74961702b2eb"
 
 /**
  * Makes an inbox an endpoint of an application, for every event type, and tells it the endpoint's secret, by which it

@@ -11,7 +11,7 @@ import { Shown } from "../../ui/shown.tsx"
 import { State, type Tone } from "../../ui/state.tsx"
 import { Time } from "../../ui/time.tsx"
 import { say } from "../../ui/toast.tsx"
-import { dateIn, numberIn } from "./typed.ts"
+import { dateIn, numberIn } from "../../ui/typed.ts"
 
 type Row = Schemas["Invoice"]
 
@@ -65,7 +65,7 @@ function Change({ invoice, refresh }: { invoice: Row; refresh: () => Promise<unk
   const [due, setDue] = useState(invoice.due_date?.slice(0, 10) ?? "")
   async function change() {
     const { invoice_id } = invoice
-    const body = { amount: numberIn(amount), ...dateIn(due) }
+    const body = { amount: numberIn(amount, "amount"), ...dateIn(due) }
     await ask(api.PATCH("/invoices/{invoice_id}", { params: { path: { invoice_id } }, body }))
     await refresh()
     say("The invoice is changed, and invoice_updated on its way.")

@@ -14,8 +14,8 @@ import { Shown } from "../../ui/shown.tsx"
 import { Table } from "../../ui/table.tsx"
 import { Time } from "../../ui/time.tsx"
 import { say } from "../../ui/toast.tsx"
+import { dateIn, numberIn } from "../../ui/typed.ts"
 import { InvoiceState, Invoice as Shows } from "./invoice.tsx"
-import { dateIn, numberIn } from "./typed.ts"
 
 export const invoices: Screen = {
   path: "/invoices",
@@ -97,7 +97,7 @@ function NewInvoice({ reload }: { reload: () => Promise<void> }) {
   const [currency, setCurrency] = useState("USD")
   const [due, setDue] = useState("")
   async function create() {
-    const body = { amount: numberIn(amount), currency, ...dateIn(due) }
+    const body = { amount: numberIn(amount, "amount"), currency, ...dateIn(due) }
     await ask(api.POST("/invoices", { body }))
     setAmount("")
     setDue("")

@@ -1,0 +1,47 @@
+import type { Capability } from "../../session/state.ts"
+import { Code } from "../../ui/code.tsx"
+import { Ago } from "../../ui/time.tsx"
+
+/** What a link can allow beyond looking, in words. */
+export const CAPABILITIES = {
+  ManageEndpoint: "Create, change and delete endpoints",
+  CreateAttempts: "Resend, recover, send examples",
+  ViewEndpointSecret: "See the secret of an endpoint, and the values of its headers",
+  ManageEndpointSecret: "Rotate the secret of an endpoint",
+} as const satisfies Partial<Record<Capability, string>>
+
+/** A link that was made just now: it is shown this once. */
+export interface PortalLink {
+  url: string
+  capabilities: readonly Capability[]
+  endsAt: string
+}
+
+/** The link, what its holder may and may not do, and a way to look at it as its holder would. */
+export function MadeLink({ link: { url, capabilities, endsAt } }: { link: PortalLink }) {
+  return (
+    <section class="card padded stack-s" aria-label="The link">
+      <p>
+        Shown this once. It ends <Ago at={endsAt} />.
+      </p>
+      <Code text={url} what="link" />
+      <ul class="stack-s">
+        <li>✓ See everything of this application but secrets</li>
+        {Object.entries(CAPABILITIES).map(([name, words]) => {
+          const may = capabilities.includes(name as Capability)
+          return (
+            <li key={name} class={may ? "" : "quiet"}>
+              {may ? "✓" : "–"} <span class="unseen">{may ? "may:" : "may not:"}</span> {words}
+            </li>
+          )
+        })}
+      </ul>
+      <div class="buttons">
+        {/* A window without an opener has a storage of its own: the operator's token stays out of it. */}
+        <a class="button" href={url} target="_blank" rel="noopener noreferrer">
+          View as customer
+        </a>
+      </div>
+    </section>
+  )
+}

@@ -1,0 +1,94 @@
+import { api, ask } from "../../api/client.ts"
+import { Page } from "../../frame/page.tsx"
+import { useQuery } from "../../frame/query.ts"
+import { useLive } from "../../live/live.ts"
+import { at, type Screen } from "../../screen.ts"
+import { Button } from "../../ui/button.tsx"
+import { Empty } from "../../ui/empty.tsx"
+import { Pager } from "../../ui/pager.tsx"
+import { Shown } from "../../ui/shown.tsx"
+import { Chips } from "../../ui/state.tsx"
+import { Table } from "../../ui/table.tsx"
+import { Time } from "../../ui/time.tsx"
+import { NewType } from "./new-type.tsx"
+import { TypeState } from "./type-state.tsx"
+
+export const catalog: Screen = {
+  path: "/catalog",
+  component: Catalog,
+  menu: { of: "operator", label: "Catalog" },
+}
+
+const PAGE = 100
+const CREATE = `curl -X POST ${location.origin}/api/v1/event-type \\
+  -H 'Content-Type: application/json' \\
+  -d '{"name": "invoice.paid", "description": "An invoice was paid"}'`
+
+function Catalog() {
+  const [from] = useQuery("from", "")
+  const [which, setWhich] = useQuery<"" | "all">("which", "")
+  const [isNew, setNew] = useQuery<"" | "new">("form", "")
+  const live = useLive(
+    (signal) =>
+      ask(
+        api.GET("/api/v1/event-type", {
+          params: {
+            query: { limit: PAGE, include_archived: which === "all", ...(from && { iterator: from }) },
+          },
+          signal,
+        }),
+      ),
+    [from, which],
+  )
+  return (
+    <Page
+      title="Catalog"
+      about="The event types that messages can have, and endpoints subscribe to."
+      actions={
+        isNew === "" && (
+          <Button kind="primary" onClick={() => setNew("new")}>
+            New event type
+          </Button>
+        )
+      }
+    >
+      {isNew === "new" && <NewType cancel={() => setNew("")} />}
+      <Chips
+        label="Which types"
+        value={which}
+        onChange={setWhich}
+        chips={[
+          { value: "", label: "In use" },
+          { value: "all", label: "With archived" },
+        ]}
+      />
+      <Shown live={live}>
+        {(page) => (
+          <>
+            {page.data.length === 0 ? (
+              <Empty title="No event type yet" command={CREATE}>
+                A type says what a message is about. The first message of a new one adds it here, too; with a
+                schema its payloads can be checked, and examples made.
+              </Empty>
+            ) : (
+              <Table
+                label="Event types"
+                rows={page.data}
+                keyOf={({ name }) => name}
+                href={({ name }) => at("catalog", name)}
+                columns={[
+                  { title: "Name", cell: ({ name }) => name },
+                  { title: "State", cell: (type) => <TypeState type={type} /> },
+                  { title: "Description", cell: ({ description }) => description, isExtra: true },
+                  { title: "Flag", cell: ({ featureFlag }) => featureFlag, isExtra: true },
+                  { title: "Changed", cell: ({ updatedAt }) => <Time at={updatedAt} />, isExtra: true },
+                ]}
+              />
+            )}
+            <Pager page={page} />
+          </>
+        )}
+      </Shown>
+    </Page>
+  )
+}

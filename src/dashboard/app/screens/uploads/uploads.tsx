@@ -1,0 +1,102 @@
+import { api, ask, askPage } from "../../api/client.ts"
+import { Page } from "../../frame/page.tsx"
+import { useQuery } from "../../frame/query.ts"
+import { useLive } from "../../live/live.ts"
+import { at, type Screen } from "../../screen.ts"
+import { Empty } from "../../ui/empty.tsx"
+import { Pager } from "../../ui/pager.tsx"
+import { Shown } from "../../ui/shown.tsx"
+import { Table } from "../../ui/table.tsx"
+import { Time } from "../../ui/time.tsx"
+import { NewUpload } from "./new-upload.tsx"
+import { NewWebhook } from "./new-webhook.tsx"
+import { Upload } from "./upload.tsx"
+import { UploadState } from "./upload-state.tsx"
+import { sizeOf } from "./words.ts"
+
+export const uploads: Screen = {
+  path: "/uploads",
+  component: Uploads,
+  menu: { of: "operator", label: "Uploads" },
+}
+
+const PAGE = 50
+const UPLOAD = `curl -X POST ${location.origin}/upload_file/webhook_id/WEBHOOK_ID \\
+  --form file=@photo.jpg`
+
+function Uploads() {
+  const [from] = useQuery("from", "")
+  const [chosen] = useQuery("upload", "")
+  const webhooks = useLive(
+    (signal) =>
+      ask(
+        api.GET("/api/v1/app/{app_id}/endpoint", {
+          params: { path: { app_id: "uploads" }, query: { limit: 250, order: "descending" } },
+          signal,
+        }),
+      ),
+    [],
+  )
+  const live = useLive(
+    async (signal) => {
+      const { data, ...page } = await askPage(
+        api.GET("/uploads", {
+          params: { query: { order: "descending", limit: PAGE, ...(from && { cursor: from }) } },
+          signal,
+        }),
+      )
+      return { ...page, data: data.data }
+    },
+    [from],
+  )
+  const shown = live.data?.data.find(({ upload_id }) => upload_id === chosen)
+  return (
+    <Page
+      title="Uploads"
+      about={
+        <>
+          <span>
+            Application C: it tells a webhook when a file that was uploaded to it has arrived whole.
+          </span>
+          <a href={at("app", "uploads", "messages")}>What was sent</a>
+          <a href={at("app", "uploads", "endpoints")}>Endpoints</a>
+        </>
+      }
+    >
+      {webhooks.data?.data.length !== 0 && (
+        <NewUpload webhooks={webhooks.data?.data ?? []} reload={live.reload} />
+      )}
+      <NewWebhook reload={webhooks.reload} />
+      <Shown live={live}>
+        {(page) => (
+          <>
+            {page.data.length === 0 ? (
+              <Empty title="No upload yet" command={UPLOAD}>
+                Register a webhook above, then upload a file to it.
+              </Empty>
+            ) : (
+              <Table
+                label="Uploads"
+                rows={page.data}
+                keyOf={({ upload_id }) => upload_id}
+                isCurrent={({ upload_id }) => upload_id === chosen}
+                href={({ upload_id }) =>
+                  `${at("uploads")}?${new URLSearchParams({ upload: upload_id, ...(from && { from }) })}`
+                }
+                columns={[
+                  { title: "File", cell: ({ file_name }) => file_name },
+                  { title: "State", cell: (upload) => <UploadState upload={upload} /> },
+                  { title: "Size", cell: ({ size }) => sizeOf(size), isNumber: true, isExtra: true },
+                  { title: "Kind", cell: ({ content_type }) => content_type, isExtra: true },
+                  { title: "Uploaded", cell: ({ uploaded_at }) => <Time at={uploaded_at} /> },
+                ]}
+              />
+            )}
+            <Pager page={page} />
+          </>
+        )}
+      </Shown>
+      {shown && <Upload upload={shown} />}
+    </Page>
+  )
+}
