@@ -22,14 +22,24 @@ export function endAll(processes) {
   for (const { pid, command } of processes) if (now.get(pid) === command) end(pid)
 }
 
+/** The processes of a group that have not ended; one whose end nobody took note of has. None on Windows. */
+export function livingMembers(group) {
+  return listProcesses().filter((one) => one.group === group && !/^[ZX]/.test(one.state))
+}
+
 function listProcesses() {
   if (process.platform === "win32") return []
-  const { stdout } = spawnSync("ps", ["-A", "-ww", "-o", "pid=,ppid=,command="], { encoding: "utf8" })
-  return [...(stdout ?? "").matchAll(/^ *(\d+) +(\d+) (.*)$/gm)].map(([, pid, parent, command]) => ({
-    pid: Number(pid),
-    parent: Number(parent),
-    command,
-  }))
+  const columns = "pid=,ppid=,pgid=,stat=,command="
+  const { stdout } = spawnSync("ps", ["-A", "-ww", "-o", columns], { encoding: "utf8" })
+  return [...(stdout ?? "").matchAll(/^ *(\d+) +(\d+) +(\d+) +(\S+) (.*)$/gm)].map(
+    ([, pid, parent, group, state = "", command = ""]) => ({
+      pid: Number(pid),
+      parent: Number(parent),
+      group: Number(group),
+      state,
+      command,
+    }),
+  )
 }
 
 function end(pid) {

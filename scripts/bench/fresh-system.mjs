@@ -39,7 +39,8 @@ export function multiplyEndpoint(folder, endpointId, count) {
   }
 }
 
-function openStopped(folder) {
+/** The database of a system that has stopped, or died. */
+export function openStopped(folder) {
   for (const file of globSync(join(folder, "v3/d1/*/*.sqlite"))) {
     const db = new DatabaseSync(file)
     if (db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'endpoints'").get()) return db

@@ -128,16 +128,19 @@ async function probeWhile(url, sink, crowd) {
   for (let n = 1; n <= PROBES; n++) {
     await sleep(1_000)
     figures.push(
-      figure(`how late retry ${n} of a neighbour is, ms`, await retryLateMs(url, sink, n), RETRY_LATE_MS),
+      figure(`how late retry ${n} of a neighbour is, ms`, await retryLateMs(url, sink), RETRY_LATE_MS),
     )
   }
   return figures
 }
 
+/** The sink tells them apart, whichever case they are of. */
+let neighbours = 0
+
 /** How long after it was due, at the latest, the retry of a new neighbour, whose endpoint fails at once, is made. */
-async function retryLateMs(url, sink, n) {
-  const run = `neighbour${n}`
-  const { id } = await createApplication(url, { name: run, endpoints: [`${sink.url}/fail/${n}`] })
+async function retryLateMs(url, sink) {
+  const run = `neighbour${++neighbours}`
+  const { id } = await createApplication(url, { name: run, endpoints: [`${sink.url}/fail/${run}`] })
   await publish(url, id, `${run}-0`)
   const times = await arrivals(sink, run, 2)
   return times === null ? PATIENCE_MS : Math.max(0, times[1] - times[0] - RETRY_MS)

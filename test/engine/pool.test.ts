@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest"
 
 import type { Attempt } from "../../src/engine/pipeline/attempt.ts"
 import { Budget } from "../../src/engine/pipeline/budget.ts"
-import type { Owed } from "../../src/engine/pipeline/claim.ts"
+import type { ClaimedDelivery } from "../../src/engine/pipeline/claim.ts"
 import { attemptAll, STRAGGLER_AFTER_MS } from "../../src/engine/pipeline/pool.ts"
 import type { Health } from "../../src/engine/rules/endpoint-health.ts"
 import { createWorld } from "../support/world.ts"
@@ -14,7 +14,7 @@ const UNPROVEN: Partial<Health> = {}
 const SLOW: Partial<Health> = { provenAt: 1, slowMs: 2_000 }
 const FAILING = { ...PROVEN, failingSince: 1 }
 
-function owedTo(endpointId: string, health: Partial<Health>, n: number): Owed {
+function deliveryTo(endpointId: string, health: Partial<Health>, n: number): ClaimedDelivery {
   const unknown: Health = {
     provenAt: null,
     failingSince: null,
@@ -40,12 +40,15 @@ function owedTo(endpointId: string, health: Partial<Health>, n: number): Owed {
 }
 
 /** A pool at work; requests end when `answer` is called. */
-async function poolOf(owed: readonly Owed[], { waitsForUnproven = true, budget = new Budget(40) } = {}) {
+async function poolOf(
+  deliveries: readonly ClaimedDelivery[],
+  { waitsForUnproven = true, budget = new Budget(40) } = {},
+) {
   const world = await createWorld()
   const started: string[] = []
   const open: { id: string; answer: (attempt: Attempt) => void }[] = []
   let isOver = false
-  const work = attemptAll(world.deps, budget, owed, { waitsForUnproven }, ({ endpoint: { id } }) => {
+  const work = attemptAll(world.deps, budget, deliveries, { waitsForUnproven }, ({ endpoint: { id } }) => {
     started.push(id)
     return new Promise((answer) => open.push({ id, answer }))
   }).finally(() => {
@@ -74,16 +77,17 @@ async function poolOf(owed: readonly Owed[], { waitsForUnproven = true, budget =
   }
 }
 
-const times = (n: number, make: (n: number) => Owed) => Array.from({ length: n }, (_, n) => make(n))
+const times = (n: number, make: (n: number) => ClaimedDelivery) =>
+  Array.from({ length: n }, (_, n) => make(n))
 
 describe("whose turn it is", () => {
   it("goes round: whoever has the fewest open, and nobody more than a share", async () => {
-    const owed = [
-      ...times(4, (n) => owedTo("a", PROVEN, n)),
-      ...times(4, (n) => owedTo("b", PROVEN, n)),
-      ...times(1, (n) => owedTo("c", PROVEN, n)),
+    const deliveries = [
+      ...times(4, (n) => deliveryTo("a", PROVEN, n)),
+      ...times(4, (n) => deliveryTo("b", PROVEN, n)),
+      ...times(1, (n) => deliveryTo("c", PROVEN, n)),
     ]
-    const { started, answer } = await poolOf(owed)
+    const { started, answer } = await poolOf(deliveries)
     expect(started).toEqual(["a", "b", "c", "a", "b"])
     await answer("c")
     expect(started).toEqual(["a", "b", "c", "a", "b"])
@@ -93,12 +97,12 @@ describe("whose turn it is", () => {
   })
 
   it("is that of the proven, then that of the unproven, then that of the slow, these one at a time each", async () => {
-    const owed = [
-      ...times(2, (n) => owedTo("slow", SLOW, n)),
-      ...times(3, (n) => owedTo("new", UNPROVEN, n)),
-      ...times(3, (n) => owedTo("well", PROVEN, n)),
+    const deliveries = [
+      ...times(2, (n) => deliveryTo("slow", SLOW, n)),
+      ...times(3, (n) => deliveryTo("new", UNPROVEN, n)),
+      ...times(3, (n) => deliveryTo("well", PROVEN, n)),
     ]
-    const { started, answer } = await poolOf(owed)
+    const { started, answer } = await poolOf(deliveries)
     expect(started).toEqual(["well", "well", "new", "slow"])
     await answer("new", { outcome: "retry" })
     expect(started.slice(4)).toEqual(["new"])
@@ -107,7 +111,7 @@ describe("whose turn it is", () => {
   })
 
   it("is an unproven one's like any other's once it has taken a delivery", async () => {
-    const { started, answer } = await poolOf(times(5, (n) => owedTo("new", UNPROVEN, n)))
+    const { started, answer } = await poolOf(times(5, (n) => deliveryTo("new", UNPROVEN, n)))
     expect(started).toHaveLength(1)
     await answer("new")
     expect(started).toHaveLength(5)
@@ -117,7 +121,7 @@ describe("whose turn it is", () => {
     ["has taken long", { durationMs: 1_501 }],
     ["asks for a pause", { outcome: "retry", retryAfterMs: 1 }],
   ])("is not that of an endpoint that %s", async (_what, made) => {
-    const { started, answer, work } = await poolOf(times(3, (n) => owedTo("a", FAILING, n)))
+    const { started, answer, work } = await poolOf(times(3, (n) => deliveryTo("a", FAILING, n)))
     await answer("a", made)
     expect(started).toHaveLength(1)
     expect((await work).made.size).toBe(1)
@@ -126,36 +130,40 @@ describe("whose turn it is", () => {
   it("is not that of an endpoint that a batch before in this invocation still waits for", async () => {
     const budget = new Budget(40)
     budget.keepLane("a", new Promise(() => {}))
-    const { started } = await poolOf([owedTo("a", PROVEN, 1), owedTo("b", PROVEN, 1)], { budget })
+    const { started } = await poolOf([deliveryTo("a", PROVEN, 1), deliveryTo("b", PROVEN, 1)], { budget })
     expect(started).toEqual(["b"])
   })
 })
 
 describe("how long a batch waits", () => {
-  it.each<[string, Owed[], number]>([
-    ["two seconds for one that is not known to be slow", [owedTo("a", PROVEN, 1)], STRAGGLER_AFTER_MS],
-    ["two seconds for one that nobody knows", [owedTo("a", UNPROVEN, 1)], STRAGGLER_AFTER_MS],
-    ["a quarter of one for those that are slow", [owedTo("a", SLOW, 1), owedTo("b", SLOW, 1)], 250],
-    ["two seconds for both kinds", [owedTo("a", SLOW, 1), owedTo("b", PROVEN, 1)], STRAGGLER_AFTER_MS],
-  ])("is %s", async (_what, owed, ms) => {
-    const { isOverAfter, work } = await poolOf(owed)
+  it.each<[string, ClaimedDelivery[], number]>([
+    ["two seconds for one that is not known to be slow", [deliveryTo("a", PROVEN, 1)], STRAGGLER_AFTER_MS],
+    ["two seconds for one that nobody knows", [deliveryTo("a", UNPROVEN, 1)], STRAGGLER_AFTER_MS],
+    ["a quarter of one for those that are slow", [deliveryTo("a", SLOW, 1), deliveryTo("b", SLOW, 1)], 250],
+    [
+      "two seconds for both kinds",
+      [deliveryTo("a", SLOW, 1), deliveryTo("b", PROVEN, 1)],
+      STRAGGLER_AFTER_MS,
+    ],
+  ])("is %s", async (_what, deliveries, ms) => {
+    const { isOverAfter, work } = await poolOf(deliveries)
     expect(await isOverAfter(ms - 1)).toBe(false)
     expect(await isOverAfter(1)).toBe(true)
     const { made, open } = await work
-    expect([made.size, open.size]).toEqual([0, owed.length])
+    expect([made.size, open.size]).toEqual([0, deliveries.length])
   })
 
-  it.each<[string, Owed[], number]>([
-    ["nobody knows", [owedTo("a", UNPROVEN, 1), owedTo("b", SLOW, 1)], 250],
-    ["has taken a delivery", [owedTo("a", UNPROVEN, 1), owedTo("b", PROVEN, 1)], STRAGGLER_AFTER_MS],
-  ])("is up to who asks, for an endpoint that %s", async (_what, owed, ms) => {
-    const { isOverAfter } = await poolOf(owed, { waitsForUnproven: false })
+  it.each<[string, ClaimedDelivery[], number]>([
+    ["nobody knows", [deliveryTo("a", UNPROVEN, 1), deliveryTo("b", SLOW, 1)], 250],
+    ["has taken a delivery", [deliveryTo("a", UNPROVEN, 1), deliveryTo("b", PROVEN, 1)], STRAGGLER_AFTER_MS],
+  ])("is up to who asks, for an endpoint that %s", async (_what, deliveries, ms) => {
+    const { isOverAfter } = await poolOf(deliveries, { waitsForUnproven: false })
     expect(await isOverAfter(ms - 1)).toBe(false)
     expect(await isOverAfter(1)).toBe(true)
   })
 
   it("is over when the last one that is not slow has answered, with a quarter of a second gone", async () => {
-    const { answer, isOverAfter } = await poolOf([owedTo("a", SLOW, 1), owedTo("b", PROVEN, 1)])
+    const { answer, isOverAfter } = await poolOf([deliveryTo("a", SLOW, 1), deliveryTo("b", PROVEN, 1)])
     expect(await isOverAfter(1_000)).toBe(false)
     await answer("b")
     expect(await isOverAfter(0)).toBe(true)

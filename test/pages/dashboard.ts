@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import type { BrowserContextOptions, Page } from "playwright-core"
 import { expect } from "vitest"
 
@@ -10,6 +11,7 @@ import { findFreePort, startServer } from "../../scripts/dev-server.mjs"
 import { launchBrowser } from "../system/browser.ts"
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8")
+const IN_PAGE = fileURLToPath(import.meta.resolve("./in-page.js"))
 const PHONE = { width: 390, height: 844 }
 
 /** A page of the dashboard, and what must not happen on it. */
@@ -32,31 +34,38 @@ export async function startDashboard(settings: Record<string, string> = {}) {
     url,
     /** Calls the API beside the page, to prepare what it shows; answers the body, and throws unless it is 2xx. */
     async call<T = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<T> {
+      const isForm = body instanceof FormData
       const response = await fetch(url + path, {
         method,
         headers: {
-          "content-type": "application/json",
+          accept: "application/json",
+          ...(isForm ? {} : { "content-type": "application/json" }),
           ...(settings.API_TOKEN ? { authorization: `Bearer ${settings.API_TOKEN}` } : {}),
         },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(body === undefined ? {} : { body: isForm ? body : JSON.stringify(body) }),
       })
       const text = await response.text()
       if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`)
       return (text === "" ? null : JSON.parse(text)) as T
     },
-    /** Opens a path in a browser of its own, which reaches nothing but the Worker. */
+    /**
+     * Opens a path, or the whole address of another site, in a browser of its own, which reaches nothing but the Worker
+     * and that site.
+     */
     async open(path: string, options: BrowserContextOptions = {}): Promise<Watched> {
       const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
+      await context.addInitScript({ path: IN_PAGE })
       const page = await context.newPage()
+      const address = new URL(path, url)
       const faults = watch(page, url)
       await page.route(
-        ({ origin, protocol }) => origin !== url && protocol !== "data:",
+        ({ origin, protocol }) => origin !== url && origin !== address.origin && protocol !== "data:",
         (route) => {
           faults.push(`a request outside the Worker: ${route.request().url()}`)
           return route.abort()
         },
       )
-      await page.goto(url + path)
+      await page.goto(address.href)
       return { page, faults }
     },
     async stop() {
@@ -85,12 +94,17 @@ function watch(page: Page, url: string): string[] {
  * screen of a desk or a phone.
  */
 export async function expectSound({ page, faults }: Watched): Promise<void> {
-  const before = page.viewportSize()
   for (const colorScheme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme })
     expect(await seriousFor(page), `axe, ${colorScheme}`).toEqual([])
   }
   await page.emulateMedia({ colorScheme: null })
+  await expectToFit({ page, faults })
+}
+
+/** Holds a screen to what every screen keeps whatever it shows: no fault, nothing wider than a desk's screen or a phone's. */
+export async function expectToFit({ page, faults }: Watched): Promise<void> {
+  const before = page.viewportSize()
   for (const size of [before, PHONE]) {
     if (size) await page.setViewportSize(size)
     expect(await overflowOf(page), `wider than ${size?.width} px`).toBeLessThanOrEqual(0)

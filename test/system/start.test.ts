@@ -8,6 +8,7 @@ import { Webhook } from "standardwebhooks"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 
 import { findFreePort } from "../../scripts/dev-server.mjs"
+import { livingMembers } from "../../scripts/processes.mjs"
 import { startReceiver } from "../../scripts/receiver.mjs"
 
 const root = join(import.meta.dirname, "../..")
@@ -319,23 +320,6 @@ function start(command: string, args: string[], env = process.env) {
   }
   running.push(program)
   return program
-}
-
-/** The processes of a group that have not ended. (Linux; a process whose end nobody took note of has.) */
-function livingMembers(group: number): { pid: number; command: string }[] {
-  const members: { pid: number; command: string }[] = []
-  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    try {
-      const [, state, pgrp] =
-        /^\d+ \(.*\) (\S) \d+ (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? []
-      if (Number(pgrp) !== group || state === "Z" || state === "X") continue
-      const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ")
-      members.push({ pid: Number(pid), command })
-    } catch {
-      // It ended while we looked.
-    }
-  }
-  return members
 }
 
 /** Sends the head of a request and three of its ten bytes, and goes. */

@@ -11,7 +11,7 @@ export const SUSPECT_CLAIMS = 3
 export const MAX_CLAIMS = 8
 
 /** One event owed to one endpoint, as a claim read it. */
-export interface Owed {
+export interface ClaimedDelivery {
   event: AttemptedEvent
   endpoint: ClaimedEndpoint
   /** Attempts made before. */

@@ -7,10 +7,10 @@ import { isImpaired, turnOf } from "../rules/endpoint-health.ts"
 import { attempt, observed } from "./attempt.ts"
 import { type Budget, lastStart, leaseMs } from "./budget.ts"
 import {
+  type ClaimedDelivery,
   endpointColumns,
   eventColumns,
   MAX_CLAIMS,
-  type Owed,
   readEndpoint,
   readEvent,
   SUSPECT_CLAIMS,
@@ -22,7 +22,7 @@ import { type EventKey, keysIn, readKey, toPairs } from "./jobs.ts"
 import { attemptAll } from "./pool.ts"
 import { prepare } from "./prepare.ts"
 import { record } from "./record.ts"
-import type { Handled } from "./state.ts"
+import type { DeliveryResult } from "./state.ts"
 import { follow } from "./stragglers.ts"
 
 /** Events that one pass of catching up takes. */
@@ -90,7 +90,7 @@ interface Reading {
   token: string | null
   at: number
   events: EventKey[]
-  owed: Owed[]
+  deliveries: ClaimedDelivery[]
   /** Whether dispatch is behind: then nobody waits long for anybody. */
   isBehind: boolean
 }
@@ -114,10 +114,12 @@ async function readFresh(
       FROM ${named} AND ${isFresh} CROSS JOIN endpoints e ON e.id IN (SELECT id FROM (${candidates(DIRECT_LIMIT + 1)}))`,
   })
   const fresh = events.filter((event) => event.fresh === 1)
-  const { small, large, owed } = sortOut(fresh, pairs, (event) => lastStart(deps, event.created_at as number))
+  const { small, large, deliveries } = sortOut(fresh, pairs, (event) =>
+    lastStart(deps, event.created_at as number),
+  )
   const others = events.filter((event) => event.fresh !== 1).map(readKey)
   const isBehind = areOld(fresh, at)
-  return { fresh: { token: null, at, events: small, owed, isBehind }, others: [...others, ...large] }
+  return { fresh: { token: null, at, events: small, deliveries, isBehind }, others: [...others, ...large] }
 }
 
 interface Claim extends Reading {
@@ -154,13 +156,13 @@ async function claimEvents(deps: Deps, db: Db, keys: readonly EventKey[], alone 
       FROM ${named} CROSS JOIN endpoints e ON e.id IN (SELECT id FROM (${candidates(DIRECT_LIMIT + 1)}))
       WHERE v.lease_token = ${token} AND v.fanout_cursor IS NULL`,
   })
-  const { small, large, owed } = sortOut(events, pairs, () => lastStart(deps, at))
+  const { small, large, deliveries } = sortOut(events, pairs, () => lastStart(deps, at))
   return {
     token,
     at,
     events: small,
     large,
-    owed,
+    deliveries,
     isBehind: areOld(events, at),
     suspects: suspects.map(readKey),
   }
@@ -179,11 +181,11 @@ function sortOut(events: readonly Row[], pairs: readonly Row[], startBy: (event:
   const isLarge = (event: Row) =>
     (event.fanout_cursor ?? null) !== null || (pairsOf.get(event.id)?.length ?? 0) > DIRECT_LIMIT
   const small = events.filter((event) => !isLarge(event))
-  const owed = small.flatMap((event) =>
+  const deliveries = small.flatMap((event) =>
     (pairsOf.get(event.id) ?? [])
       .filter((pair) => pair.interested === 1 && pair.recorded === 0)
       .map(
-        (pair): Owed => ({
+        (pair): ClaimedDelivery => ({
           event: readEvent(event),
           endpoint: readEndpoint(pair),
           attempts: 0,
@@ -193,7 +195,7 @@ function sortOut(events: readonly Row[], pairs: readonly Row[], startBy: (event:
         }),
       ),
   )
-  return { small: small.map(readKey), large: events.filter(isLarge).map(readKey), owed }
+  return { small: small.map(readKey), large: events.filter(isLarge).map(readKey), deliveries }
 }
 
 /** Delivers what is claimed, fans out what is large, and then, one by one, what may have killed its consumer before. */
@@ -216,9 +218,9 @@ async function deliverClaimed(deps: Deps, db: Db, claim: Claim, budget: Budget):
 
 /** Attempts what is owed as far as the budget and the batch's time go, records it, and lets the stragglers follow. */
 async function deliver(deps: Deps, db: Db, reading: Reading, budget: Budget): Promise<void> {
-  const { token, at, events, owed, isBehind } = reading
+  const { token, at, events, deliveries, isBehind } = reading
   if (events.length === 0) return
-  const { direct, later } = plan(owed, budget, at)
+  const { direct, later } = plan(deliveries, budget, at)
   const { made, open } = await attemptAll(
     deps,
     budget,
@@ -226,26 +228,26 @@ async function deliver(deps: Deps, db: Db, reading: Reading, budget: Budget): Pr
     { waitsForUnproven: false, isBehind },
     (one) => attempt(deps, one.event, one.endpoint, "scheduled"),
   )
-  const handled = [...direct, ...later].map((one): Handled => {
+  const results = [...direct, ...later].map((one): DeliveryResult => {
     const answered = made.get(one) ?? null
     const straggler = open.get(one) ?? null
     return {
-      owed: one,
+      delivery: one,
       attempt: answered,
       open: straggler,
       ended: answered || straggler ? null : prepare(one),
     }
   })
-  const next = await record(deps, db, { held: { by: "event", token }, handled, dispatched: events })
+  const next = await record(deps, db, { held: { by: "event", token }, results, dispatched: events })
   await follow(deps, budget, open, async (ended) => {
-    await scheduleDrain(deps, db, await record(deps, db, { held: { by: "delivery" }, handled: ended }))
+    await scheduleDrain(deps, db, await record(deps, db, { held: { by: "delivery" }, results: ended }))
   })
   await scheduleDrain(deps, db, next)
   deps.observe({
     unit: "dispatch",
     eventIds: events.map(({ eventId }) => eventId),
     attempts: observed(made.values()),
-    putOff: handled.length - made.size - open.size,
+    putOff: results.length - made.size - open.size,
     open: open.size,
     claimed: token !== null,
     durationMs: deps.clock.now() - at,
@@ -253,10 +255,14 @@ async function deliver(deps: Deps, db: Db, reading: Reading, budget: Budget): Pr
 }
 
 /** Who is attempted at once: healthy endpoints without a rate limit, as far as the budget goes; the proven first. */
-function plan(owed: readonly Owed[], budget: Budget, now: number): { direct: Owed[]; later: Owed[] } {
-  const direct: Owed[] = []
-  const later: Owed[] = []
-  for (const one of owed.toSorted((a, b) => turnOf(a.endpoint.health) - turnOf(b.endpoint.health))) {
+function plan(
+  deliveries: readonly ClaimedDelivery[],
+  budget: Budget,
+  now: number,
+): { direct: ClaimedDelivery[]; later: ClaimedDelivery[] } {
+  const direct: ClaimedDelivery[] = []
+  const later: ClaimedDelivery[] = []
+  for (const one of deliveries.toSorted((a, b) => turnOf(a.endpoint.health) - turnOf(b.endpoint.health))) {
     const { health, rate } = one.endpoint
     const ready = prepare(one) === null && !isImpaired(health, now) && rate === null && !one.isRated
     if (ready && budget.take()) direct.push(one)

@@ -6,9 +6,9 @@ import type { Rate } from "../rules/rate.ts"
 import { type Attempt, attempt, observed } from "./attempt.ts"
 import { type Budget, lastStart, leaseMs } from "./budget.ts"
 import {
+  type ClaimedDelivery,
   endpointColumns,
   eventColumns,
-  type Owed,
   readEndpoint,
   readEvent,
   readRate,
@@ -21,7 +21,7 @@ import { attemptAll, type Manner, type OpenRequest } from "./pool.ts"
 import { type Ended, prepare } from "./prepare.ts"
 import { type Due, takePortion, throttledUntil } from "./rates.ts"
 import { record } from "./record.ts"
-import type { Handled } from "./state.ts"
+import type { DeliveryResult } from "./state.ts"
 import { follow } from "./stragglers.ts"
 
 /** Deliveries of one unwell endpoint that a pass takes; of one that is well, as many as the pass has. */
@@ -53,8 +53,8 @@ export async function drain(deps: Deps, db: Db, budget: Budget, chain: Partial<C
     return 0
   }
 
-  const ended = claim.due.flatMap(({ owed, ended }): Handled[] =>
-    ended ? [{ owed, attempt: null, ended }] : [],
+  const ended = claim.due.flatMap(({ delivery, ended }): DeliveryResult[] =>
+    ended ? [{ delivery, attempt: null, ended }] : [],
   )
   const portion = await takePortion(
     db,
@@ -62,24 +62,25 @@ export async function drain(deps: Deps, db: Db, budget: Budget, chain: Partial<C
     claim.rates,
     at,
   )
-  const toSend = portion.due.map(({ owed }) => owed)
+  const toSend = portion.due.map(({ delivery }) => delivery)
   const suspects = toSend.filter(({ endpoint }) => claim.suspects.has(endpoint.id))
   const fresh = toSend.filter(({ endpoint }) => !claim.suspects.has(endpoint.id) && budget.take())
-  const { made, open } = await attemptAll(deps, budget, fresh, PATIENT, (owed) =>
-    attempt(deps, owed.event, owed.endpoint, "scheduled"),
+  const { made, open } = await attemptAll(deps, budget, fresh, PATIENT, (delivery) =>
+    attempt(deps, delivery.event, delivery.endpoint, "scheduled"),
   )
 
-  const handled = [
+  const results = [
     ...ended,
-    ...Array.from(made, ([owed, attempt]): Handled => ({ owed, attempt })),
-    ...Array.from(open, ([owed, open]): Handled => ({ owed, attempt: null, open })),
+    ...Array.from(made, ([delivery, attempt]): DeliveryResult => ({ delivery, attempt })),
+    ...Array.from(open, ([delivery, open]): DeliveryResult => ({ delivery, attempt: null, open })),
   ]
   const attempts = [...made.values()]
   const stragglers = new Map(open)
-  const isSent = ({ owed }: Due) => made.has(owed) || open.has(owed) || claim.suspects.has(owed.endpoint.id)
+  const isSent = ({ delivery }: Due) =>
+    made.has(delivery) || open.has(delivery) || claim.suspects.has(delivery.endpoint.id)
   let due = await record(deps, db, {
     held,
-    handled,
+    results,
     released: suspects.length === 0 ? without(endpointIds, stragglers) : [],
     throttled: throttledUntil(portion.due.filter(isSent), portion.usedUntil, at),
   })
@@ -88,15 +89,15 @@ export async function drain(deps: Deps, db: Db, budget: Budget, chain: Partial<C
     unmade = await drainAlone(deps, db, claim.token, suspects, budget, attempts, stragglers)
     due = await record(deps, db, {
       held,
-      handled: [],
+      results: [],
       released: without(endpointIds, stragglers),
       suspect: unmade,
     })
   }
   // Who has not answered yet holds its endpoint's lease, and nobody else's.
   await follow(deps, budget, stragglers, async (late) => {
-    const released = late.map(({ owed }) => owed.endpoint.id)
-    await scheduleDrain(deps, db, await record(deps, db, { held, handled: late, released, suspect: unmade }))
+    const released = late.map(({ delivery }) => delivery.endpoint.id)
+    await scheduleDrain(deps, db, await record(deps, db, { held, results: late, released, suspect: unmade }))
   })
   await goOn(deps, db, chain, claim, due)
   deps.observe({
@@ -113,7 +114,10 @@ export async function drain(deps: Deps, db: Db, budget: Budget, chain: Partial<C
 }
 
 /** Those of the endpoints that have no request open. */
-function without(endpointIds: readonly string[], stragglers: ReadonlyMap<Owed, OpenRequest>): string[] {
+function without(
+  endpointIds: readonly string[],
+  stragglers: ReadonlyMap<ClaimedDelivery, OpenRequest>,
+): string[] {
   const waitedFor = new Set(Array.from(stragglers.keys(), ({ endpoint }) => endpoint.id))
   return endpointIds.filter((id) => !waitedFor.has(id))
 }
@@ -158,31 +162,31 @@ async function drainAlone(
   deps: Deps,
   db: Db,
   token: string,
-  suspects: readonly Owed[],
+  suspects: readonly ClaimedDelivery[],
   budget: Budget,
   attempts: Attempt[],
-  stragglers: Map<Owed, OpenRequest>,
+  stragglers: Map<ClaimedDelivery, OpenRequest>,
 ): Promise<string[]> {
   const waiting = [...suspects].sort((a, b) => a.claims - b.claims)
-  for (let owed = waiting[0]; owed; owed = waiting[0]) {
-    if (deps.clock.now() > owed.startBy || budget.freeLanes() === 0) break
+  for (let delivery = waiting[0]; delivery; delivery = waiting[0]) {
+    if (deps.clock.now() > delivery.startBy || budget.freeLanes() === 0) break
     if (!budget.affords(STATEMENTS_PER_SUSPECT) || !budget.take()) break
     waiting.shift()
     // The claims of its endpoint that have brought it here count too.
     await db.batch({
       claimed: sql`
-        UPDATE deliveries SET claims = ${Math.max(owed.claims, SUSPECT_CLAIMS) + 1}
-        WHERE event_id = ${owed.event.id} AND endpoint_id = ${owed.endpoint.id} AND status = 'pending'`,
+        UPDATE deliveries SET claims = ${Math.max(delivery.claims, SUSPECT_CLAIMS) + 1}
+        WHERE event_id = ${delivery.event.id} AND endpoint_id = ${delivery.endpoint.id} AND status = 'pending'`,
     })
-    const { made, open } = await attemptAll(deps, budget, [owed], PATIENT, ({ event, endpoint }) =>
+    const { made, open } = await attemptAll(deps, budget, [delivery], PATIENT, ({ event, endpoint }) =>
       attempt(deps, event, endpoint, "scheduled"),
     )
     for (const [straggler, request] of open) stragglers.set(straggler, request)
-    const answered = made.get(owed)
+    const answered = made.get(delivery)
     // Whether it kills is not known yet: nobody else is to be near.
     if (!answered) break
     attempts.push(answered)
-    await record(deps, db, { held: { by: "endpoint", token }, handled: [{ owed, attempt: answered }] })
+    await record(deps, db, { held: { by: "endpoint", token }, results: [{ delivery, attempt: answered }] })
   }
   return waiting.map(({ endpoint }) => endpoint.id)
 }
@@ -266,7 +270,7 @@ async function claimEndpoints(deps: Deps, db: Db, at: number, limit: number, tur
       const endpoint = endpointOf.get(row.endpoint_id)
       if (!endpoint) return []
       const event = eventOf.get(row.event_id)
-      const owed: Owed = {
+      const delivery: ClaimedDelivery = {
         event: event ?? {
           id: row.event_id as string,
           applicationId: row.application_id as string,
@@ -278,8 +282,12 @@ async function claimEndpoints(deps: Deps, db: Db, at: number, limit: number, tur
         startBy: lastStart(deps, at),
       }
       // What removed and disabled endpoints owe has ended above.
-      const ended = prepare({ event: event ?? null, claims: owed.claims, subscribed: row.subscribed === 1 })
-      return { owed, ended, since: row.next_attempt_at as number }
+      const ended = prepare({
+        event: event ?? null,
+        claims: delivery.claims,
+        subscribed: row.subscribed === 1,
+      })
+      return { delivery, ended, since: row.next_attempt_at as number }
     }),
   }
 }

@@ -8,7 +8,7 @@ import type { Attempt } from "./attempt.ts"
 import type { ClaimedEndpoint } from "./claim.ts"
 import { dueAt } from "./due.ts"
 import { type Held, isEventHeld } from "./held.ts"
-import type { Handled } from "./state.ts"
+import type { DeliveryResult } from "./state.ts"
 
 /** How far back an endpoint's success counts when it answers 410: in deliveries. */
 const LATEST_DELIVERIES = 1000
@@ -43,12 +43,12 @@ interface Attempted {
 }
 
 /** What was attempted, by endpoint. Pings and our own faults say nothing about an endpoint's health. */
-function byEndpoint(handled: readonly Handled[]): Attempted[] {
+function byEndpoint(results: readonly DeliveryResult[]): Attempted[] {
   const found = new Map<string, Attempted>()
-  for (const { owed, attempt, open } of handled) {
+  for (const { delivery, attempt, open } of results) {
     const { id: attemptId } = attempt ?? { id: open?.attemptId }
     if (attemptId === undefined || attempt?.trigger === "ping" || attempt?.error === "internal") continue
-    const { event, endpoint } = owed
+    const { event, endpoint } = delivery
     const entry = found.get(endpoint.id) ?? { endpoint, attempts: [], keys: [], waitedMs: null }
     if (attempt) entry.attempts.push(attempt)
     entry.keys.push([event.applicationId, event.id, attemptId])
@@ -59,8 +59,11 @@ function byEndpoint(handled: readonly Handled[]): Attempted[] {
 }
 
 /** The endpoints that have gone for good, as the attempts say. Asks D1 only where one has bidden farewell. */
-export async function goneEndpoints(db: Db, handled: readonly Handled[]): Promise<ReadonlySet<string>> {
-  const suspects = byEndpoint(handled).filter(({ attempts }) =>
+export async function goneEndpoints(
+  db: Db,
+  results: readonly DeliveryResult[],
+): Promise<ReadonlySet<string>> {
+  const suspects = byEndpoint(results).filter(({ attempts }) =>
     attempts.some(({ farewell }) => farewell !== null),
   )
   if (suspects.length === 0) return new Set()
@@ -89,11 +92,11 @@ export async function whoAnswers(db: Db, endpointIds: readonly string[]): Promis
 /** The endpoints whose health the attempts changed; `gone` names those of them that have gone for good. */
 export function healthChanges(
   deps: Deps,
-  handled: readonly Handled[],
+  results: readonly DeliveryResult[],
   gone: ReadonlySet<string>,
   now: number,
 ): HealthChange[] {
-  return byEndpoint(handled).flatMap(({ endpoint, attempts, keys, waitedMs }) => {
+  return byEndpoint(results).flatMap(({ endpoint, attempts, keys, waitedMs }) => {
     const before = endpoint.health
     const { disableAfterMs, retryScheduleSeconds } = deps.config
     const forgiven = forgiveAfterMs(disableAfterMs, retryScheduleSeconds)

@@ -5,24 +5,24 @@ import type { Deps } from "../../platform/deps.ts"
 import { OPERATIONS } from "../applications/built-in.ts"
 import { deliveryEvents, disabledEvents, type RecordedDelivery } from "../events/operational.ts"
 import type { HealthChange } from "./endpoint-health.ts"
-import type { DeliveryState, Handled } from "./state.ts"
+import type { DeliveryResult, DeliveryState } from "./state.ts"
 
 /** With this many failed attempts a delivery counts as failing; delivered later, as recovered. */
 export const FAILING_ATTEMPTS = 4
 
 /**
- * The operational events of what was handled, as statements for the batch that records it at `now`, behind what they are
+ * The operational events of some results, as statements for the batch that records it at `now`, behind what they are
  * about; none if all is as usual.
  */
 export function operationalEvents(
   deps: Deps,
   db: Db,
-  handled: readonly Handled[],
-  states: ReadonlyMap<Handled, DeliveryState>,
+  results: readonly DeliveryResult[],
+  states: ReadonlyMap<DeliveryResult, DeliveryState>,
   changes: readonly HealthChange[],
   now: number,
 ): SQL[] {
-  const deliveries = handled.flatMap((one) => notable(one, states.get(one)))
+  const deliveries = results.flatMap((one) => notable(one, states.get(one)))
   const disabled = changes.flatMap(({ id, disable }) =>
     disable === null ? [] : { endpointId: id, reason: disable },
   )
@@ -33,17 +33,21 @@ export function operationalEvents(
 }
 
 /** A delivery that is failing, has failed for good, or was delivered after all. */
-function notable({ owed, attempt }: Handled, state: DeliveryState | undefined): RecordedDelivery[] {
-  if (!attempt || !state || attempt.trigger === "ping" || owed.event.applicationId === OPERATIONS) return []
+function notable(
+  { delivery, attempt }: DeliveryResult,
+  state: DeliveryState | undefined,
+): RecordedDelivery[] {
+  if (!attempt || !state || attempt.trigger === "ping" || delivery.event.applicationId === OPERATIONS)
+    return []
   const happening =
     state.status === "failed"
       ? "delivery.exhausted"
       : state.status === "pending" && state.attempts === FAILING_ATTEMPTS
         ? "delivery.failing"
-        : state.status === "delivered" && owed.attempts >= FAILING_ATTEMPTS
+        : state.status === "delivered" && delivery.attempts >= FAILING_ATTEMPTS
           ? "delivery.recovered"
           : null
   if (happening === null) return []
-  const { id: eventId, applicationId } = owed.event
-  return [{ happening, applicationId, eventId, endpointId: owed.endpoint.id, ...state, attempt }]
+  const { id: eventId, applicationId } = delivery.event
+  return [{ happening, applicationId, eventId, endpointId: delivery.endpoint.id, ...state, attempt }]
 }

@@ -5,12 +5,12 @@ import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { attempt, observed } from "./attempt.ts"
 import { type Budget, lastStart } from "./budget.ts"
-import { endpointColumns, eventColumns, type Owed, readEndpoint, readEvent } from "./claim.ts"
+import { type ClaimedDelivery, endpointColumns, eventColumns, readEndpoint, readEvent } from "./claim.ts"
 import { enqueue, type Work } from "./jobs.ts"
 import { attemptAll } from "./pool.ts"
 import { prepare } from "./prepare.ts"
 import { record } from "./record.ts"
-import type { Handled } from "./state.ts"
+import type { DeliveryResult } from "./state.ts"
 import { follow, goOnBehind } from "./stragglers.ts"
 
 const PING_TIMEOUT_MS = 10_000
@@ -25,20 +25,20 @@ type PingJob = Extract<Work, { kind: "ping" }>
  */
 export async function workPing(deps: Deps, db: Db, job: PingJob, budget: Budget): Promise<void> {
   const claim = await claimPing(deps, db, job.pingId, budget)
-  if (claim.owed.length > 0) await makeRequests(deps, db, job, claim, budget)
+  if (claim.deliveries.length > 0) await makeRequests(deps, db, job, claim, budget)
 }
 
 /** The same for a batch that waits for no receiver: once the ping is claimed, all goes on behind it. */
 export async function workPingBehind(deps: Deps, db: Db, job: PingJob, budget: Budget): Promise<void> {
   const claim = await claimPing(deps, db, job.pingId, budget)
-  if (claim.owed.length > 0)
+  if (claim.deliveries.length > 0)
     await goOnBehind(deps, timeoutMs(deps), makeRequests(deps, db, job, claim, budget))
 }
 
 interface Claim {
   token: string
   at: number
-  owed: readonly Owed[]
+  deliveries: readonly ClaimedDelivery[]
 }
 
 function timeoutMs(deps: Deps): number {
@@ -49,14 +49,14 @@ async function makeRequests(
   deps: Deps,
   db: Db,
   job: PingJob,
-  { token, at, owed }: Claim,
+  { token, at, deliveries }: Claim,
   budget: Budget,
 ): Promise<void> {
-  const ended = owed.flatMap((one): Handled[] => {
+  const ended = deliveries.flatMap((one): DeliveryResult[] => {
     const reason = prepare(one)
-    return reason ? [{ owed: one, attempt: null, ended: reason }] : []
+    return reason ? [{ delivery: one, attempt: null, ended: reason }] : []
   })
-  const toSend = owed.filter((one) => prepare(one) === null)
+  const toSend = deliveries.filter((one) => prepare(one) === null)
   const { made, open } = await attemptAll(
     deps,
     budget,
@@ -65,12 +65,15 @@ async function makeRequests(
     ({ event, endpoint }) => attempt(deps, event, endpoint, "ping", timeoutMs(deps)),
   )
   const held = { by: "ping", token } as const
-  const handled = [...ended, ...[...made].map(([one, attempt]): Handled => ({ owed: one, attempt }))]
+  const results = [
+    ...ended,
+    ...[...made].map(([one, attempt]): DeliveryResult => ({ delivery: one, attempt })),
+  ]
   const untouched = toSend.filter((one) => !made.has(one) && !open.has(one))
-  await record(deps, db, { held, handled, untouched })
+  await record(deps, db, { held, results, untouched })
   await closePing(deps, db, job.pingId)
   await follow(deps, budget, open, async (late) => {
-    await record(deps, db, { held, handled: late })
+    await record(deps, db, { held, results: late })
     await closePing(deps, db, job.pingId)
   })
   if (untouched.length > 0 || budget.left === 0) await enqueue(deps, db, job)
@@ -106,8 +109,8 @@ async function claimPing(deps: Deps, db: Db, pingId: string, budget: Budget): Pr
       WHERE v.ping_id = ${pingId} AND d.lease_token = ${token} AND d.status = 'pending'
       ORDER BY d.attempt_id`,
   })
-  const owed = rows.map(
-    (row): Owed => ({
+  const deliveries = rows.map(
+    (row): ClaimedDelivery => ({
       event: readEvent(row),
       endpoint: readEndpoint(row),
       attempts: 0,
@@ -115,8 +118,8 @@ async function claimPing(deps: Deps, db: Db, pingId: string, budget: Budget): Pr
       startBy: lastStart(deps, at),
     }),
   )
-  for (const _ of owed) budget.take()
-  return { token, at, owed }
+  for (const _ of deliveries) budget.take()
+  return { token, at, deliveries }
 }
 
 /** Marks the ping's events dispatched once none of their deliveries is pending; if this fails, the sweep does. */

@@ -3,7 +3,7 @@ import type { Deps } from "../../platform/deps.ts"
 import { SLOW_AFTER_MS, turnOf } from "../rules/endpoint-health.ts"
 import type { Attempt } from "./attempt.ts"
 import { type Budget, REQUESTS_AT_ONCE } from "./budget.ts"
-import type { ClaimedEndpoint, Owed } from "./claim.ts"
+import type { ClaimedDelivery, ClaimedEndpoint } from "./claim.ts"
 
 /** So long a batch waits for answers. What is still open then goes on by itself (`follow`), what has not started is put off. */
 export const STRAGGLER_AFTER_MS = 2_000
@@ -32,8 +32,8 @@ export interface OpenRequest {
 
 /** What became of what was owed in a pool's time. What is in neither was not started. */
 export interface Pooled {
-  made: ReadonlyMap<Owed, Attempt>
-  open: ReadonlyMap<Owed, OpenRequest>
+  made: ReadonlyMap<ClaimedDelivery, Attempt>
+  open: ReadonlyMap<ClaimedDelivery, OpenRequest>
 }
 
 /**
@@ -44,15 +44,15 @@ export interface Pooled {
 export async function attemptAll(
   deps: Deps,
   budget: Budget,
-  owed: readonly Owed[],
+  deliveries: readonly ClaimedDelivery[],
   { waitsForUnproven, isBehind = false }: Manner,
-  send: (owed: Owed) => Promise<Attempt>,
+  send: (delivery: ClaimedDelivery) => Promise<Attempt>,
 ): Promise<Pooled> {
   const lanes = budget.freeLanes()
   const last = waitsForUnproven ? 1 : 0
-  const turns = inTurns(owed, budget.waitedFor)
-  const open = new Map<Owed, { startedAt: number; attempt: Promise<Attempt> }>()
-  const made = new Map<Owed, Attempt>()
+  const turns = inTurns(deliveries, budget.waitedFor)
+  const open = new Map<ClaimedDelivery, { startedAt: number; attempt: Promise<Attempt> }>()
+  const made = new Map<ClaimedDelivery, Attempt>()
 
   await new Promise<void>((resolve, reject) => {
     let isOver = false
@@ -78,7 +78,7 @@ export async function attemptAll(
       }
       endUnlessWorthwhile()
     }
-    function settle(one: Owed, attempt: Attempt): void {
+    function settle(one: ClaimedDelivery, attempt: Attempt): void {
       if (isOver) return
       open.delete(one)
       made.set(one, attempt)
@@ -96,7 +96,7 @@ export async function attemptAll(
   })
 
   const now = deps.clock.now()
-  const stragglers = Array.from(open, ([one, { startedAt, attempt }]): [Owed, OpenRequest] => {
+  const stragglers = Array.from(open, ([one, { startedAt, attempt }]): [ClaimedDelivery, OpenRequest] => {
     budget.keepLane(one.endpoint.id, attempt)
     const attemptId = newId("attempt", startedAt)
     const renamed = attempt.then((made) => ({ ...made, id: attemptId }))
@@ -109,8 +109,8 @@ export async function attemptAll(
 
 interface Turns {
   /** Starts whoever is next, if anybody may be at `now` (epoch ms). */
-  next(now: number): Owed | undefined
-  ended(owed: Owed, attempt: Attempt): void
+  next(now: number): ClaimedDelivery | undefined
+  ended(delivery: ClaimedDelivery, attempt: Attempt): void
 }
 
 /**
@@ -119,12 +119,12 @@ interface Turns {
  * has one that fails or is slow; any other has its share. Nothing starts after its `startBy`, and nothing more for an
  * endpoint that has taken long, asks for a pause, or is `waitedFor` already.
  */
-function inTurns(owed: readonly Owed[], waitedFor: ReadonlySet<string>): Turns {
-  const waiting = [...owed]
+function inTurns(deliveries: readonly ClaimedDelivery[], waitedFor: ReadonlySet<string>): Turns {
+  const waiting = [...deliveries]
   const openAt = new Map<string, number>()
   const spared = new Set(waitedFor)
   const proven = new Set<string>()
-  const share = fairShare(owed)
+  const share = fairShare(deliveries)
 
   function turnNow({ id, health }: ClaimedEndpoint): number {
     return proven.has(id) ? turnOf({ ...health, provenAt: 0 }) : turnOf(health)
@@ -133,13 +133,13 @@ function inTurns(owed: readonly Owed[], waitedFor: ReadonlySet<string>): Turns {
     const isUnwell = health.failingSince !== null || health.slowMs !== null
     return isUnwell || (health.provenAt === null && !proven.has(id)) ? 1 : share
   }
-  function count({ endpoint }: Owed, by: number): void {
+  function count({ endpoint }: ClaimedDelivery, by: number): void {
     openAt.set(endpoint.id, (openAt.get(endpoint.id) ?? 0) + by)
   }
 
   return {
     next(now) {
-      let best: Owed | undefined
+      let best: ClaimedDelivery | undefined
       let first = Number.POSITIVE_INFINITY
       for (const one of waiting) {
         const { endpoint } = one
@@ -165,7 +165,7 @@ function inTurns(owed: readonly Owed[], waitedFor: ReadonlySet<string>): Turns {
 }
 
 /** An endpoint that is alone in its batch may use all lanes; of several, each gets a third. */
-function fairShare(owed: readonly Owed[]): number {
-  const endpoints = new Set(owed.map(({ endpoint }) => endpoint.id)).size
+function fairShare(deliveries: readonly ClaimedDelivery[]): number {
+  const endpoints = new Set(deliveries.map(({ endpoint }) => endpoint.id)).size
   return endpoints === 1 ? REQUESTS_AT_ONCE : REQUESTS_AT_ONCE / 3
 }

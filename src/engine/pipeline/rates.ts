@@ -2,7 +2,7 @@ import { type SQL, sql } from "drizzle-orm"
 
 import type { Db } from "../../db/client.ts"
 import { type Rate, usedUntil } from "../rules/rate.ts"
-import type { Owed } from "./claim.ts"
+import type { ClaimedDelivery } from "./claim.ts"
 
 // An endpoint or an application with a rate gets what it is owed in portions, of a second's worth at most, each of which
 // uses the rate up for a while: until then the retry lane leaves it alone. Attempts by hand and pings do not count.
@@ -14,7 +14,7 @@ export function hasRoom(at: number): SQL {
 
 /** A delivery that is due, and since when. */
 export interface Due {
-  owed: Owed
+  delivery: ClaimedDelivery
   since: number
 }
 
@@ -35,7 +35,7 @@ export async function takePortion(
   rates: ReadonlyMap<string, Rate>,
   now: number,
 ): Promise<Portion> {
-  const applicationOf = ({ owed }: Due) => owed.event.applicationId
+  const applicationOf = ({ delivery }: Due) => delivery.event.applicationId
   const portions = [...Map.groupBy(due, applicationOf)].flatMap(([id, all]) => {
     const rate = rates.get(id)
     if (!rate) return []
@@ -63,12 +63,12 @@ export function throttledUntil(
   ofApplication: Portion["usedUntil"],
   now: number,
 ): ReadonlyMap<string, number> {
-  const byEndpoint = Map.groupBy(sent, ({ owed }) => owed.endpoint)
+  const byEndpoint = Map.groupBy(sent, ({ delivery }) => delivery.endpoint)
   return new Map(
     [...byEndpoint].flatMap(([endpoint, all]) => {
       const rate = endpoint.rate
       const own = rate ? used(rate, all, now) : null
-      const shared = ofApplication.get(all[0]?.owed.event.applicationId ?? "") ?? null
+      const shared = ofApplication.get(all[0]?.delivery.event.applicationId ?? "") ?? null
       return own === null && shared === null ? [] : [[endpoint.id, Math.max(own ?? 0, shared ?? 0)]]
     }),
   )

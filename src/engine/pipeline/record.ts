@@ -5,7 +5,7 @@ import { newId } from "../../db/ids.ts"
 import { inChunks } from "../../db/json.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { nudgeOperations } from "../events/operational.ts"
-import type { Owed } from "./claim.ts"
+import type { ClaimedDelivery } from "./claim.ts"
 import { readDue } from "./due.ts"
 import {
   type EndpointUpdate,
@@ -17,14 +17,14 @@ import {
 import { type Held, isEventHeld } from "./held.ts"
 import { type EventKey, keysIn } from "./jobs.ts"
 import { operationalEvents } from "./operational.ts"
-import { type DeliveryState, type Handled, stateAfter } from "./state.ts"
+import { type DeliveryResult, type DeliveryState, stateAfter } from "./state.ts"
 
 export interface Recorded {
   held: Held
-  handled: readonly Handled[]
+  results: readonly DeliveryResult[]
   /** Requests of a ping that were claimed, but not started: as if never claimed. */
-  untouched?: readonly Owed[]
-  /** Events whose every delivery is among `handled` or recorded before. */
+  untouched?: readonly ClaimedDelivery[]
+  /** Events whose every delivery is among `results` or recorded before. */
   dispatched?: readonly EventKey[]
   /** Endpoints whose lease ends with this batch. */
   released?: readonly string[]
@@ -41,14 +41,14 @@ export interface Recorded {
  * Answers when the endpoints concerned are next due (epoch ms), null: never.
  */
 export async function record(deps: Deps, db: Db, recorded: Recorded): Promise<number | null> {
-  const verdicts = await judgeAll(deps, db, recorded.handled)
+  const verdicts = await judgeAll(deps, db, recorded.results)
   try {
     return await recordTogether(deps, db, recorded, verdicts)
   } catch (error) {
     deps.observe({
       unit: "fault",
       during: "record",
-      deliveries: recorded.handled.length,
+      deliveries: recorded.results.length,
       error: String(error),
     })
     return recordOneByOne(deps, db, recorded, verdicts)
@@ -57,17 +57,19 @@ export async function record(deps: Deps, db: Db, recorded: Recorded): Promise<nu
 
 /** What follows from what happened. Made once: a repeated batch must book the same times. */
 interface Verdicts {
-  states: ReadonlyMap<Handled, DeliveryState>
+  states: ReadonlyMap<DeliveryResult, DeliveryState>
   gone: ReadonlySet<string>
 }
 
-async function judgeAll(deps: Deps, db: Db, handled: readonly Handled[]): Promise<Verdicts> {
-  const gone = await goneEndpoints(db, handled).catch((error): ReadonlySet<string> => {
+async function judgeAll(deps: Deps, db: Db, results: readonly DeliveryResult[]): Promise<Verdicts> {
+  const gone = await goneEndpoints(db, results).catch((error): ReadonlySet<string> => {
     // Who is really gone says so again.
-    deps.observe({ unit: "fault", during: "record", deliveries: handled.length, error: String(error) })
+    deps.observe({ unit: "fault", during: "record", deliveries: results.length, error: String(error) })
     return new Set()
   })
-  const states = new Map(handled.map((one) => [one, stateAfter(deps, one, gone.has(one.owed.endpoint.id))]))
+  const states = new Map(
+    results.map((one) => [one, stateAfter(deps, one, gone.has(one.delivery.endpoint.id))]),
+  )
   return { states, gone }
 }
 
@@ -77,9 +79,9 @@ async function recordTogether(
   recorded: Recorded,
   { states, gone }: Verdicts,
 ): Promise<number | null> {
-  const { held, handled, untouched = [], dispatched = [] } = recorded
+  const { held, results, untouched = [], dispatched = [] } = recorded
   const now = deps.clock.now()
-  const changes = healthChanges(deps, handled, gone, now)
+  const changes = healthChanges(deps, results, gone, now)
   const deliveries = inChunks(rowsOf(recorded, states, now))
   const { due, operational } = await db.batch(
     {
@@ -89,7 +91,7 @@ async function recordTogether(
       due: inChunks(endpointUpdates(recorded, states, changes)).map((rows) =>
         updateEndpoints(rows, held, now),
       ),
-      operational: operationalEvents(deps, db, handled, states, changes, now),
+      operational: operationalEvents(deps, db, results, states, changes, now),
       // Last: what stands before it asks whether its event is still held.
       dispatched:
         held.by === "event" && dispatched.length > 0 ? markDispatched(dispatched, held.token, now) : null,
@@ -108,10 +110,10 @@ async function recordOneByOne(
 ): Promise<number | null> {
   const { held, dispatched = [], released = [] } = recorded
   const lost = new Set<string>()
-  for (const one of recorded.handled) {
-    const { event, endpoint } = one.owed
+  for (const one of recorded.results) {
+    const { event, endpoint } = one.delivery
     try {
-      await recordTogether(deps, db, { held, handled: [one] }, verdicts)
+      await recordTogether(deps, db, { held, results: [one] }, verdicts)
     } catch (error) {
       lost.add(event.id).add(endpoint.id)
       deps.observe({
@@ -127,7 +129,7 @@ async function recordOneByOne(
   // What has a lost result stays claimed until its lease runs out, and is handled again only then.
   const rest = {
     held,
-    handled: [],
+    results: [],
     untouched: recorded.untouched ?? [],
     dispatched: dispatched.filter(({ eventId }) => !lost.has(eventId)),
     released: released.filter((id) => !lost.has(id)),
@@ -142,12 +144,12 @@ async function recordOneByOne(
 }
 
 /** A delivery and what was attempted for it, as JSON for the statements below; without an attempt it has no `at`. */
-function rowsOf({ held, handled }: Recorded, states: Verdicts["states"], now: number) {
-  return handled.flatMap((one) => {
+function rowsOf({ held, results }: Recorded, states: Verdicts["states"], now: number) {
+  return results.flatMap((one) => {
     const state = states.get(one)
     // Where a lease goes on, it covers what is still open.
     if (!state || (one.open && !isOfFirsts(held))) return []
-    const { event, endpoint } = one.owed
+    const { event, endpoint } = one.delivery
     const key = { eventId: event.id, endpointId: endpoint.id, applicationId: event.applicationId }
     return one.attempt
       ? { ...one.attempt, ...key, ...state }
@@ -157,15 +159,15 @@ function rowsOf({ held, handled }: Recorded, states: Verdicts["states"], now: nu
 
 /** The endpoints of which something follows: their health has changed, something is due there, or they are released. */
 function endpointUpdates(
-  { held, handled, released = [], throttled = new Map(), suspect = [] }: Recorded,
+  { held, results, released = [], throttled = new Map(), suspect = [] }: Recorded,
   states: Verdicts["states"],
   changes: readonly HealthChange[],
 ): EndpointUpdate[] {
   // What was open has been booked: however it ended, what its endpoint waits for is another.
-  const due = handled.filter((one) => held.by === "delivery" || states.get(one)?.status === "pending")
+  const due = results.filter((one) => held.by === "delivery" || states.get(one)?.status === "pending")
   const changeOf = new Map(changes.map((change) => [change.id, change]))
   const ids = new Set([
-    ...due.map(({ owed }) => owed.endpoint.id),
+    ...due.map(({ delivery }) => delivery.endpoint.id),
     ...changeOf.keys(),
     ...released,
     ...throttled.keys(),
@@ -179,8 +181,8 @@ function endpointUpdates(
   }))
 }
 
-function pairsOf(owed: readonly Owed[]) {
-  return owed.map(({ event, endpoint }) => ({ eventId: event.id, endpointId: endpoint.id }))
+function pairsOf(deliveries: readonly ClaimedDelivery[]) {
+  return deliveries.map(({ event, endpoint }) => ({ eventId: event.id, endpointId: endpoint.id }))
 }
 
 type HeldByFirst = Extract<Held, { by: "event" | "delivery" }>

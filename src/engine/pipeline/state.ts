@@ -3,7 +3,7 @@ import type { Farewell } from "../rules/outcome.ts"
 import { nextAttemptAt } from "../rules/retry-schedule.ts"
 import { type Attempt, endOf } from "./attempt.ts"
 import { openUntil } from "./budget.ts"
-import type { Owed } from "./claim.ts"
+import type { ClaimedDelivery } from "./claim.ts"
 import type { OpenRequest } from "./pool.ts"
 import type { Ended } from "./prepare.ts"
 
@@ -24,8 +24,8 @@ export type DeliveryReason =
  * What happened to one delivery under a claim: an attempt; or one is still open; or it ended without one, for a reason;
  * or, with none of these, it was put off and is due at once.
  */
-export interface Handled {
-  owed: Owed
+export interface DeliveryResult {
+  delivery: ClaimedDelivery
   attempt: Attempt | null
   open?: OpenRequest | null
   ended?: Ended | null
@@ -51,10 +51,10 @@ export function reasonOf(farewell: Farewell): "gone" | "disabled" {
 /** What a delivery becomes through what happened to it; `gone`: its endpoint has said farewell for good. */
 export function stateAfter(
   deps: Deps,
-  { owed, attempt, open, ended }: Handled,
+  { delivery, attempt, open, ended }: DeliveryResult,
   gone: boolean,
 ): DeliveryState {
-  const attempts = owed.attempts + (attempt ? 1 : 0)
+  const attempts = delivery.attempts + (attempt ? 1 : 0)
   const end = (status: DeliveryStatus, reason: DeliveryReason | null): DeliveryState => ({
     status,
     reason,

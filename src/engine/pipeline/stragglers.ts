@@ -2,9 +2,9 @@ import type { Deps } from "../../platform/deps.ts"
 import { whileOpen } from "../rules/endpoint-health.ts"
 import { observed } from "./attempt.ts"
 import type { Budget } from "./budget.ts"
-import type { Owed } from "./claim.ts"
+import type { ClaimedDelivery } from "./claim.ts"
 import type { OpenRequest } from "./pool.ts"
-import type { Handled } from "./state.ts"
+import type { DeliveryResult } from "./state.ts"
 
 /** How long the platform lets `waitUntil` go on behind a batch is 30 s; recording takes its part of that. */
 const BACKGROUND_MS = 20_000
@@ -21,8 +21,8 @@ const STATEMENTS_PER_RECORD = 5
 export async function follow(
   deps: Deps,
   budget: Budget,
-  open: ReadonlyMap<Owed, OpenRequest>,
-  recordEnded: (ended: readonly Handled[]) => Promise<void>,
+  open: ReadonlyMap<ClaimedDelivery, OpenRequest>,
+  recordEnded: (ended: readonly DeliveryResult[]) => Promise<void>,
 ): Promise<void> {
   if (open.size === 0) return
   const records = budget.affords(RECORDS * STATEMENTS_PER_RECORD) ? Math.min(RECORDS, open.size) : 1
@@ -46,35 +46,35 @@ export async function goOnBehind(deps: Deps, timeoutMs: number, work: Promise<vo
 
 async function seeThrough(
   deps: Deps,
-  open: ReadonlyMap<Owed, OpenRequest>,
+  open: ReadonlyMap<ClaimedDelivery, OpenRequest>,
   records: number,
-  recordEnded: (ended: readonly Handled[]) => Promise<void>,
+  recordEnded: (ended: readonly DeliveryResult[]) => Promise<void>,
 ): Promise<void> {
   const at = deps.clock.now()
   const waiting = new Set<Promise<void>>()
-  const ended: Handled[] = []
-  for (const [owed, { attempt, waitedMs }] of open) {
+  const ended: DeliveryResult[] = []
+  for (const [delivery, { attempt, waitedMs }] of open) {
     const end = attempt.then((made) => {
       waiting.delete(end)
-      ended.push({ owed: asRecorded(owed, waitedMs), attempt: made })
+      ended.push({ delivery: asRecorded(delivery, waitedMs), attempt: made })
     })
     waiting.add(end)
   }
   for (let left = records; waiting.size > 0 || ended.length > 0; left--) {
     if (left === 1) await Promise.all(waiting)
     else if (ended.length === 0) await Promise.race(waiting)
-    const handled = ended.splice(0)
-    await recordEnded(handled)
+    const results = ended.splice(0)
+    await recordEnded(results)
     deps.observe({
       unit: "stragglers",
-      attempts: observed(handled.flatMap(({ attempt }) => attempt ?? [])),
+      attempts: observed(results.flatMap(({ attempt }) => attempt ?? [])),
       durationMs: deps.clock.now() - at,
     })
   }
 }
 
 /** Its batch has recorded that it was open: what follows from its answer follows from that. */
-function asRecorded(owed: Owed, waitedMs: number): Owed {
-  const { endpoint } = owed
-  return { ...owed, endpoint: { ...endpoint, health: whileOpen(endpoint.health, waitedMs) } }
+function asRecorded(delivery: ClaimedDelivery, waitedMs: number): ClaimedDelivery {
+  const { endpoint } = delivery
+  return { ...delivery, endpoint: { ...endpoint, health: whileOpen(endpoint.health, waitedMs) } }
 }
