@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
 
 import { fillWithSamples, startSampleReceiver } from "../../scripts/dashboard/sample.mjs"
+import { addressOf, show } from "../../scripts/dashboard/screens.mjs"
 import { expectToFit, startDashboard } from "./dashboard.ts"
-import { addressOf, readScreens, show, withTabs } from "./screens.ts"
+import { readScreens, withTabs } from "./screens.ts"
 
 /** Text that would be markup, would run, would turn what stands around it, or would push it out of the page. */
 const MARKUP = `<img src=x onerror="globalThis.hit=1"><script>globalThis.hit=1</script><b id="made">'"></b>&lt;\u202e\u2067`

@@ -5,8 +5,9 @@ import type { Frame, Page } from "playwright-core"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 
 import { fillWithSamples, startSampleReceiver } from "../../scripts/dashboard/sample.mjs"
+import { addressOf, settle, show } from "../../scripts/dashboard/screens.mjs"
 import { type Dashboard, expectSound, startDashboard, type Watched } from "./dashboard.ts"
-import { addressOf, readScreens, settle, show, withTabs } from "./screens.ts"
+import { readScreens, withTabs } from "./screens.ts"
 
 const SETTINGS = {
   AUTH_MODE: "token",

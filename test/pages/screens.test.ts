@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 
 import { fillWithSamples, startSampleReceiver } from "../../scripts/dashboard/sample.mjs"
+import { addressOf, show } from "../../scripts/dashboard/screens.mjs"
 import { expectSound, startDashboard } from "./dashboard.ts"
-import { addressOf, readScreens, show, unreachedByTab, withTabs } from "./screens.ts"
+import { readScreens, unreachedByTab, withTabs } from "./screens.ts"
 
 // Asked for before the tests are named, so that each screen has a test of its own.
 const dashboard = await startDashboard({ RETRY_SCHEDULE: "3600,3600" })
