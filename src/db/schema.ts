@@ -335,7 +335,7 @@ export const tasks = sqliteTable(
     leasedUntil: integer(),
   },
   (t) => [
-    index("tasks_running").on(t.id).where(sql`status = 'running'`), // sweep: lost jobs
+    index("tasks_running").on(t.applicationId, t.id).where(sql`status = 'running'`), // an application's first; sweep: lost jobs
     index("tasks_by_application").on(t.applicationId, t.id), // an application's list
   ],
 )

@@ -296,14 +296,29 @@ describe("a minute", () => {
       `SEARCH d USING ${index} (application_id=? AND resend_leased_until=? AND resend_requested_at>? AND resend_requested_at<?)`,
       `SEARCH d USING ${index} (application_id=? AND resend_leased_until<?)`,
     ]
-    expect(planOf("sweep", "WITH RECURSIVE asking")).toEqual([
+    expect(planOf("sweep", "AS waiting")).toEqual([
       `SEARCH x USING ${index} (application_id>?)`,
-      "SCAN asking",
+      "SCAN each_application",
       `SEARCH x USING ${index} (application_id>?)`,
-      "SCAN asking",
+      "SCAN each_application",
       ...few,
       ...few,
     ])
+  })
+
+  it("steps from one application with tasks to the next, and looks at the first of each", () => {
+    const index = "COVERING INDEX tasks_running"
+    const steps = [
+      `SEARCH x USING ${index} (application_id>?)`,
+      "SCAN each_application",
+      `SEARCH x USING ${index} (application_id>?)`,
+    ]
+    const first = `SEARCH o USING ${index} (application_id=?)`
+    const plan = planOf("sweep", "CROSS JOIN tasks")
+    expect(plan.slice(0, 3)).toEqual(steps)
+    expect(plan).toContain(first)
+    expect(plan).toContain("SEARCH t USING INDEX sqlite_autoindex_tasks_1 (id=?)")
+    expect(plan.filter((line) => line.startsWith("SCAN"))).toEqual(Array(2).fill("SCAN each_application"))
   })
 
   it("finds what is past retention by the events' numbers, and deletes it by keys", () => {

@@ -59,6 +59,7 @@ async function workTasks(): Promise<void> {
 
 const rowOf = (id: string) =>
   world.customersDB.prepare("SELECT status, processed, claims FROM tasks WHERE id = ?").bind(id).first()
+const statuses = (...ids: string[]) => Promise.all(ids.map(async (id) => (await rowOf(id))?.status))
 const pending = () =>
   world.customersDB.prepare("SELECT count(*) AS n FROM deliveries WHERE status = 'pending'").first("n")
 const isStep = (statements: string[]) => statements.some((text) => text.includes("UPDATE tasks AS t"))
@@ -155,6 +156,57 @@ describe("a task", () => {
       await world.cron()
     }
     expect(await rowOf(id)).toMatchObject({ status: "failed" })
+  })
+
+  it("of an application waits for the end of its first one, and another application's for neither", async () => {
+    const svix = svixFor(world)
+    await makeFailed(3 * RECOVER_STEP)
+    const since = new Date(world.clock.now() - DAY_MS)
+    const recover = async (uid: string) => (await svix.endpoint.recover(uid, "ep", { since })).id
+    const mine = [await recover("acme"), await recover("acme"), await recover("acme")]
+    await svix.application.create({ name: "Globex", uid: "globex" })
+    await svix.endpoint.create("globex", { url: HOOK, uid: "ep" })
+    const theirs = await recover("globex")
+    // Each step takes longer than a turn.
+    world.probe.before = (statements) => {
+      if (isStep(statements)) world.clock.advance(1_500)
+    }
+    await workTasks()
+    expect(await statuses(...mine, theirs)).toEqual(["running", "running", "running", "finished"])
+    expect(await Promise.all(mine.map(async (id) => (await rowOf(id))?.claims))).toEqual([0, 0, 0])
+    // Of three tasks one job is left: who waits behind it in the queue waits for one turn.
+    expect(world.queued.filter(({ job }) => job.kind === "task")).toHaveLength(1)
+    const ended: unknown[] = []
+    while (world.queued.some(({ job }) => job.kind === "task")) {
+      await workTasks()
+      ended.push((await statuses(...mine)).filter((status) => status === "finished").length)
+    }
+    expect(ended).toEqual([...ended].sort())
+    expect(await statuses(...mine)).toEqual(["finished", "finished", "finished"])
+  })
+
+  it("goes on when the one that it waits for is canceled", async () => {
+    const first = await startRecovery(1)
+    const since = new Date(world.clock.now() - DAY_MS)
+    const second = (await svixFor(world).endpoint.recover("acme", "ep", { since })).id
+    world.queued.length = 0
+    await cancelTask(world.deps, SCOPE, first)
+    await workTasks()
+    expect(await statuses(first, second)).toEqual(["canceled", "finished"])
+  })
+
+  it("is found by application when jobs are lost, however many one application has", async () => {
+    const svix = svixFor(world)
+    const since = new Date(world.clock.now() - DAY_MS)
+    for (let n = 0; n < 30; n++) await svix.endpoint.recover("acme", "ep", { since })
+    await svix.application.create({ name: "Globex", uid: "globex" })
+    await svix.endpoint.create("globex", { url: HOOK, uid: "ep" })
+    const theirs = (await svix.endpoint.recover("globex", "ep", { since })).id
+    world.queued.length = 0
+    await world.cron()
+    expect(world.queued.filter(({ job }) => job.kind === "task")).toHaveLength(2)
+    await workTasks()
+    expect(await statuses(theirs)).toEqual(["finished"])
   })
 
   it("that is canceled takes no further step", async () => {

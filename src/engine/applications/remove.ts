@@ -6,7 +6,7 @@ import { removalOf, removeAll } from "../endpoints/remove.ts"
 import { EngineError } from "../kit/errors.ts"
 import { enqueue } from "../pipeline/jobs.ts"
 import type { TaskKind } from "../tasks/step.ts"
-import { draftTask, insertTask } from "../tasks/task.ts"
+import { draftTask, insertTask, wantsJob } from "../tasks/task.ts"
 import { getApplication } from "./application.ts"
 import { isBuiltIn } from "./built-in.ts"
 import { copyApplication, isDirectory } from "./copies.ts"
@@ -31,17 +31,17 @@ export async function removeApplication(deps: Deps, idOrUid: string): Promise<vo
     WHERE id = ${id} AND removed_at IS NULL`
   const { page, next } = pageOf(id, null)
   const task = draftTask(deps, id, "remove-application")
-  const { due, left } = await db.batch({
+  const { due, wanted } = await db.batch({
     copies: copyApplication(deps, id),
     removed,
     endpoints: removeAll(page, now),
     rest: insertTask(task, {}, { cursor: sql`(${next})`, onlyIf: sql`(${next}) IS NOT NULL` }),
-    left: sql`SELECT 1 FROM tasks WHERE id = ${task.id}`,
+    wanted: wantsJob(task),
     due: sql`SELECT 1 FROM endpoints WHERE application_id = ${id} AND due_at IS NOT NULL LIMIT 1`,
   })
   // Last: as long as the directory knows it, whoever asks again ends what is left.
   if (!isDirectory(db)) await deps.directory.batch({ removed })
-  if (left.length > 0) await enqueue(deps, db, { kind: "task", applicationId: id, taskId: task.id })
+  if (wanted.length > 0) await enqueue(deps, db, { kind: "task", applicationId: id, taskId: task.id })
   if (due.length > 0) await enqueue(deps, db, { kind: "drain" })
 }
 

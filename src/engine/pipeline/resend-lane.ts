@@ -3,6 +3,7 @@ import { type SQL, sql } from "drizzle-orm"
 import type { Db, Row } from "../../db/client.ts"
 import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
+import { eachApplication } from "../kit/each-application.ts"
 import { JOB_UNDER_WAY_MS, type Upkeep } from "../upkeep/contribution.ts"
 import type { AttemptedEvent } from "./attempt.ts"
 import { leaseMs, REQUESTS_AT_ONCE } from "./budget.ts"
@@ -22,6 +23,7 @@ const AT_ONCE_PER_ENDPOINT = AT_ONCE / 2
 const WAITING_PER_LOOK = 1_000
 /** An attempt that was asked for so long ago, and killed whoever tried to make it, is given up. */
 const GIVEN_UP_MS = 3600 * 1000
+/** Applications of which one sweep looks what is left. */
 const APPLICATIONS_PER_LOOK = 500
 const JOBS_PER_SWEEP = 100
 
@@ -137,25 +139,19 @@ function next(applicationId: string, at: number, most: number): SQL {
 
 /** How many resends of each application wait without a job, and how many are lost; of each no more than it may have at once. */
 function left(at: number): SQL {
-  const behind = (id: SQL) => sql`(
-    SELECT x.application_id FROM deliveries x INDEXED BY deliveries_to_resend
-    WHERE x.resend_requested_at IS NOT NULL AND x.application_id > ${id} ORDER BY x.application_id LIMIT 1)`
+  const asked = sql`FROM deliveries x INDEXED BY deliveries_to_resend WHERE x.resend_requested_at IS NOT NULL`
   const count = (condition: SQL) => sql`
     SELECT count(*) FROM (
       SELECT 1 FROM deliveries d INDEXED BY deliveries_to_resend
-      WHERE d.application_id = asking.id AND ${condition} LIMIT ${literal(AT_ONCE)}
+      WHERE d.application_id = each_application.id AND ${condition} LIMIT ${literal(AT_ONCE)}
     )`
   return sql`
-    WITH RECURSIVE asking(id) AS (
-      SELECT ${behind(sql`''`)}
-      UNION ALL
-      SELECT ${behind(sql`asking.id`)} FROM asking WHERE asking.id IS NOT NULL LIMIT ${literal(APPLICATIONS_PER_LOOK)}
-    )
+    WITH RECURSIVE ${eachApplication(asked, APPLICATIONS_PER_LOOK)}
     SELECT * FROM (
       SELECT id AS application_id,
         (${count(sql`${isWaiting} AND d.resend_requested_at <= ${at - JOB_UNDER_WAY_MS}`)}) AS waiting,
         (${count(isLost(at))}) AS lost
-      FROM asking WHERE id IS NOT NULL
+      FROM each_application WHERE id IS NOT NULL
     ) WHERE waiting + lost > 0`
 }
 

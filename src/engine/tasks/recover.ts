@@ -10,7 +10,7 @@ import { earliestDue, endPause, readDue, refreshDueAt, scheduleDrain } from "../
 import { enqueue } from "../pipeline/jobs.ts"
 import { requireSpace } from "../upkeep/space.ts"
 import type { TaskKind } from "./step.ts"
-import { draftTask, insertTask, type Task } from "./task.ts"
+import { draftTask, insertTask, type Task, wantsJob } from "./task.ts"
 
 const DAY_MS = 24 * 3600 * 1000
 const MAX_DAYS = 14
@@ -57,13 +57,14 @@ export async function recover(
   const work: RecoverInput = { endpointId: endpoint.id, since, until }
   const isThere = sql`EXISTS (SELECT 1 FROM tasks WHERE id = ${task.id})`
   const db = deps.shardOf(applicationId)
-  const { due } = await db.batch({
+  const { due, wanted } = await db.batch({
     paused: endPause(endpoint.id, now),
     due: earliestDue(sql`SELECT ${endpoint.id}`),
     task: insertTask(task, work),
+    wanted: wantsJob(task),
     remembered: remember ? await remember(task, isThere) : null,
   })
-  await enqueue(deps, db, { kind: "task", applicationId, taskId: task.id })
+  if (wanted.length > 0) await enqueue(deps, db, { kind: "task", applicationId, taskId: task.id })
   // What was waiting for the end of the pause need not wait for the task.
   await scheduleDrain(deps, db, readDue(due))
   return task

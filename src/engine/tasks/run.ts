@@ -3,19 +3,22 @@ import { type SQL, sql } from "drizzle-orm"
 import type { Db, Row } from "../../db/client.ts"
 import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
+import { eachApplication } from "../kit/each-application.ts"
 import { type Budget, leaseMs } from "../pipeline/budget.ts"
 import { MAX_CLAIMS } from "../pipeline/claim.ts"
 import { enqueue, type Work } from "../pipeline/jobs.ts"
 import { JOB_UNDER_WAY_MS, type Upkeep } from "../upkeep/contribution.ts"
 import { TASK_KINDS } from "./kinds.ts"
 import type { TaskAtWork, TaskKind } from "./step.ts"
-import type { TaskStatus } from "./task.ts"
+import { firstRunning, type TaskStatus } from "./task.ts"
 
 /** So long one job works on a task before whoever waits behind it in the queue has a turn. */
 const TURN_MS = 1_000
 /** What the runner asks of D1 behind the last step: waking whoever goes on, and handing the task back. */
 const STATEMENTS_AT_END = 2
 const FOUND_PER_SWEEP = 10
+/** Applications of which one sweep looks whether their tasks are worked on. */
+const APPLICATIONS_PER_LOOK = 500
 
 type TaskJob = Extract<Work, { kind: "task" }>
 
@@ -26,16 +29,19 @@ interface Claimed extends TaskAtWork {
   token: string
   status: TaskStatus
   processed: number
+  /** The application's task that another job goes on with; this one, as long as it runs. */
+  next: string | null
 }
 
 /**
- * Works on a task, step by step, for a turn: then it is handed back, and another job goes on. Each step moves the
+ * Works on a task, step by step, for a turn: then it is handed back, and another job goes on, behind whoever waits in the
+ * queue. Of an application one task is worked on at a time, in the order in which they were started. Each step moves the
  * cursor in its own batch, under the lease, so that it is done once whatever dies, and so that none is made once the
  * task is canceled. Throws for a kind that nobody works, and for a step that fails.
  */
 export async function workTask(deps: Deps, db: Db, job: TaskJob, budget: Budget): Promise<void> {
   const at = deps.clock.now()
-  let task = await claim(deps, db, job.taskId, at)
+  let task = await claim(deps, db, job, at)
   if (task === null) return
   const kind = TASK_KINDS[task.kind]
   if (!kind) throw new Error(`Nobody works tasks of the kind ${task.kind}`)
@@ -50,20 +56,24 @@ export async function workTask(deps: Deps, db: Db, job: TaskJob, budget: Budget)
   }
   observe(deps, task, steps, at)
   if (steps > 0) await kind.wake(deps, db, task)
-  if (task.status !== "running") return
-  await handBack(db, task)
-  await enqueue(deps, db, job)
+  if (task.status === "running") await handBack(db, task)
+  if (task.next !== null) await enqueue(deps, db, { ...job, taskId: task.next })
 }
 
-/** Leases a task that runs and that nobody holds; null: it is not to be had. */
-async function claim(deps: Deps, db: Db, taskId: string, at: number): Promise<Claimed | null> {
+/** Leases a task whose turn it is and that nobody holds; null: it is not to be had. */
+async function claim(
+  deps: Deps,
+  db: Db,
+  { applicationId, taskId }: TaskJob,
+  at: number,
+): Promise<Claimed | null> {
   const token = crypto.randomUUID()
   const { claimed } = await db.batch({
     taken: sql`
       UPDATE tasks SET lease_token = ${token}, leased_until = ${at + leaseMs(deps)}, claims = claims + 1
-      WHERE id = ${taskId} AND status = 'running' AND claims < ${MAX_CLAIMS} AND ${isFree(at)}`,
+      WHERE id = ${taskId} AND id = ${firstRunning(applicationId)} AND claims < ${MAX_CLAIMS} AND ${isFree(at)}`,
     claimed: sql`
-      SELECT application_id, kind, input, status, cursor, processed FROM tasks
+      SELECT kind, input, status, cursor, processed, id AS next FROM tasks
       WHERE id = ${taskId} AND lease_token = ${token}`,
   })
   const [row] = claimed
@@ -71,7 +81,7 @@ async function claim(deps: Deps, db: Db, taskId: string, at: number): Promise<Cl
   return {
     id: taskId,
     token,
-    applicationId: row.application_id as string,
+    applicationId,
     kind: row.kind as string,
     input: JSON.parse(row.input as string),
     ...readProgress(row),
@@ -91,17 +101,20 @@ async function takeStep(deps: Deps, db: Db, kind: TaskKind, task: Claimed): Prom
       FROM (SELECT (${step.next}) AS next) n WHERE ${isHeld}`,
     derived: step.derived,
     // What has become of it, also where the answer to the first try of this batch was lost.
-    state: sql`SELECT status, cursor, processed FROM tasks WHERE id = ${task.id} AND lease_token = ${task.token}`,
+    state: sql`
+      SELECT status, cursor, processed, ${firstRunning(task.applicationId)} AS next FROM tasks
+      WHERE id = ${task.id} AND lease_token = ${task.token}`,
   })
   const [row] = state
   return row ? { ...task, ...readProgress(row) } : null
 }
 
-function readProgress(row: Row): Pick<Claimed, "status" | "cursor" | "processed"> {
+function readProgress(row: Row): Pick<Claimed, "status" | "cursor" | "processed" | "next"> {
   return {
     status: row.status as TaskStatus,
     cursor: row.cursor as string | null,
     processed: row.processed as number,
+    next: row.next as string | null,
   }
 }
 
@@ -128,13 +141,17 @@ function observe(
   deps.observe({ unit: "task", taskId: id, kind, steps, processed, status, durationMs })
 }
 
-/** Tasks that nobody works on. */
+/** Tasks that nobody works on, though they are the first of their applications. */
 export const taskUpkeep: Upkeep = {
   look: (_deps, at) => ({
     tasks: sql`
-      SELECT id, application_id, claims FROM tasks
-      WHERE status = 'running' AND ${isFree(at)} AND updated_at <= ${at - JOB_UNDER_WAY_MS}
-      ORDER BY id LIMIT ${literal(FOUND_PER_SWEEP)}`,
+      WITH RECURSIVE ${eachApplication(
+        sql`FROM tasks x INDEXED BY tasks_running WHERE x.status = 'running'`,
+        APPLICATIONS_PER_LOOK,
+      )}
+      SELECT t.id, t.application_id, t.claims
+      FROM each_application CROSS JOIN tasks t ON t.id = ${firstRunning(sql`each_application.id`)}
+      WHERE ${isFree(at)} AND t.updated_at <= ${at - JOB_UNDER_WAY_MS} LIMIT ${literal(FOUND_PER_SWEEP)}`,
   }),
   async jobs({ deps, db, at }, { tasks = [] }) {
     const poisoned = tasks.filter((row) => (row.claims as number) >= MAX_CLAIMS)

@@ -8,6 +8,7 @@ import type { Deps } from "../../platform/deps.ts"
 import { EngineError, notFound } from "../kit/errors.ts"
 import type { Page, PageRequest } from "../kit/page.ts"
 import { allOf, isAmong, scanShards } from "../kit/scan.ts"
+import { enqueue } from "../pipeline/jobs.ts"
 
 const shape = shapeOf(tasks, "id", "applicationId", "kind", "status", "processed", "updatedAt")
 
@@ -47,6 +48,21 @@ export function insertTask(
     WHERE ${onlyIf} ON CONFLICT DO NOTHING`
 }
 
+/**
+ * The id of the application's task that is worked on, the first of those that run, or null: the others wait for its end,
+ * so that many of them take no more of the queue than one.
+ */
+export function firstRunning(applicationId: SQL | string): SQL {
+  return sql`(
+    SELECT min(o.id) FROM tasks o INDEXED BY tasks_running
+    WHERE o.application_id = ${applicationId} AND o.status = 'running')`
+}
+
+/** A row if the task, which has just been started, is the one that is worked on: then it wants a job. */
+export function wantsJob({ id, applicationId }: Task): SQL {
+  return sql`SELECT 1 FROM tasks WHERE id = ${id} AND id = ${firstRunning(applicationId)}`
+}
+
 /** The tasks in the order of their ids, a page at a time; it may be short of its limit. */
 export async function listTasks(
   deps: Deps,
@@ -72,17 +88,22 @@ export async function getTask(deps: Deps, scope: TaskScope, id: string): Promise
 
 /**
  * Ends a task before its time: what its steps have changed stays, a step under way is done wholly or not at all, and
- * none begins any more. A task that is canceled already is answered as it is. Refuses with `not_found`, and with
- * `conflict` for one that has ended otherwise.
+ * none begins any more; the next one of its application is worked on. A task that is canceled already is answered as it
+ * is. Refuses with `not_found`, and with `conflict` for one that has ended otherwise.
  */
 export async function cancelTask(deps: Deps, scope: TaskScope, id: string): Promise<Task> {
   const { db, task } = await findTask(deps, scope, id)
   if (task.status === "running") {
-    await db.batch({
+    const { applicationId } = task
+    const { next } = await db.batch({
       canceled: sql`
         UPDATE tasks SET status = 'canceled', updated_at = ${deps.clock.now()}
         WHERE id = ${task.id} AND status = 'running'`,
+      // Only behind the first one somebody has waited for its end.
+      next: sql`SELECT first FROM (SELECT ${firstRunning(applicationId)} AS first) WHERE first > ${task.id}`,
     })
+    for (const { first } of next)
+      await enqueue(deps, db, { kind: "task", applicationId, taskId: first as string })
   }
   const canceled = await getTask(deps, scope, id)
   if (canceled.status !== "canceled")
