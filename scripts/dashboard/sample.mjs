@@ -151,14 +151,22 @@ export async function fillWithSamples({ call, receiver, messages = 30, wording =
   }
   const inbox = await makeInbox(call)
   await makeOthers({ call, receiver, wording })
-  await useFamilies({ call, receiver, wording })
+  const upload = await useFamilies({ call, receiver, wording })
   const sent = await sendMessages({ call, messages, wording })
   const task = await call("POST", "/api/v1/app/acme/endpoint/crm/recover", {
     since: new Date(Date.now() - HOUR_MS).toISOString(),
   })
   return {
     endpoints,
-    params: { app: app.id, endpoint: endpoints.get("crm"), message: sent.id, inbox: inbox.id, task: task.id },
+    params: {
+      app: app.id,
+      endpoint: endpoints.get("crm"),
+      message: sent.id,
+      inbox: inbox.id,
+      task: task.id,
+      type: "invoice.paid",
+      upload: upload.upload_id,
+    },
   }
 }
 
@@ -182,7 +190,7 @@ async function makeOthers({ call, receiver, wording }) {
   }
 }
 
-/** A user with a message, invoices, an upload, each with somebody who is told of it. */
+/** Users with a message, invoices and an upload, which it answers, each with somebody who is told of it. */
 async function useFamilies({ call, receiver, wording }) {
   const url = `${receiver.url}/hooks.fabrikam.example/posthorn`
   await call("POST", "/webhook", { event: "user_registered", url })
@@ -201,7 +209,7 @@ async function useFamilies({ call, receiver, wording }) {
   const { data } = await call("POST", "/webhook/register", { event_type_id: eventType.id, user_id: 1, url })
   const form = new FormData()
   form.set("file", new Blob(["date,orders\n2026-03-01,412\n"], { type: "text/csv" }), "orders.csv")
-  await call("POST", `/upload_file/webhook_id/${data.id}`, form)
+  return (await call("POST", `/upload_file/webhook_id/${data.id}`, form)).data
 }
 
 /** Answers the last one of a type that the failing endpoint listens to, once nothing waits for its first attempt. */
