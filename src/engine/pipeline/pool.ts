@@ -45,13 +45,33 @@ export async function attemptAll(
   deps: Deps,
   budget: Budget,
   deliveries: readonly ClaimedDelivery[],
-  { waitsForUnproven, isBehind = false }: Manner,
-  send: (delivery: ClaimedDelivery) => Promise<Attempt>,
+  manner: Manner,
+  send: Send,
 ): Promise<Pooled> {
-  const lanes = budget.freeLanes()
-  const last = waitsForUnproven ? 1 : 0
   const turns = inTurns(deliveries, budget.waitedFor)
-  const open = new Map<ClaimedDelivery, { startedAt: number; attempt: Promise<Attempt> }>()
+  const { made, open } = await attemptInTurns(deps, turns, budget.freeLanes(), manner, send)
+  return { made, open: leaveOpen(deps, budget, open, manner) }
+}
+
+type Send = (delivery: ClaimedDelivery) => Promise<Attempt>
+
+/** A request that has been started. */
+interface Started {
+  /** Epoch ms. */
+  at: number
+  attempt: Promise<Attempt>
+}
+
+/** Starts one after the other, as many at once as there are lanes; answers when that is over, as `attemptAll` says. */
+async function attemptInTurns(
+  deps: Deps,
+  turns: Turns,
+  lanes: number,
+  { waitsForUnproven, isBehind = false }: Manner,
+  send: Send,
+): Promise<{ made: Map<ClaimedDelivery, Attempt>; open: Map<ClaimedDelivery, Started> }> {
+  const last = waitsForUnproven ? 1 : 0
+  const open = new Map<ClaimedDelivery, Started>()
   const made = new Map<ClaimedDelivery, Attempt>()
 
   await new Promise<void>((resolve, reject) => {
@@ -69,11 +89,11 @@ export async function attemptAll(
     }
     function startMore(): void {
       while (open.size < lanes) {
-        const now = deps.clock.now()
-        const one = turns.next(now)
+        const at = deps.clock.now()
+        const one = turns.next(at)
         if (!one) break
         const attempt = send(one)
-        open.set(one, { startedAt: now, attempt })
+        open.set(one, { at, attempt })
         attempt.then((result) => settle(one, result), reject)
       }
       endUnlessWorthwhile()
@@ -94,17 +114,27 @@ export async function attemptAll(
     ]
     startMore()
   })
+  return { made, open }
+}
 
+/** The requests that go on behind the batch, each with the id that its attempt will have, and with its lane. */
+function leaveOpen(
+  deps: Deps,
+  budget: Budget,
+  open: ReadonlyMap<ClaimedDelivery, Started>,
+  { isBehind = false }: Manner,
+): Pooled["open"] {
   const now = deps.clock.now()
-  const stragglers = Array.from(open, ([one, { startedAt, attempt }]): [ClaimedDelivery, OpenRequest] => {
-    budget.keepLane(one.endpoint.id, attempt)
-    const attemptId = newId("attempt", startedAt)
-    const renamed = attempt.then((made) => ({ ...made, id: attemptId }))
-    const waitedMs = now - startedAt
-    const countsAs = isBehind && waitedMs >= BEHIND_AFTER_MS ? STRAGGLER_AFTER_MS : waitedMs
-    return [one, { attemptId, waitedMs: countsAs, attempt: renamed }]
-  })
-  return { made, open: new Map(stragglers) }
+  return new Map(
+    Array.from(open, ([one, { at, attempt }]) => {
+      budget.keepLane(one.endpoint.id, attempt)
+      const attemptId = newId("attempt", at)
+      const renamed = attempt.then((made) => ({ ...made, id: attemptId }))
+      const waitedMs = now - at
+      const countsAs = isBehind && waitedMs >= BEHIND_AFTER_MS ? STRAGGLER_AFTER_MS : waitedMs
+      return [one, { attemptId, waitedMs: countsAs, attempt: renamed }]
+    }),
+  )
 }
 
 interface Turns {
