@@ -22,7 +22,7 @@ import { type EventKey, keysIn, readKey, toPairs } from "./jobs.ts"
 import { attemptAll } from "./pool.ts"
 import { prepare } from "./prepare.ts"
 import { record } from "./record.ts"
-import type { DeliveryResult } from "./state.ts"
+import { type DeliveryResult, resultsOf } from "./state.ts"
 import { follow } from "./stragglers.ts"
 
 /** Events that one pass of catching up takes. */
@@ -221,23 +221,15 @@ async function deliver(deps: Deps, db: Db, reading: Reading, budget: Budget): Pr
   const { token, at, events, deliveries, isBehind } = reading
   if (events.length === 0) return
   const { direct, later } = plan(deliveries, budget, at)
-  const { made, open } = await attemptAll(
-    deps,
-    budget,
-    direct,
-    { waitsForUnproven: false, isBehind },
-    (one) => attempt(deps, one.event, one.endpoint, "scheduled"),
+  const pooled = await attemptAll(deps, budget, direct, { waitsForUnproven: false, isBehind }, (one) =>
+    attempt(deps, one.event, one.endpoint, "scheduled"),
   )
-  const results = [...direct, ...later].map((one): DeliveryResult => {
-    const answered = made.get(one) ?? null
-    const straggler = open.get(one) ?? null
-    return {
-      delivery: one,
-      attempt: answered,
-      open: straggler,
-      ended: answered || straggler ? null : prepare(one),
-    }
-  })
+  const { made, open } = pooled
+  const unstarted = [...direct.filter((one) => !made.has(one) && !open.has(one)), ...later]
+  const putOff = unstarted.map(
+    (one): DeliveryResult => ({ delivery: one, attempt: null, ended: prepare(one) }),
+  )
+  const results = [...resultsOf(pooled), ...putOff]
   const next = await record(deps, db, { held: { by: "event", token }, results, dispatched: events })
   await follow(deps, budget, open, async (ended) => {
     await scheduleDrain(deps, db, await record(deps, db, { held: { by: "delivery" }, results: ended }))
@@ -247,7 +239,7 @@ async function deliver(deps: Deps, db: Db, reading: Reading, budget: Budget): Pr
     unit: "dispatch",
     eventIds: events.map(({ eventId }) => eventId),
     attempts: observed(made.values()),
-    putOff: results.length - made.size - open.size,
+    putOff: putOff.length,
     open: open.size,
     claimed: token !== null,
     durationMs: deps.clock.now() - at,

@@ -17,11 +17,11 @@ import {
 import { scheduleDrain } from "./due.ts"
 import { type Chain, enqueue } from "./jobs.ts"
 import { ENDPOINTS_PER_PASS, type Left, lastInTurn, left, nextInTurn, readLeft, type Turn } from "./lane.ts"
-import { attemptAll, type Manner, type OpenRequest } from "./pool.ts"
+import { attemptAll, type Manner, type Pooled } from "./pool.ts"
 import { type Ended, prepare } from "./prepare.ts"
 import { type Due, takePortion, throttledUntil } from "./rates.ts"
 import { record } from "./record.ts"
-import type { DeliveryResult } from "./state.ts"
+import { type DeliveryResult, resultsOf } from "./state.ts"
 import { follow } from "./stragglers.ts"
 
 /** Deliveries of one unwell endpoint that a pass takes; of one that is well, as many as the pass has. */
@@ -46,79 +46,68 @@ const CHAIN_MS = 120_000
 export async function drain(deps: Deps, db: Db, budget: Budget, chain: Partial<Chain> = {}): Promise<number> {
   const at = deps.clock.now()
   const claim = await claimEndpoints(deps, db, at, Math.min(ENDPOINTS_PER_PASS, budget.left), chain)
-  const { endpointIds } = claim
-  const held = { by: "endpoint", token: claim.token } as const
-  if (endpointIds.length === 0) {
-    await goOn(deps, db, chain, claim, null)
-    return 0
-  }
+  const isEmpty = claim.endpointIds.length === 0
+  const next = isEmpty ? null : await workClaim(deps, db, budget, claim)
+  await goOn(deps, db, chain, claim, next)
+  return claim.endpointIds.length
+}
 
+/** Attempts what was claimed, records it, and lets the stragglers follow; answers when the endpoints are next due (epoch ms). */
+async function workClaim(deps: Deps, db: Db, budget: Budget, claim: Claim): Promise<number | null> {
+  const { at, endpointIds } = claim
+  const held = { by: "endpoint", token: claim.token } as const
   const ended = claim.due.flatMap(({ delivery, ended }): DeliveryResult[] =>
     ended ? [{ delivery, attempt: null, ended }] : [],
   )
-  const portion = await takePortion(
-    db,
-    claim.due.filter((due) => !due.ended),
-    claim.rates,
-    at,
-  )
-  const toSend = portion.due.map(({ delivery }) => delivery)
-  const suspects = toSend.filter(({ endpoint }) => claim.suspects.has(endpoint.id))
-  const fresh = toSend.filter(({ endpoint }) => !claim.suspects.has(endpoint.id) && budget.take())
-  const { made, open } = await attemptAll(deps, budget, fresh, PATIENT, (delivery) =>
-    attempt(deps, delivery.event, delivery.endpoint, "scheduled"),
-  )
+  const unended = claim.due.filter((due) => !due.ended)
+  const portion = await takePortion(db, unended, claim.rates, at)
+  const isSuspect = ({ delivery }: Due) => claim.suspects.has(delivery.endpoint.id)
+  const suspects = portion.due.filter(isSuspect).map(({ delivery }) => delivery)
+  const others = portion.due.filter((due) => !isSuspect(due)).map(({ delivery }) => delivery)
 
-  const results = [
-    ...ended,
-    ...Array.from(made, ([delivery, attempt]): DeliveryResult => ({ delivery, attempt })),
-    ...Array.from(open, ([delivery, open]): DeliveryResult => ({ delivery, attempt: null, open })),
-  ]
-  const attempts = [...made.values()]
-  const stragglers = new Map(open)
-  const isSent = ({ delivery }: Due) =>
-    made.has(delivery) || open.has(delivery) || claim.suspects.has(delivery.endpoint.id)
-  let due = await record(deps, db, {
+  const affordable = others.filter(() => budget.take())
+  const together = await attemptAll(deps, budget, affordable, PATIENT, scheduled(deps))
+  const isSent = (due: Due) => together.made.has(due.delivery) || together.open.has(due.delivery)
+  const sent = portion.due.filter((due) => isSent(due) || isSuspect(due))
+  let next = await record(deps, db, {
     held,
-    results,
-    released: suspects.length === 0 ? without(endpointIds, stragglers) : [],
-    throttled: throttledUntil(portion.due.filter(isSent), portion.usedUntil, at),
+    results: [...ended, ...resultsOf(together)],
+    released: suspects.length === 0 ? without(endpointIds, together.open) : [],
+    throttled: throttledUntil(sent, portion.usedUntil, at),
   })
-  let unmade: string[] = []
+
+  const alone = await drainAlone(deps, db, claim.token, suspects, budget)
+  const open = new Map([...together.open, ...alone.open])
+  const suspect = alone.unmade
   if (suspects.length > 0) {
-    unmade = await drainAlone(deps, db, claim.token, suspects, budget, attempts, stragglers)
-    due = await record(deps, db, {
-      held,
-      results: [],
-      released: without(endpointIds, stragglers),
-      suspect: unmade,
-    })
+    next = await record(deps, db, { held, results: [], released: without(endpointIds, open), suspect })
   }
   // Who has not answered yet holds its endpoint's lease, and nobody else's.
-  await follow(deps, budget, stragglers, async (late) => {
-    const released = late.map(({ delivery }) => delivery.endpoint.id)
-    await scheduleDrain(deps, db, await record(deps, db, { held, results: late, released, suspect: unmade }))
+  await follow(deps, budget, open, async (results) => {
+    const released = results.map(({ delivery }) => delivery.endpoint.id)
+    await scheduleDrain(deps, db, await record(deps, db, { held, results, released, suspect }))
   })
-  await goOn(deps, db, chain, claim, due)
   deps.observe({
     unit: "drain",
     endpointIds,
-    attempts: observed(attempts),
+    attempts: observed([...together.made.values(), ...alone.made]),
     ended: claim.ended + ended.length,
-    untouched: toSend.length - suspects.length - made.size - open.size,
-    open: stragglers.size,
+    untouched: others.length - together.made.size - together.open.size,
+    open: open.size,
     suspects: suspects.length,
     durationMs: deps.clock.now() - at,
   })
-  return endpointIds.length
+  return next
+}
+
+/** How the retry lane sends. */
+function scheduled(deps: Deps) {
+  return ({ event, endpoint }: ClaimedDelivery) => attempt(deps, event, endpoint, "scheduled")
 }
 
 /** Those of the endpoints that have no request open. */
-function without(
-  endpointIds: readonly string[],
-  stragglers: ReadonlyMap<ClaimedDelivery, OpenRequest>,
-): string[] {
-  const waitedFor = new Set(Array.from(stragglers.keys(), ({ endpoint }) => endpoint.id))
+function without(endpointIds: readonly string[], open: Pooled["open"]): string[] {
+  const waitedFor = new Set(Array.from(open.keys(), ({ endpoint }) => endpoint.id))
   return endpointIds.filter((id) => !waitedFor.has(id))
 }
 
@@ -154,41 +143,50 @@ function earlier(a: number | null, b: number | null): number | null {
   return a === null || b === null ? (a ?? b) : Math.min(a, b)
 }
 
-/**
- * One at a time, each claim counted before its attempt, the least claimed first: a killer meets only itself. Adds its
- * attempts to those that were made, and what is still open to the stragglers; answers the endpoints that have some left.
- */
+/** What was attempted of suspects, what of it is open still, and the endpoints that have some left. */
+interface Alone {
+  made: Attempt[]
+  open: Pooled["open"]
+  unmade: string[]
+}
+
+/** One at a time, each claim counted before its attempt, the least claimed first: a killer meets only itself. */
 async function drainAlone(
   deps: Deps,
   db: Db,
   token: string,
   suspects: readonly ClaimedDelivery[],
   budget: Budget,
-  attempts: Attempt[],
-  stragglers: Map<ClaimedDelivery, OpenRequest>,
-): Promise<string[]> {
-  const waiting = [...suspects].sort((a, b) => a.claims - b.claims)
-  for (let delivery = waiting[0]; delivery; delivery = waiting[0]) {
-    if (deps.clock.now() > delivery.startBy || budget.freeLanes() === 0) break
+): Promise<Alone> {
+  const waiting = suspects.toSorted((a, b) => a.claims - b.claims)
+  const made: Attempt[] = []
+  let open: Pooled["open"] = new Map()
+  const mayStart = ({ startBy }: ClaimedDelivery) => deps.clock.now() <= startBy && budget.freeLanes() > 0
+  // Whether one that is open kills is not known yet: nobody else is to be near.
+  for (let next = waiting[0]; next && mayStart(next) && open.size === 0; next = waiting[0]) {
     if (!budget.affords(STATEMENTS_PER_SUSPECT) || !budget.take()) break
     waiting.shift()
-    // The claims of its endpoint that have brought it here count too.
-    await db.batch({
-      claimed: sql`
-        UPDATE deliveries SET claims = ${Math.max(delivery.claims, SUSPECT_CLAIMS) + 1}
-        WHERE event_id = ${delivery.event.id} AND endpoint_id = ${delivery.endpoint.id} AND status = 'pending'`,
-    })
-    const { made, open } = await attemptAll(deps, budget, [delivery], PATIENT, ({ event, endpoint }) =>
-      attempt(deps, event, endpoint, "scheduled"),
-    )
-    for (const [straggler, request] of open) stragglers.set(straggler, request)
-    const answered = made.get(delivery)
-    // Whether it kills is not known yet: nobody else is to be near.
+    await countClaim(db, next)
+    const pooled = await attemptAll(deps, budget, [next], PATIENT, scheduled(deps))
+    open = pooled.open
+    const answered = pooled.made.get(next)
     if (!answered) break
-    attempts.push(answered)
-    await record(deps, db, { held: { by: "endpoint", token }, results: [{ delivery, attempt: answered }] })
+    made.push(answered)
+    await record(deps, db, {
+      held: { by: "endpoint", token },
+      results: [{ delivery: next, attempt: answered }],
+    })
   }
-  return waiting.map(({ endpoint }) => endpoint.id)
+  return { made, open, unmade: waiting.map(({ endpoint }) => endpoint.id) }
+}
+
+/** The claims of its endpoint that have brought it here count too. */
+async function countClaim(db: Db, { event, endpoint, claims }: ClaimedDelivery): Promise<void> {
+  await db.batch({
+    claimed: sql`
+      UPDATE deliveries SET claims = ${Math.max(claims, SUSPECT_CLAIMS) + 1}
+      WHERE event_id = ${event.id} AND endpoint_id = ${endpoint.id} AND status = 'pending'`,
+  })
 }
 
 interface Claim {

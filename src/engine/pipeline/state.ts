@@ -4,7 +4,7 @@ import { nextAttemptAt } from "../rules/retry-schedule.ts"
 import { type Attempt, endOf } from "./attempt.ts"
 import { openUntil } from "./budget.ts"
 import type { ClaimedDelivery } from "./claim.ts"
-import type { OpenRequest } from "./pool.ts"
+import type { OpenRequest, Pooled } from "./pool.ts"
 import type { Ended } from "./prepare.ts"
 
 export type DeliveryStatus = "pending" | "delivered" | "failed" | "canceled"
@@ -29,6 +29,14 @@ export interface DeliveryResult {
   attempt: Attempt | null
   open?: OpenRequest | null
   ended?: Ended | null
+}
+
+/** The results of what a pool has started. */
+export function resultsOf({ made, open }: Pooled): DeliveryResult[] {
+  return [
+    ...Array.from(made, ([delivery, attempt]): DeliveryResult => ({ delivery, attempt })),
+    ...Array.from(open, ([delivery, open]): DeliveryResult => ({ delivery, attempt: null, open })),
+  ]
 }
 
 export interface DeliveryState {
