@@ -18,12 +18,25 @@ async function setUp(): Promise<void> {
   await svix.eventType.create({ name: "thing.done", description: "" })
   await svix.endpoint.create("acme", { url: "http://receiver.example/", uid: "hook" })
   await svix.message.create("acme", { eventType: "thing.done", eventId: "first", payload: {} })
+  await makeWaiting(id)
   await customersDB
     .prepare(
       `INSERT INTO tasks (id, application_id, kind, input, status, created_at, updated_at)
        VALUES ('qtask_1', ?, 'recover', '{}', 'running', 1, 1)`,
     )
     .bind(id)
+    .run()
+}
+
+/** The message waits to be sent to the endpoint again. */
+async function makeWaiting(application: string): Promise<void> {
+  await customersDB
+    .prepare(
+      `INSERT INTO deliveries (event_id, endpoint_id, application_id, status, attempts, next_attempt_at, created_at, attempt_id)
+       SELECT v.id, e.id, v.application_id, 'pending', 1, ?2, ?2, 'att_1' FROM events v JOIN endpoints e ON e.uid = 'hook'
+       WHERE v.application_id = ?1`,
+    )
+    .bind(application, world.clock.now())
     .run()
 }
 
@@ -68,6 +81,7 @@ const POSTS: [path: string, body: unknown, status: number][] = [
   ["/api/v1/app/acme/endpoint/hook/send-example", { eventType: "svix.ping" }, 200],
   ["/api/v1/app/acme/msg", { eventType: "thing.done", payload: { n: 1 } }, 202],
   ["/api/v1/app/acme/msg/first/endpoint/hook/resend", {}, 202],
+  ["/api/v1/app/acme/msg/first/endpoint/hook/cancel", {}, 204],
   ["/api/v1/background-task/qtask_1/cancel", {}, 200],
   ["/api/v1/auth/app-portal-access/acme", {}, 200],
   ["/api/v1/auth/dashboard-access/acme", {}, 200],

@@ -178,13 +178,19 @@ deliveries.openapi(
       "An operation of our own: ends a delivery that waits for its first attempt or for a retry. An attempt under way is not called back. A resend sends the message after all. Refused with 409 where nothing waits.",
     method: "post",
     path: "/api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/cancel",
-    request: { params: MessagePath.extend({ endpoint_id: IdOrUid }) },
+    request: { params: MessagePath.extend({ endpoint_id: IdOrUid }), headers: IdempotencyKey },
     responses: { 204: { description: "Canceled" }, ...refusals() },
   }),
   async (c) => {
+    const { deps } = c.var
     const { msg_id, endpoint_id } = c.req.valid("param")
     const { id } = c.var.application
-    await cancelDelivery(c.var.deps, { applicationId: id, event: msg_id, endpoint: endpoint_id })
+    await idempotent(
+      c,
+      subjectOf(deps, id, endpoint_id, msg_id),
+      () => cancelDelivery(deps, { applicationId: id, event: msg_id, endpoint: endpoint_id }),
+      () => ({ status: 204, body: null }),
+    )
     return c.body(null, 204)
   },
 )
