@@ -61,43 +61,11 @@ export async function workResend(deps: Deps, db: Db, job: ResendJob, budget: Bud
 
 /** Keeps the attempt in any case, and what follows from it while the resend is still held. Never throws. */
 async function record(deps: Deps, db: Db, resend: ClaimedResend, made: Attempt): Promise<void> {
-  const { applicationId, eventId, endpointId, endpoint } = resend
-  const { outcome, farewell } = made
   try {
-    const gone =
-      farewell !== null &&
-      hasGone(endpoint.health, [made], (await whoAnswers(db, [endpointId])).has(endpointId))
-    const now = deps.clock.now()
-    const taken = outcome === "delivered"
-    // The operational event of a disabling goes behind it, that of a delivery ahead of the state that it is about; and that
-    // last, since whatever else follows asks whether it is still held.
-    const { disabling, recovery, next, due } = await db.batch(
-      {
-        attempts: inChunks([made]).map((rows) => insertAttempts(rows)),
-        disabled: gone ? disableGone(resend, farewell, now) : null,
-        disabling: gone ? disabledEvents(deps, db, [{ endpointId, reason: farewell }], now) : null,
-        recovery: taken ? recoveryEvent(deps, db, made, hasFailed(resend), now) : null,
-        health: taken ? isWell(resend, now) : null,
-        noted: farewell === null ? null : noteGone(resend, made.at),
-        paused: made.retryAfterMs === null ? null : pause(resend, endOf(made) + made.retryAfterMs),
-        done: taken
-          ? deliver(resend, now)
-          : endResend(resend, gone ? reasonOf(farewell) : REASONS[outcome], now),
-        derived:
-          taken || outcome === "aborted" || made.retryAfterMs !== null
-            ? refreshDueAt(sql`SELECT ${endpointId}`)
-            : null,
-        next: readyResends(applicationId, now),
-        due: earliestDue(sql`SELECT ${endpointId}`),
-      },
-      "stubborn",
-    )
-    await nudgeOperations(deps, db, [...disabling, ...recovery])
-    if (next.length > 0) await enqueue(deps, db, { kind: "resend", applicationId })
-    // One that is well again is sent at once what it still waits for.
-    if (taken) await scheduleDrain(deps, db, readDue(due))
+    await write(deps, db, resend, made)
   } catch (error) {
     // Still asked for: it is found again when its lease has run out.
+    const { eventId, endpointId } = resend
     const attemptId = made.id
     deps.observe({
       unit: "fault",
@@ -108,6 +76,44 @@ async function record(deps: Deps, db: Db, resend: ClaimedResend, made: Attempt):
       error: String(error),
     })
   }
+}
+
+/** One batch, and the jobs that follow: for the next resend, and, of an endpoint that is well again, for what it waits for. */
+async function write(deps: Deps, db: Db, resend: ClaimedResend, made: Attempt): Promise<void> {
+  const { applicationId, endpointId } = resend
+  const { outcome, farewell, retryAfterMs } = made
+  const gone = (await isGone(db, resend, made)) ? farewell : null
+  const now = deps.clock.now()
+  const taken = outcome === "delivered"
+  const isDueAnew = taken || outcome === "aborted" || retryAfterMs !== null
+  // The operational event of a disabling goes behind it, that of a delivery ahead of the state that it is about; and that
+  // last, since whatever else follows asks whether it is still held.
+  const { disabling, recovery, next, due } = await db.batch(
+    {
+      attempts: inChunks([made]).map((rows) => insertAttempts(rows)),
+      disabled: gone ? disableGone(resend, gone, now) : null,
+      disabling: gone ? disabledEvents(deps, db, [{ endpointId, reason: gone }], now) : null,
+      recovery: taken ? recoveryEvent(deps, db, made, hasFailed(resend), now) : null,
+      health: taken ? isWell(resend, now) : null,
+      noted: farewell === null ? null : noteGone(resend, made.at),
+      paused: retryAfterMs === null ? null : pause(resend, endOf(made) + retryAfterMs),
+      done: taken ? deliver(resend, now) : endResend(resend, gone ? reasonOf(gone) : REASONS[outcome], now),
+      derived: isDueAnew ? refreshDueAt(sql`SELECT ${endpointId}`) : null,
+      next: readyResends(applicationId, now),
+      due: earliestDue(sql`SELECT ${endpointId}`),
+    },
+    "stubborn",
+  )
+  await nudgeOperations(deps, db, [...disabling, ...recovery])
+  if (next.length > 0) await enqueue(deps, db, { kind: "resend", applicationId })
+  if (taken) await scheduleDrain(deps, db, readDue(due))
+}
+
+/** Whether the receiver has gone for good. Asks D1 only where it has bidden farewell. */
+async function isGone(db: Db, { endpointId, endpoint }: ClaimedResend, made: Attempt): Promise<boolean> {
+  if (made.farewell === null) return false
+  const answering = await whoAnswers(db, [endpointId])
+  return hasGone(endpoint.health, [made], answering.has(endpointId))
 }
 
 function observe(

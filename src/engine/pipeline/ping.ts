@@ -45,6 +45,7 @@ function timeoutMs(deps: Deps): number {
   return Math.min(PING_TIMEOUT_MS, deps.config.attemptTimeoutMs)
 }
 
+/** Makes the requests, records them and lets the stragglers follow. */
 async function makeRequests(
   deps: Deps,
   db: Db,
@@ -52,11 +53,11 @@ async function makeRequests(
   { token, at, deliveries }: Claim,
   budget: Budget,
 ): Promise<void> {
-  const ended = deliveries.flatMap((one): DeliveryResult[] => {
-    const reason = prepare(one)
-    return reason ? [{ delivery: one, attempt: null, ended: reason }] : []
+  const ended = deliveries.flatMap((delivery): DeliveryResult[] => {
+    const reason = prepare(delivery)
+    return reason ? [{ delivery, attempt: null, ended: reason }] : []
   })
-  const toSend = deliveries.filter((one) => prepare(one) === null)
+  const toSend = deliveries.filter((delivery) => prepare(delivery) === null)
   const { made, open } = await attemptAll(
     deps,
     budget,
@@ -64,18 +65,15 @@ async function makeRequests(
     { waitsForUnproven: true },
     ({ event, endpoint }) => attempt(deps, event, endpoint, "ping", timeoutMs(deps)),
   )
+  const untouched = toSend.filter((delivery) => !made.has(delivery) && !open.has(delivery))
   const held = { by: "ping", token } as const
-  const results = [
-    ...ended,
-    ...[...made].map(([one, attempt]): DeliveryResult => ({ delivery: one, attempt })),
-  ]
-  const untouched = toSend.filter((one) => !made.has(one) && !open.has(one))
-  await record(deps, db, { held, results, untouched })
-  await closePing(deps, db, job.pingId)
-  await follow(deps, budget, open, async (late) => {
-    await record(deps, db, { held, results: late })
+  const keep = async (results: readonly DeliveryResult[], untouched: readonly ClaimedDelivery[] = []) => {
+    await record(deps, db, { held, results, untouched })
     await closePing(deps, db, job.pingId)
-  })
+  }
+  const answered = Array.from(made, ([delivery, attempt]): DeliveryResult => ({ delivery, attempt }))
+  await keep([...ended, ...answered], untouched)
+  await follow(deps, budget, open, (late) => keep(late))
   if (untouched.length > 0 || budget.left === 0) await enqueue(deps, db, job)
   deps.observe({
     unit: "ping",
