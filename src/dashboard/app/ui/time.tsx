@@ -22,13 +22,17 @@ const dated = new Intl.DateTimeFormat(undefined, {
   hourCycle: "h23",
 })
 
+const longAgo = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric" })
+
 /** When something was, by the reader's own clock; the exact UTC shows on hover. */
 export function Time({ at }: { at: string }) {
   const date = new Date(at)
-  const isToday = date.toDateString() === new Date(now.peek()).toDateString()
+  const today = new Date(now.peek())
+  const isToday = date.toDateString() === today.toDateString()
+  const format = isToday ? clock : date.getFullYear() === today.getFullYear() ? dated : longAgo
   return (
     <time class="number" dateTime={at} title={at}>
-      {(isToday ? clock : dated).format(date)}
+      {format.format(date)}
     </time>
   )
 }

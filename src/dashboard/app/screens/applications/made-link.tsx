@@ -1,5 +1,6 @@
 import type { Capability } from "../../session/state.ts"
 import { Code } from "../../ui/code.tsx"
+import { State } from "../../ui/state.tsx"
 import { Ago } from "../../ui/time.tsx"
 
 /** What a link can allow beyond looking, in words. */
@@ -26,15 +27,10 @@ export function MadeLink({ link: { url, capabilities, endsAt } }: { link: Portal
       </p>
       <Code text={url} what="link" />
       <ul class="stack-s">
-        <li>✓ See everything of this application but secrets</li>
-        {Object.entries(CAPABILITIES).map(([name, words]) => {
-          const may = capabilities.includes(name as Capability)
-          return (
-            <li key={name} class={may ? "" : "quiet"}>
-              {may ? "✓" : "–"} <span class="unseen">{may ? "may:" : "may not:"}</span> {words}
-            </li>
-          )
-        })}
+        <Allowed may words="See everything of this application but secrets" />
+        {Object.entries(CAPABILITIES).map(([name, words]) => (
+          <Allowed key={name} may={capabilities.includes(name as Capability)} words={words} />
+        ))}
       </ul>
       <div class="buttons">
         {/* A window without an opener has a storage of its own: the operator's token stays out of it. */}
@@ -43,5 +39,14 @@ export function MadeLink({ link: { url, capabilities, endsAt } }: { link: Portal
         </a>
       </div>
     </section>
+  )
+}
+
+function Allowed({ may, words }: { may: boolean; words: string }) {
+  return (
+    <li class="row">
+      {may ? <State tone="good">May</State> : <State tone="idle">May not</State>}
+      <span class={may ? "" : "quiet"}>{words}</span>
+    </li>
   )
 }

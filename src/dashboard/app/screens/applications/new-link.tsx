@@ -54,6 +54,7 @@ export function NewLink({ app, onMade }: { app: string; onMade: (link: PortalLin
       {(errors) => (
         <>
           <div class="wide stack-s">
+            <h3>What its holder may do</h3>
             <Chips
               label="What its holder may do"
               value={reach}

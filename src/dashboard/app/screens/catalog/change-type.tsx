@@ -40,14 +40,14 @@ export function ChangeType({
     <Form title="Change it" verb="Change" submit={change}>
       {(errors) => (
         <>
-          <TextField
-            label="Description"
-            value={description}
-            onInput={setDescription}
-            error={errors.description}
-            required
-          />
-          <div class="wide stack-s">
+          <div class="wide stack">
+            <TextField
+              label="Description"
+              value={description}
+              onInput={setDescription}
+              error={errors.description}
+              required
+            />
             <TextArea
               label="JSON schema of the payload"
               value={schema}

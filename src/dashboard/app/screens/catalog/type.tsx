@@ -35,11 +35,15 @@ function Type({ params: { type: name = "" } }: ScreenProps) {
   return (
     <Page
       title={name}
+      name={
+        <>
+          {name} <Copy text={name} what="name" />
+        </>
+      }
       crumbs={CRUMBS}
       about={
         <>
           <TypeState type={known} />
-          <Copy text={name} what="name" />
           {known.featureFlag && <span class="wraps">Behind the flag {known.featureFlag}</span>}
           <span class="wraps">{known.description}</span>
         </>

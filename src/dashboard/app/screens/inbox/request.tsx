@@ -9,16 +9,21 @@ type Got = Schemas["InboxRequestOut"]
 
 /** One request, as it came. */
 export function Request({ request }: { request: Got }) {
-  const { headers, body, bodyEncoding, bodyTruncated, signature } = request
+  const { method, query, headers, body, bodyEncoding, bodyTruncated, signature } = request
+  const { answeredStatus, receivedAt } = request
   const delivery = headers["webhook-id"] ?? headers["svix-id"]
   return (
     <section class="stack" aria-label="Request">
       <div class="card padded stack-s">
         <p class="row">
           <SignatureState signature={signature} />
+          <span>{method}</span>
+          <span>{answeredStatus === null ? "not answered: it hangs" : `answered ${answeredStatus}`}</span>
+          <Time at={receivedAt} />
           {delivery && <Id id={delivery} what="webhook-id" />}
         </p>
         <p class="wraps">{signature.detail}</p>
+        {query !== "" && <code class="wraps">{query}</code>}
       </div>
       <section class="stack-s">
         <h2>
@@ -40,16 +45,6 @@ export function Request({ request }: { request: Got }) {
             .map(([name, value]) => [name, <code key={name}>{value}</code>])}
         />
       </section>
-      <Facts facts={factsOf(request)} />
     </section>
   )
-}
-
-function factsOf({ method, query, answeredStatus, receivedAt }: Got) {
-  const asked = [["Method", method] as const, ...(query === "" ? [] : [["Query", query] as const])]
-  return [
-    ...asked,
-    ["Answered", answeredStatus === null ? "Nothing: it hangs" : String(answeredStatus)] as const,
-    ["Received", <Time key="received" at={receivedAt} />] as const,
-  ]
 }

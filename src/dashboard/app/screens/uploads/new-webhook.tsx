@@ -33,7 +33,7 @@ export function NewWebhook({ reload }: { reload: () => Promise<void> }) {
     await reload()
   }
   return (
-    <>
+    <div class="stack">
       <Form title="New webhook" verb="Register" submit={register}>
         {(errors) => (
           <>
@@ -79,6 +79,6 @@ export function NewWebhook({ reload }: { reload: () => Promise<void> }) {
           <Code text={secret} what="secret" />
         </div>
       )}
-    </>
+    </div>
   )
 }

@@ -63,10 +63,12 @@ function Uploads() {
         </>
       }
     >
-      {webhooks.data?.data.length !== 0 && (
-        <NewUpload webhooks={webhooks.data?.data ?? []} reload={live.reload} />
-      )}
-      <NewWebhook reload={webhooks.reload} />
+      <div class="forms">
+        {webhooks.data && webhooks.data.data.length > 0 && (
+          <NewUpload webhooks={webhooks.data.data} reload={live.reload} />
+        )}
+        <NewWebhook reload={webhooks.reload} />
+      </div>
       <Shown live={live}>
         {(page) => (
           <>

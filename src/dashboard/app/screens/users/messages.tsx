@@ -51,6 +51,7 @@ export function Messages({ recipient }: { recipient: string }) {
               value={message.subject}
               onInput={set("subject")}
               error={errors.subject}
+              hint="May be empty."
             />
             <div class="wide">
               <TextArea
