@@ -7,6 +7,8 @@ export interface Screen {
   component: ComponentType<ScreenProps>
   /** Its place in a navigation, if it has one: the operator's, or an application's. */
   menu?: { of: "operator" | "application"; label: string }
+  /** A customer has no such screen, as none of the operator's menu. */
+  isOperators?: boolean
 }
 
 export interface ScreenProps {

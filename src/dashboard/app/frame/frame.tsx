@@ -23,7 +23,7 @@ export function Frame() {
       {hasNavigation && <Navigation />}
       <main id="main" class="main" tabIndex={-1}>
         <Router>
-          {screens.map((screen) => (
+          {screens.filter(isThere).map((screen) => (
             <Route key={screen.path} path={at() + screen.path} component={screen.component} />
           ))}
           {["/", at()].map((path) => (
@@ -34,6 +34,11 @@ export function Frame() {
       </main>
     </div>
   )
+}
+
+/** The operator has every screen, a customer those of an application. */
+function isThere({ menu, isOperators = menu?.of === "operator" }: Screen): boolean {
+  return !isPortal.value || !isOperators
 }
 
 /** Where everybody begins: the operator with the first screen, a customer with the endpoints. */

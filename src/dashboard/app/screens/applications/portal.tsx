@@ -9,7 +9,7 @@ import { say } from "../../ui/toast.tsx"
 import { MadeLink, type PortalLink } from "./made-link.tsx"
 import { NewLink } from "./new-link.tsx"
 
-export const portal: Screen = { path: "/app/:app/portal", component: Portal }
+export const portal: Screen = { path: "/app/:app/portal", component: Portal, isOperators: true }
 
 /** Links by which the customer sees the own application, and nothing else. */
 function Portal({ params: { app = "" } }: ScreenProps) {

@@ -14,7 +14,7 @@ import { versionsOf } from "./schemas.ts"
 import { Subscribe } from "./subscribe.tsx"
 import { TypeState } from "./type-state.tsx"
 
-export const type: Screen = { path: "/catalog/:type", component: Type }
+export const type: Screen = { path: "/catalog/:type", component: Type, isOperators: true }
 
 const CRUMBS = [{ href: at("catalog"), label: "Catalog" }]
 

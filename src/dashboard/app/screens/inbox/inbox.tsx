@@ -20,7 +20,7 @@ import { mannerOf } from "./manners.ts"
 import { Request } from "./request.tsx"
 import { SignatureState } from "./signature.tsx"
 
-export const inbox: Screen = { path: "/inbox/:inbox", component: Inbox }
+export const inbox: Screen = { path: "/inbox/:inbox", component: Inbox, isOperators: true }
 
 const CRUMBS = [{ href: at("inbox"), label: "Inbox" }]
 
