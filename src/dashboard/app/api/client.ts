@@ -1,4 +1,4 @@
-import createClient, { type FetchResponse, type Middleware } from "openapi-fetch"
+import type { Client, FetchResponse } from "openapi-fetch"
 
 import { endSession, token } from "../session/state.ts"
 import { problemOf, unreachable } from "./problem.ts"
@@ -7,19 +7,57 @@ import type { components, paths } from "./schema.d.ts"
 /** The shapes of the API's document by their names. */
 export type Schemas = components["schemas"]
 
-const withToken: Middleware = {
-  onRequest({ request }) {
-    if (token.value !== null) request.headers.set("authorization", `Bearer ${token.value}`)
-    return request
-  },
+/** Every operation of the document, typed: `api.GET("/api/v1/app", …)`. What it answers goes through `ask`. */
+export const api = {
+  GET: call("GET"),
+  POST: call("POST"),
+  PATCH: call("PATCH"),
+  PUT: call("PUT"),
+  DELETE: call("DELETE"),
+} as unknown as Client<paths>
+
+/** What screens say of a question; openapi-fetch, whose types these are, takes much more, and much more room. */
+interface Question {
+  params?: { path?: Record<string, string>; query?: Record<string, unknown> }
+  body?: unknown
+  bodySerializer?: (body: unknown) => BodyInit
+  parseAs?: "blob"
+  signal?: AbortSignal
 }
 
-/** Every operation of the document, typed: `api.GET("/api/v1/app", …)`. What it answers goes through `ask`. */
-export const api = createClient<paths>({
-  baseUrl: location.origin,
-  querySerializer: { array: { style: "form", explode: true } },
-})
-api.use(withToken)
+function call(method: string) {
+  return async (path: string, { params = {}, body, bodySerializer, parseAs, signal }: Question = {}) => {
+    const filled = path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(params.path?.[name] ?? ""))
+    const url = new URL(filled, location.origin)
+    for (const [name, values] of Object.entries(params.query ?? {})) {
+      for (const value of [values].flat()) if (value !== undefined) url.searchParams.append(name, `${value}`)
+    }
+    const response = await fetch(url, {
+      method,
+      headers: {
+        ...(token.value !== null && { authorization: `Bearer ${token.value}` }),
+        // Of a form the browser knows the type by itself.
+        ...(body !== undefined && !bodySerializer && { "content-type": "application/json" }),
+      },
+      ...(body !== undefined && { body: bodySerializer ? bodySerializer(body) : JSON.stringify(body) }),
+      ...(signal && { signal }),
+    })
+    if (response.ok && parseAs === "blob") return { data: await response.blob(), response }
+    const text = await response.text()
+    return response.ok
+      ? { data: text ? JSON.parse(text) : undefined, response }
+      : { error: readError(text), response }
+  }
+}
+
+/** What was refused is said in JSON, or in a plain sentence. */
+function readError(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
 
 /**
  * What an operation answers. Throws a Problem in words if it is refused or nobody answers; a token that is no longer
