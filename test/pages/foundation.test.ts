@@ -43,6 +43,9 @@ describe("in open mode", () => {
     const { page } = watched
     await expectText(page.locator(".side-foot"), /Open mode/)
     await expectSound(watched)
+    await page.getByRole("link", { name: "Applications" }).click()
+    await page.getByRole("link", { name: HOSTILE }).waitFor()
+    await expectSound(watched)
     await page.getByRole("link", { name: HOSTILE }).click()
     await page.getByRole("heading", { name: HOSTILE }).waitFor()
     await expectSound(watched)
@@ -131,6 +134,7 @@ describe("in token mode", () => {
     await page.getByLabel("Token").fill(API_TOKEN)
     await expectSound(watched)
     await page.getByRole("button", { name: "Sign in" }).click()
+    await page.getByRole("link", { name: "Applications" }).click()
     await page.getByRole("link", { name: "Globex" }).waitFor()
     await page.reload()
     await page.getByRole("link", { name: "Globex" }).waitFor()

@@ -77,6 +77,7 @@ export function Sparkline({
 }
 
 /** How far something is; without `max`, only that it goes on. */
-export function Progress({ label, value, max }: { label: string; value: number; max: number }) {
-  return <progress class="progress" aria-label={label} value={value} max={Math.max(1, max)} />
+export function Progress({ label, value, max }: { label: string; value?: number; max?: number }) {
+  const known = max === undefined ? {} : { value, max: Math.max(1, max) }
+  return <progress class="progress" aria-label={label} {...known} />
 }
