@@ -24,6 +24,11 @@ const CREATE = `curl -X POST ${location.origin}/api/v1/app \\
   -H 'Content-Type: application/json' \\
   -d '{"name": "Acme", "uid": "acme"}'`
 
+/** What comes with Posthorn was made at no time: at 0, so that it is the same in every database. */
+function Created({ at }: { at: string }) {
+  return Date.parse(at) === 0 ? "built in" : <Time at={at} />
+}
+
 function Applications() {
   const [from] = useQuery("from", "")
   const [search, setSearch] = useQuery("search", "")
@@ -74,7 +79,7 @@ function Applications() {
                   { title: "Name", cell: ({ name }) => name },
                   { title: "Uid", cell: ({ uid }) => (uid ? <Id id={uid} what="uid" /> : "") },
                   { title: "Id", cell: ({ id }) => <Id id={id} isShort />, isExtra: true },
-                  { title: "Created", cell: ({ createdAt }) => <Time at={createdAt} />, isExtra: true },
+                  { title: "Created", cell: ({ createdAt }) => <Created at={createdAt} />, isExtra: true },
                 ]}
               />
             )}
