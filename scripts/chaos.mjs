@@ -49,7 +49,7 @@ const STAGES = [
 const ROUNDS = flags.long ? 6 : 1
 /** What flows before a kill, and up to as much more when there is time for chance. */
 const FLOW_MS = 1_000
-const MOMENT_TIMEOUT_MS = 15_000
+const MOMENT_TIMEOUT_MS = 30_000
 /** The cron is fired more often than every minute, for whatever waits for a lease to run out. */
 const SWEEP_EVERY_MS = 3_000
 /** How long nothing may arrive before what is missing is taken as lost. */
