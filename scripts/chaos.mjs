@@ -36,8 +36,16 @@ const STAGES = [
     isMoment: ({ path, tries, is }) => path.startsWith("/fail/stranger") && tries > 1 && is === "arrived",
     provoke: (traffic) => traffic.meet("fail"),
   },
-  { name: "record", isMoment: ({ path, is }) => path === "/ok/0" && is === "answered" },
-  { name: "dispatch", isMoment: ({ path, is }) => path === "/ok/0" && is === "arrived" },
+  {
+    name: "record",
+    isMoment: ({ path, is }) => path.startsWith("/ok/stranger") && is === "answered",
+    provoke: (traffic) => traffic.meet("ok"),
+  },
+  {
+    name: "dispatch",
+    isMoment: ({ path, is }) => path.startsWith("/ok/stranger") && is === "arrived",
+    provoke: (traffic) => traffic.meet("ok"),
+  },
   {
     name: "publish, upload",
     provoke: (traffic, dead) => Promise.all([traffic.uploadMany(dead), traffic.publishMany()]),
