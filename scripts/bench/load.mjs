@@ -15,9 +15,16 @@ export async function startSink() {
   child.once("exit", () => gone.abort(new Error("The sink has ended")))
   const answer = async () => (await once(child, "message", { signal: gone.signal }))[0]
   const { port } = await answer()
+  /** @type {Promise<unknown>} */
+  let before = Promise.resolve()
+  /** One question at a time: its answer is the next message, whoever else asks meanwhile. */
   function ask(question) {
-    child.send(question)
-    return answer()
+    const asked = before.then(() => {
+      child.send(question)
+      return answer()
+    })
+    before = asked.catch(() => {})
+    return asked
   }
   return {
     url: `http://127.0.0.1:${port}`,
