@@ -90,7 +90,7 @@ endpointHistory.openapi(
     tags,
     summary: "What was attempted at an endpoint, hour by hour",
     description:
-      "An operation of our own, for bars: of the last 24 hours if not given otherwise, 28 days at most, as far as they are kept. An hour is counted by the sweep when it is over; of what is not counted yet the newest 5,000 attempts of either kind, first and later ones, are looked at.",
+      "An operation of our own, for bars: of the last 24 hours if not given otherwise, 28 days at most, as far as they are kept. An hour is counted by the sweep when it is over; of what is not counted yet the newest 2,000 attempts of either kind, first and later ones, are looked at.",
     method: "get",
     path: "/api/v1/app/{app_id}/endpoint/{endpoint_id}/history",
     request: { params: EndpointPath, query: z.object(range) },

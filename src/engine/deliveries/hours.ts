@@ -11,7 +11,7 @@ import { rangeOf } from "./range.ts"
 
 const HOUR_MS = 3600_000
 /** Attempts that are counted by whoever asks, because no sweep has yet: the newest ones. */
-const UNCOUNTED_ATTEMPTS = 5_000
+const UNCOUNTED_ATTEMPTS = 2_000
 
 /** An attempt to be counted, and where it is found. */
 export interface Uncounted extends CountedAttempt {

@@ -1,0 +1,156 @@
+import { afterAll, beforeAll, expect, it } from "vitest"
+
+import { createWorld, type StatementCost, type World } from "../support/world.ts"
+import { copyEvents, newestEvent } from "./stored.ts"
+
+// What each screen of the dashboard asks, with 100,000 messages to three endpoints stored: two that take them, and one
+// that has failed once, and is owed a half of them. Statements and rows read are held to bounds that no number of messages
+// moves; the time to the first byte is that of this machine.
+
+const EVENTS = 100_000
+const FIRST_BYTE_MS = 200
+const TRIES = 3
+
+interface Asked {
+  screen: string
+  path: string
+  /** The most statements, and rows read in all of them. */
+  statements: number
+  rowsRead: number
+}
+
+interface Figures {
+  screen: string
+  path: string
+  statements: number
+  rowsRead: number
+  firstByteMs: number
+}
+
+let world: World
+let ids: { failing: string; well: string; message: string; attempt: string; page: string[] }
+let stored: { remove(): Promise<void> }
+const measured: Figures[] = []
+
+beforeAll(async () => {
+  world = await createWorld({ RETRY_SCHEDULE: "86400" })
+  await post("/app", { name: "screens", uid: "screens" })
+  const [well] = await Promise.all(
+    ["well", "also", "failing"].map((uid) =>
+      post("/app/screens/endpoint", { url: `http://${uid}.example/`, uid }),
+    ),
+  )
+  const failing = await post("/app/screens/endpoint/failing", undefined)
+  world.receivers.at("http://failing.example/", 200, 500)
+  const examples: string[] = []
+  for (let n = 0; n < 2; n++) {
+    await post("/app/screens/msg", { eventType: "screen.shown", payload: { text: "x".repeat(200) } })
+    examples.push(await newestEvent(world))
+    await world.runDue()
+    world.clock.advance(1000)
+  }
+  stored = await copyEvents(world, examples, EVENTS)
+  const [message = ""] = examples.toReversed()
+  const attempts = await post<{ data: { id: string }[] }>(`/app/screens/attempt/msg/${message}`, undefined)
+  const page = await post<{ data: { id: string }[] }>("/app/screens/msg?limit=50", undefined)
+  ids = {
+    failing: failing.id,
+    well: well?.id ?? "",
+    message,
+    attempt: attempts.data[0]?.id ?? "",
+    page: page.data.map(({ id }) => id),
+  }
+}, 300_000)
+
+afterAll(async () => {
+  await stored?.remove()
+  for (const { screen, path, statements, rowsRead, firstByteMs } of measured) {
+    const figures = [`${statements} statements`, `${rowsRead} rows read`, `${firstByteMs} ms`].join(", ")
+    process.stdout.write(`${screen.padEnd(16)} ${path.padEnd(60)} ${figures}\n`)
+  }
+}, 300_000)
+
+it.each<Asked>([
+  asked("Needs attention", "/overview/attention", 8, 12_000),
+  asked("Live", "/overview/activity", 6, 3_000),
+  asked("Live", "/health", 4, 100),
+  asked("Tasks", "/background-task", 2, 200),
+  asked("Applications", "/app?limit=50&order=descending", 2, 200),
+  asked("Endpoints", "/app/screens/endpoint?limit=50", 4, 500),
+  asked("Endpoints", "/app/screens/endpoint-health", 4, 2_000),
+  asked("Endpoint", "/app/screens/endpoint/:failing", 3, 100),
+  asked("Endpoint", "/app/screens/endpoint/:failing/health", 3, 500),
+  asked("Endpoint", "/app/screens/endpoint/:well/history", 5, 8_000),
+  asked("Endpoint", "/app/screens/endpoint/:failing/delivery-counts", 5, 12_000),
+  asked("Endpoint", "/app/screens/endpoint/:failing/msg?limit=50&with_content=false", 5, 12_000),
+  asked("Endpoint", "/app/screens/endpoint/:failing/msg?limit=50&with_content=false&status=2", 5, 12_000),
+  asked("Messages", "/app/screens/msg?limit=50&with_content=false", 4, 12_000),
+  asked("Messages", "/app/screens/message-progress?:page", 3, 2_000),
+  asked("Message", "/app/screens/msg/:message", 3, 100),
+  asked("Message", "/app/screens/msg/:message/verdict", 5, 500),
+  asked("Delivery", "/app/screens/attempt/msg/:message", 6, 500),
+  asked("Delivery", "/app/screens/msg/:message/attempt/:attempt/exchange", 4, 500),
+])("$screen asks a bounded question: $path", async ({ screen, path, statements, rowsRead }) => {
+  const figures = await measure(screen, path)
+  measured.push(figures)
+  expect({
+    ...figures,
+    over: [figures.statements > statements, figures.rowsRead > rowsRead, figures.firstByteMs > FIRST_BYTE_MS],
+  }).toEqual({
+    ...figures,
+    over: [false, false, false],
+  })
+})
+
+it("the shell asks nothing of the database", async () => {
+  const figures = await measure("Shell", "/dashboard/live")
+  measured.push(figures)
+  expect(figures.statements).toBe(0)
+  expect(figures.firstByteMs).toBeLessThanOrEqual(FIRST_BYTE_MS)
+})
+
+function asked(screen: string, path: string, statements: number, rowsRead: number): Asked {
+  return { screen, path, statements, rowsRead }
+}
+
+/** Asks a few times, and takes the quickest: what else this machine does is no matter. */
+async function measure(screen: string, path: string): Promise<Figures> {
+  let firstByteMs = Number.POSITIVE_INFINITY
+  let costs: StatementCost[] = []
+  for (let n = 0; n < TRIES; n++) {
+    // Nothing that was remembered a moment ago.
+    world.clock.advance(10_000)
+    const trips: StatementCost[] = []
+    world.probe.onTrip = (statements) => trips.push(...statements)
+    const begun = performance.now()
+    const response = await world.fetch(urlOf(path))
+    await response.body?.getReader().read()
+    firstByteMs = Math.min(firstByteMs, Math.round(performance.now() - begun))
+    world.probe.onTrip = null
+    expect([path, response.status]).toEqual([path, 200])
+    costs = trips
+  }
+  return {
+    screen,
+    path,
+    statements: costs.length,
+    rowsRead: costs.reduce((sum, cost) => sum + cost.rowsRead, 0),
+    firstByteMs,
+  }
+}
+
+function urlOf(path: string): string {
+  const filled = path
+    .replace(":page", ids.page.map((id) => `message_id=${id}`).join("&"))
+    .replace(
+      /:(failing|well|message|attempt)/g,
+      (_, name: "failing" | "well" | "message" | "attempt") => ids[name],
+    )
+  return /^\/(health|dashboard)/.test(filled) ? filled : `/api/v1${filled}`
+}
+
+async function post<T = { id: string }>(path: string, json: unknown): Promise<T> {
+  const answer = await world.fetch(`/api/v1${path}`, json === undefined ? {} : { json })
+  if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`)
+  return answer.json<T>()
+}
