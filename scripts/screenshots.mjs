@@ -23,6 +23,7 @@ const LOOKS = [
   { name: "phone", viewport: PHONE, colorScheme: "light" },
 ]
 const QUALITY = 82
+const PUBLIC_URL = "https://posthorn.example.com"
 const THEME = "&primaryColor=6d3fc4&fontFamily=Georgia"
 
 const directory = await mkdtemp(join(tmpdir(), "posthorn-screenshots-"))
@@ -58,7 +59,7 @@ try {
 async function picture({ name, ...options }, params, portal) {
   const context = await browser.newContext({ ...options, locale: "en-GB", timezoneId: "UTC" })
   const page = await context.newPage()
-  await nameReceivers(page)
+  await nameHosts(page)
   async function take(file, address) {
     await page.goto(address)
     await settle(page)
@@ -75,11 +76,13 @@ function fileOf(path) {
   return path.replace("/app/:app", "").slice(1).replaceAll("/:", "-").replaceAll("/", "-")
 }
 
-/** Shows the receivers under the names that they would have: this machine's address says nothing to a reader. */
-async function nameReceivers(page) {
+/** Shows us and the receivers under the names that they would have: this machine's address says nothing to a reader. */
+async function nameHosts(page) {
   await page.route("**/api/v1/**", async (route) => {
     const response = await route.fetch()
-    const body = (await response.text()).replaceAll(`${receiver.url}/`, "https://")
+    const body = (await response.text())
+      .replaceAll(`${receiver.url}/`, "https://")
+      .replaceAll(server.url, PUBLIC_URL)
     await route.fulfill({ response, body })
   })
 }
