@@ -82,6 +82,7 @@ async function nameHosts(page) {
     const response = await route.fetch()
     const body = (await response.text())
       .replaceAll(`${receiver.url}/`, "https://")
+      .replaceAll(new URL(receiver.url).host, "hooks.example.com")
       .replaceAll(server.url, PUBLIC_URL)
     await route.fulfill({ response, body })
   })
