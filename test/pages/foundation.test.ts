@@ -51,7 +51,7 @@ describe("in open mode", () => {
     await expectSound(watched)
     await page.getByRole("link", { name: "Messages" }).click()
     await page.getByRole("link", { name: "invoice.paid" }).click()
-    await page.getByText("Retrying").first().waitFor()
+    await page.getByText("Pending").first().waitFor()
     await expectSound(watched)
     await page.locator(".row-link").first().click()
     await expectText(page.locator("h1"), /Failed once; next attempt in/)

@@ -47,7 +47,7 @@ it("a newcomer sees a delivery arrive and verify, fail and say why, and succeed 
   await page.getByRole("link", { name: "bob" }).waitFor()
   await page.getByRole("link", { name: "What was sent" }).click()
   await page.getByRole("link", { name: "user_registered" }).first().click()
-  await page.getByText("Retrying").first().waitFor()
+  await page.getByText("Pending").first().waitFor()
   await page.locator(".row-link").first().click()
   await heading.filter({ hasText: /Failed once; next attempt in/ }).waitFor()
   const delivery = page.url()

@@ -42,22 +42,23 @@ export function inText(at: string): string {
   return dated.format(new Date(at))
 }
 
-/** How long ago something was, or how long it will take until it is; it goes on counting. */
-export function Ago({ at }: { at: string }) {
+/** How long ago something was, or how long it will take until it is; it goes on counting. In a list one unit says enough. */
+export function Ago({ at, isShort = false }: { at: string; isShort?: boolean }) {
   const ms = Date.parse(at) - now.value
+  const units = isShort ? 1 : 2
   return (
     <time class="number" dateTime={at} title={at}>
-      {ms > 0 ? `in ${duration(ms)}` : -ms < 1_000 ? "just now" : `${duration(-ms)} ago`}
+      {ms > 0 ? `in ${duration(ms, units)}` : -ms < 1_000 ? "just now" : `${duration(-ms, units)} ago`}
     </time>
   )
 }
 
 /** `1 h 52 m`: two units at most, the larger first; under a second in milliseconds. */
-export function duration(ms: number): string {
+export function duration(ms: number, units = 2): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`
   const first = UNITS.findIndex(([unit]) => ms >= unit)
   let rest = ms
-  return UNITS.slice(first, first + 2)
+  return UNITS.slice(first, first + units)
     .map(([unit, letter]) => {
       const count = Math.floor(rest / unit)
       rest %= unit

@@ -9,9 +9,10 @@ import { Button, ButtonLink } from "../../ui/button.tsx"
 import { Id } from "../../ui/copy.tsx"
 import { Empty, Loading, Wrong } from "../../ui/empty.tsx"
 import { Tabs } from "../../ui/tabs.tsx"
+import { Ago } from "../../ui/time.tsx"
 import { say } from "../../ui/toast.tsx"
 import { VerdictState } from "../messages/verdict.tsx"
-import { Exchange, PARTS, type Part } from "./exchange.tsx"
+import { Event, Exchange, PARTS, type Part } from "./exchange.tsx"
 import { findVerdict } from "./find-verdict.ts"
 import { Sentence } from "./sentence.tsx"
 import { Timeline } from "./timeline.tsx"
@@ -55,7 +56,7 @@ function Delivery({ params: { app = "", message = "", endpoint = "" } }: ScreenP
       name={<Sentence verdict={verdict} attempts={attempts} />}
       about={
         <>
-          <VerdictState verdict={verdict} />
+          <VerdictState verdict={verdict} isTried={attempts.length > 0} />
           <a class="wraps" href={at("app", app, "endpoints", endpoint)}>
             {verdict.url}
           </a>
@@ -67,7 +68,19 @@ function Delivery({ params: { app = "", message = "", endpoint = "" } }: ScreenP
       }
     >
       {attempt === undefined ? (
-        <Empty title="No attempt was made">{verdict.explanation}</Empty>
+        <>
+          <Empty title={verdict.verdict === "pending" ? "No attempt was made yet" : "No attempt was made"}>
+            {verdict.nextAttempt === null ? (
+              "Nothing is sent unless somebody resends it."
+            ) : (
+              <>
+                It is due <Ago at={verdict.nextAttempt} />; an endpoint that fails gets its turn after a
+                pause.
+              </>
+            )}
+          </Empty>
+          <Event app={app} event={event} />
+        </>
       ) : (
         <>
           <Timeline attempts={attempts} current={attempt.id} here={here} />

@@ -145,7 +145,8 @@ function Response({ known }: { known: Known }) {
   )
 }
 
-function Event({ app, event }: { app: string; event: Schemas["MessageOut"] }) {
+/** What happened, as it is sent. */
+export function Event({ app, event }: { app: string; event: Schemas["MessageOut"] }) {
   return (
     <div class="stack">
       <Json value={event.payload} what="payload" />

@@ -11,6 +11,7 @@ import { Pager } from "../../ui/pager.tsx"
 import { Shown } from "../../ui/shown.tsx"
 import { type Column, Table } from "../../ui/table.tsx"
 import { Ago } from "../../ui/time.tsx"
+import { Clip } from "./clip.tsx"
 import { DayBars, type Health, HealthState, pendingOf } from "./health.tsx"
 import { typesOf } from "./words.ts"
 
@@ -76,17 +77,17 @@ type Row = Schemas["EndpointOut"] & {
 }
 
 const COLUMNS: readonly Column<Row>[] = [
-  { title: "URL", cell: ({ url }) => url },
+  { title: "URL", cell: ({ url }) => <Clip text={url} /> },
   { title: "State", cell: ({ health }) => health && <HealthState health={health} /> },
-  { title: "Types", cell: typesOf, isExtra: true },
+  { title: "Types", cell: (endpoint) => <Clip text={typesOf(endpoint)} />, isExtra: true },
   {
     title: "Last success",
-    cell: ({ health }) => health?.lastSuccessAt && <Ago at={health.lastSuccessAt} />,
+    cell: ({ health }) => health?.lastSuccessAt && <Ago at={health.lastSuccessAt} isShort />,
     isExtra: true,
   },
   {
     title: "Last failure",
-    cell: ({ health }) => health?.lastFailureAt && <Ago at={health.lastFailureAt} />,
+    cell: ({ health }) => health?.lastFailureAt && <Ago at={health.lastFailureAt} isShort />,
     isExtra: true,
   },
   {

@@ -125,7 +125,9 @@ function Answer({ app, endpoint, message }: { app: string; endpoint: string; mes
       <Wrong error={error} />
     ) : (
       <p role="status">
-        <State tone="busy">Sent</State> <span class="quiet">Waiting for the answer…</span>
+        <State tone="busy">Sent</State>{" "}
+        <span class="quiet">Waiting for the answer. One that fails gets its turn after a pause.</span>{" "}
+        <a href={at("app", app, "messages", message, endpoint)}>See the delivery</a>
       </p>
     )
   }

@@ -1,8 +1,10 @@
+import "./messages.css"
 import type { Schemas } from "../../api/client.ts"
 import { at } from "../../screen.ts"
 import { Id } from "../../ui/copy.tsx"
 import { Table } from "../../ui/table.tsx"
 import { Ago } from "../../ui/time.tsx"
+import { Clip } from "../endpoints/clip.tsx"
 import { VerdictState } from "./verdict.tsx"
 
 /** Every endpoint with what it gets of a message, and why not. */
@@ -22,16 +24,16 @@ export function VerdictTable({
       keyOf={({ endpointId }) => endpointId}
       href={({ endpointId }) => at("app", app, "messages", message, endpointId)}
       columns={[
-        { title: "Endpoint", cell: ({ url }) => url },
+        { title: "Endpoint", cell: ({ url }) => <Clip text={url} /> },
         { title: "Verdict", cell: (verdict) => <VerdictState verdict={verdict} /> },
         {
           title: "Why",
-          cell: ({ explanation }) => <span title={explanation}>{explanation}</span>,
+          cell: ({ explanation }) => <span class="why">{explanation}</span>,
           isExtra: true,
         },
         {
           title: "Next attempt",
-          cell: ({ nextAttempt }) => nextAttempt && <Ago at={nextAttempt} />,
+          cell: ({ nextAttempt }) => nextAttempt && <Ago at={nextAttempt} isShort />,
           isExtra: true,
         },
         {

@@ -12,9 +12,16 @@ const WORDS: Record<Verdict["verdict"], readonly [Tone, string]> = {
 }
 
 /** What became of a message at an endpoint, in a word. */
-export function VerdictState({ verdict: { verdict, nextAttempt } }: { verdict: Verdict }) {
+export function VerdictState({
+  verdict: { verdict, nextAttempt },
+  isTried = false,
+}: {
+  verdict: Verdict
+  /** An attempt was made, as far as is known. */
+  isTried?: boolean
+}) {
   const [tone, words] = WORDS[verdict]
-  return verdict === "pending" && nextAttempt !== null ? (
+  return verdict === "pending" && nextAttempt !== null && isTried ? (
     <State tone="warn">Retrying</State>
   ) : (
     <State tone={tone}>{words}</State>
