@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, vi } from "vitest"
 
 import { newId } from "../../src/db/ids.ts"
 import { STATEMENTS_PER_INVOCATION } from "../../src/engine/pipeline/budget.ts"
@@ -6,9 +6,13 @@ import { FANOUT_STEP } from "../../src/engine/pipeline/interest.ts"
 import { STEP_MS, startConsumers } from "../support/consumers.ts"
 import { makeDue, makeEndpoints, registerUser } from "../support/make.ts"
 import type { Answer } from "../support/receiver.ts"
+import { shards } from "../support/shards.ts"
 import { createWorld, type Queued, type World } from "../support/world.ts"
 
 // Whatever has piled up: an invocation does what it may, jobs stay few, and somebody else's fresh events do not wait.
+
+// Tens of thousands of deliveries take a while on a machine that has other things to do.
+vi.setConfig({ testTimeout: 120_000 })
 
 const SECOND_MS = 1_000
 const MINUTE_MS = 60_000
@@ -97,8 +101,11 @@ describe("50,000 overdue deliveries, half of them at a dead endpoint", () => {
   })
 })
 
-describe("300 hanging endpoints of one tenant", () => {
+// Of one database: in another one a neighbour waits for a drain of its own, behind all those of this one where a single
+// consumer works both.
+describe.skipIf(shards.length > 1)("300 hanging endpoints of one tenant", () => {
   const RETRY_MS = 2_000
+  const PROBES = 5
   it.each<[string, number | null]>([
     ["met for the first time", null],
     ["that are known to be slow", 4_000],
@@ -111,17 +118,17 @@ describe("300 hanging endpoints of one tenant", () => {
       await world.env.DB.prepare("UPDATE endpoints SET slow_ms = ?").bind(slow).run()
       await makeNeighbour(world)
       const { pass } = startConsumers(world)
-      for (let n = 0; n < 8; n++) {
+      for (let n = 0; n < PROBES; n++) {
         await registerUser(world, `user${n}`)
         world.receivers.at(NEIGHBOUR, 500, 200)
         await publish(world, n)
         await pass(10 * SECOND_MS)
       }
       const arrivals = world.receivers.to(NEIGHBOUR).map(({ at }) => at)
-      expect(arrivals).toHaveLength(16)
+      expect(arrivals).toHaveLength(2 * PROBES)
       const lags = arrivals.flatMap((at, n) => (n % 2 === 1 ? [at - (arrivals[n - 1] ?? 0) - RETRY_MS] : []))
       expect(Math.max(...lags)).toBeLessThanOrEqual(2_000)
-      expect(world.receivers.received.length).toBeGreaterThan(16)
+      expect(world.receivers.received.length).toBeGreaterThan(100)
     },
   )
 })
