@@ -7,7 +7,7 @@ import { Empty } from "../../ui/empty.tsx"
 import { Shown } from "../../ui/shown.tsx"
 import { Chips, State, type Tone } from "../../ui/state.tsx"
 import { Table } from "../../ui/table.tsx"
-import { Ago, Time } from "../../ui/time.tsx"
+import { Ago } from "../../ui/time.tsx"
 import { Cards } from "./cards.tsx"
 import { causeOf, groupsOf, keyOfGroup } from "./words.ts"
 
@@ -20,12 +20,11 @@ export const attention: Screen = {
   menu: { of: "operator", label: "Needs attention" },
 }
 
-const STATES: Record<Unwell["state"], readonly [Tone, string]> = {
+/** Those in which an endpoint is unwell: others are not answered. */
+const STATES: Partial<Record<Unwell["state"], readonly [Tone, string]>> = {
   failing: ["bad", "Failing"],
   paused: ["warn", "Paused"],
   disabled: ["idle", "Disabled"],
-  slow: ["warn", "Slow"],
-  healthy: ["good", "Healthy"],
 }
 
 /** What needs a person, in all applications. */
@@ -51,14 +50,13 @@ function Endpoints({ endpoints, isComplete }: Pick<Attention, "endpoints" | "isC
   const [state, setState] = useQuery<"" | Unwell["state"]>("state", "")
   const [group, setGroup] = useQuery("group", "")
   if (endpoints.length === 0) {
-    return <Empty title="Every endpoint is well">None fails, is paused or disabled.</Empty>
+    return <Empty title="Every endpoint is well" />
   }
-  const count = (wanted: Unwell["state"]) => endpoints.filter((one) => one.state === wanted).length
   const inState = endpoints.filter((one) => state === "" || one.state === state)
   const groups = groupsOf(inState)
   const shown = inState.filter((one) => group === "" || keyOfGroup(one) === group)
   return (
-    <section class="stack-s" aria-label="Endpoints">
+    <section class="stack-s">
       <h2>Endpoints</h2>
       <Chips
         label="State"
@@ -66,10 +64,12 @@ function Endpoints({ endpoints, isComplete }: Pick<Attention, "endpoints" | "isC
         onChange={setState}
         chips={[
           { value: "", label: "All", count: endpoints.length },
-          ...(["failing", "paused", "disabled"] as const).map((value) => {
-            const [tone, label] = STATES[value]
-            return { value, label, count: count(value), tone }
-          }),
+          ...Object.entries(STATES).map(([value, [tone, label]]) => ({
+            value: value as Unwell["state"],
+            label,
+            tone,
+            count: endpoints.filter((one) => one.state === value).length,
+          })),
         ]}
       />
       {groups.length > 0 && (
@@ -91,7 +91,7 @@ function Endpoints({ endpoints, isComplete }: Pick<Attention, "endpoints" | "isC
           {
             title: "State",
             cell: (one) => {
-              const [tone, words] = STATES[one.state]
+              const [tone, words] = STATES[one.state] ?? ["warn", one.state]
               return <State tone={tone}>{words}</State>
             },
           },
@@ -110,7 +110,7 @@ function Endpoints({ endpoints, isComplete }: Pick<Attention, "endpoints" | "isC
           },
         ]}
       />
-      {!isComplete && <p class="quiet">There are more: these are those whose trouble is the newest.</p>}
+      {!isComplete && <p class="quiet">There are more, with older trouble.</p>}
     </section>
   )
 }
@@ -122,7 +122,7 @@ function sinceOf({ disabledAt, failingSince }: Unwell) {
 
 function Stuck({ stuck }: Pick<Attention, "stuck">) {
   return (
-    <section class="stack-s" aria-label="Stuck messages">
+    <section class="stack-s">
       <h2>Messages that should be on their way</h2>
       <Table
         label="Stuck messages"
@@ -141,7 +141,7 @@ function Stuck({ stuck }: Pick<Attention, "stuck">) {
 
 function Running({ tasks }: Pick<Attention, "tasks">) {
   return (
-    <section class="stack-s" aria-label="Running tasks">
+    <section class="stack-s">
       <h2>Running tasks</h2>
       <Table
         label="Running tasks"
@@ -152,7 +152,6 @@ function Running({ tasks }: Pick<Attention, "tasks">) {
           { title: "Task", cell: ({ task }) => task },
           { title: "Application", cell: ({ application }) => application.name },
           { title: "Done", cell: ({ processed }) => processed.toLocaleString(), isNumber: true },
-          { title: "Started", cell: ({ createdAt }) => <Time at={createdAt} />, isExtra: true },
         ]}
       />
     </section>

@@ -3,7 +3,7 @@ import type { Chip } from "../../ui/state.tsx"
 
 type Unwell = Schemas["AttentionOut"]["endpoints"][number]
 
-/** Groups that are shown, the largest first. */
+/** Groups that are shown. */
 const MOST_GROUPS = 8
 
 const CAUSES: Readonly<Record<string, string>> = {

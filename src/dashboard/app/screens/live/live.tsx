@@ -52,7 +52,7 @@ function Live() {
         pause === "" ? (
           <State tone="good">As it happens</State>
         ) : (
-          <State tone="warn">Paused: nothing moves until you go on</State>
+          <State tone="warn">Paused: nothing moves</State>
         )
       }
       actions={
@@ -108,7 +108,7 @@ function Live() {
         )
       ) : shown.length === 0 ? (
         <Empty title={rows.length === 0 ? "Nothing in the last hour" : "Nothing like that"}>
-          Messages, attempts, tasks and uploads of all applications appear here as they happen.
+          What happens in any application appears here.
         </Empty>
       ) : (
         <Rows rows={shown.toSorted((a, b) => by(a) - by(b))} />

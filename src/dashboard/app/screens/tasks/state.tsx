@@ -10,9 +10,7 @@ export function TaskState({ task: { status, data } }: { task: Task }) {
   return data.reason === "canceled" ? <State tone="idle">Canceled</State> : <State tone="bad">Failed</State>
 }
 
-const NAMES: Readonly<Record<string, string>> = { "endpoint.recover": "Recover an endpoint" }
-
 /** What a task does. */
 export function taskName({ task }: Pick<Task, "task">): string {
-  return NAMES[task] ?? task
+  return task === "endpoint.recover" ? "Recover an endpoint" : task
 }

@@ -36,7 +36,7 @@ function Task({ params: { task: id = "" } }: ScreenProps) {
   async function cancel() {
     await ask(api.POST("/api/v1/background-task/{task_id}/cancel", { params: { path } }))
     await reload()
-    say("The task is canceled.")
+    say("Canceled.")
   }
   return (
     <Page
@@ -50,11 +50,7 @@ function Task({ params: { task: id = "" } }: ScreenProps) {
       }
       actions={
         data.status === "running" && (
-          <Button
-            kind="danger"
-            onClick={cancel}
-            confirm="Cancel this task? What it has done so far stays; nothing more is done."
-          >
+          <Button kind="danger" onClick={cancel} confirm="Cancel this task? What it has done stays.">
             Cancel task
           </Button>
         )
