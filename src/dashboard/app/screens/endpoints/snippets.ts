@@ -17,7 +17,6 @@ express()
       return response.status(400).end()
     }
     response.status(204).end()
-    // Work on \`event\` from here on.
   })
   .listen(3000)`,
   },
@@ -42,31 +41,19 @@ def receive():
   go: {
     label: "Go",
     install: "go get github.com/standard-webhooks/standard-webhooks/libraries",
-    code: `package main
+    code: `import standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-import (
-	"io"
-	"log"
-	"net/http"
-	"os"
-
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
-)
-
-func main() {
+func receive(w http.ResponseWriter, r *http.Request) {
 	webhook, err := standardwebhooks.NewWebhook(os.Getenv("WEBHOOK_SECRET"))
 	if err != nil {
 		log.Fatal(err)
 	}
-	http.HandleFunc("POST /webhooks", func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil || webhook.Verify(body, r.Header) != nil {
-			w.WriteHeader(http.StatusBadRequest)
-			return
-		}
-		w.WriteHeader(http.StatusNoContent)
-	})
-	log.Fatal(http.ListenAndServe(":3000", nil))
+	body, err := io.ReadAll(r.Body)
+	if err != nil || webhook.Verify(body, r.Header) != nil {
+		w.WriteHeader(400)
+		return
+	}
+	w.WriteHeader(204)
 }`,
   },
   java: {
@@ -89,24 +76,6 @@ class Receiver {
     return 204;
   }
 }`,
-  },
-  kotlin: {
-    label: "Kotlin",
-    install: 'implementation("com.svix.kotlin:svix-kotlin:1.99.1")',
-    code: `import com.svix.kotlin.Webhook
-import com.svix.kotlin.exceptions.WebhookVerificationException
-import java.net.http.HttpHeaders
-
-val webhook = Webhook(System.getenv("WEBHOOK_SECRET"))
-
-/** The status to answer with. */
-fun receive(body: String, headers: HttpHeaders): Int =
-    try {
-        webhook.verify(body, headers)
-        204
-    } catch (e: WebhookVerificationException) {
-        400
-    }`,
   },
   csharp: {
     label: "C#",
@@ -175,24 +144,17 @@ try {
   },
   rust: {
     label: "Rust",
-    install: "cargo add svix axum && cargo add tokio --features full",
-    code: `use axum::{body::Bytes, extract::State, http::{HeaderMap, StatusCode}, routing::post, Router};
-use std::sync::Arc;
+    install: "cargo add svix axum",
+    code: `use axum::{body::Bytes, http::{HeaderMap, StatusCode}};
 use svix::webhooks::Webhook;
 
-async fn receive(State(webhook): State<Arc<Webhook>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+async fn receive(headers: HeaderMap, body: Bytes) -> StatusCode {
+    let secret = std::env::var("WEBHOOK_SECRET").expect("WEBHOOK_SECRET");
+    let webhook = Webhook::new(&secret).expect("a secret");
     match webhook.verify(&body, &headers) {
         Ok(()) => StatusCode::NO_CONTENT,
         Err(_) => StatusCode::BAD_REQUEST,
     }
-}
-
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let webhook = Arc::new(Webhook::new(&std::env::var("WEBHOOK_SECRET")?)?);
-    let app = Router::new().route("/webhooks", post(receive)).with_state(webhook);
-    axum::serve(tokio::net::TcpListener::bind("0.0.0.0:3000").await?, app).await?;
-    Ok(())
 }`,
   },
 }
