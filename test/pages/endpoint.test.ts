@@ -141,7 +141,7 @@ describe("an endpoint that fails", () => {
     await expectSound(watched)
     await row.getByRole("link").click()
     await page.getByText(/It has only failed since/).waitFor()
-    await page.getByText("Failed", { exact: true }).first().waitFor({ timeout: 30_000 })
+    await page.getByRole("button", { name: /^Failed 3/ }).waitFor({ timeout: 30_000 })
     await expectSound(watched)
     await page.getByRole("link", { name: "Activity" }).click()
     await page.getByText("5xx").waitFor()
