@@ -74,10 +74,10 @@ function banner({ url, settings }) {
   return `
   Posthorn is up at ${url}
 
-    API      ${url}/
-    Docs     ${url}/docs
-    OpenAPI  ${url}/openapi.json
-    Health   ${url}/health
+    Dashboard  ${url}/
+    API docs   ${url}/docs
+    OpenAPI    ${url}/openapi.json
+    Health     ${url}/health
 
   ${access.join("\n  ")}
   These are settings of local development; a deployment has neither. The cron fires every minute.
