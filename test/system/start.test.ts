@@ -85,7 +85,7 @@ describe("npm start", () => {
     await program.says(" sweep ")
     const [before = "", after = ""] = program.output().split("Posthorn is up at")
     expect(before.split("\n").length).toBeLessThanOrEqual(10)
-    expect(after).toContain(`Health   ${url}/health`)
+    expect(after).toMatch(new RegExp(`Health +${url}/health`))
     expect(program.output()).not.toMatch(/hidden|bindings|not automatically triggered/)
   })
 
