@@ -1,6 +1,6 @@
-// npm run db:generate [-- --name what_it_does]: the migration that leads to src/db/schema.ts
-// and the schema.ts of each family, by drizzle-kit, with
-// `WITHOUT ROWID` where drizzle-kit cannot know it. CI passes --out, to see that nothing is left to generate.
+// npm run db:generate [-- --name what_it_does]: the migration that leads to the tables in src/db/schema and in the
+// schema.ts of each family, by drizzle-kit, with `WITHOUT ROWID` where drizzle-kit cannot know it. CI passes --out, to
+// see that nothing is left to generate.
 import { execFileSync } from "node:child_process"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -28,7 +28,7 @@ const { values } = parseArgs({
 const settings = [
   "--dialect=sqlite",
   "--casing=snake_case",
-  "--schema=src/{db,families/*}/schema.ts",
+  "--schema=src/{db/schema/*,families/*/schema}.ts",
   `--out=${values.out}`,
 ]
 const named = values.name === undefined ? [] : [`--name=${values.name}`]

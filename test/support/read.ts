@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm"
 
 import type { Row } from "../../src/db/client.ts"
-import { deliveries } from "../../src/db/schema.ts"
+import { deliveries } from "../../src/db/schema/deliveries.ts"
 import { shapeOf } from "../../src/db/shape.ts"
 import { readAttempt, selectAttempts } from "../../src/engine/deliveries/attempts.ts"
 import type { World } from "./world.ts"

@@ -60,7 +60,7 @@ const layers: { file: string; may: string[]; mayNot: string[] }[] = [
       "./jobs.ts",
       "../kit/encryption.ts",
       "../rules/outcome.ts",
-      "../../db/schema.ts",
+      "../../db/schema/events.ts",
       "../../platform/deps.ts",
       "drizzle-orm",
     ],
@@ -107,7 +107,7 @@ const layers: { file: string; may: string[]; mayNot: string[] }[] = [
     mayNot: [
       "hono",
       "@hono/zod-openapi",
-      "../../db/schema.ts",
+      "../../db/schema/events.ts",
       "../../http/problem.ts",
       "../../engine/pipeline/jobs.ts",
       "../invoices/store.ts",
@@ -117,7 +117,7 @@ const layers: { file: string; may: string[]; mayNot: string[] }[] = [
   {
     file: "src/families/users/schema.ts",
     may: ["drizzle-orm", "drizzle-orm/sqlite-core"],
-    mayNot: ["./store.ts", "../../db/schema.ts", "../../engine/events/publish.ts", "hono"],
+    mayNot: ["./store.ts", "../../db/schema/events.ts", "../../engine/events/publish.ts", "hono"],
   },
   {
     file: "src/families/users/probe.ts",
@@ -136,7 +136,7 @@ const layers: { file: string; may: string[]; mayNot: string[] }[] = [
     mayNot: [
       "drizzle-orm",
       "drizzle-orm/sqlite-core",
-      "../../db/schema.ts",
+      "../../db/schema/events.ts",
       "../../engine/pipeline/jobs.ts",
       "../invoices/store.ts",
       "../../api/index.ts",
@@ -154,7 +154,7 @@ const layers: { file: string; may: string[]; mayNot: string[] }[] = [
     ],
     mayNot: [
       "drizzle-orm",
-      "../../db/schema.ts",
+      "../../db/schema/events.ts",
       "../../engine/pipeline/jobs.ts",
       "../../families/users/store.ts",
       "../../dashboard/shell.ts",
@@ -164,7 +164,13 @@ const layers: { file: string; may: string[]; mayNot: string[] }[] = [
   {
     file: "src/dashboard/probe.tsx",
     may: ["./ui.tsx", "../engine/deliveries/delivery.ts", "hono/jsx"],
-    mayNot: ["drizzle-orm", "../db/schema.ts", "../engine/pipeline/jobs.ts", "../api/index.ts", "../app.ts"],
+    mayNot: [
+      "drizzle-orm",
+      "../db/schema/events.ts",
+      "../engine/pipeline/jobs.ts",
+      "../api/index.ts",
+      "../app.ts",
+    ],
   },
   {
     file: "src/dashboard/app/screens/probe.tsx",
@@ -176,7 +182,7 @@ const layers: { file: string; may: string[]; mayNot: string[] }[] = [
     may: ["../engine/kit/errors.ts", "../platform/deps.ts", "./middleware/access.ts", "hono/factory"],
     mayNot: [
       "drizzle-orm",
-      "../db/schema.ts",
+      "../db/schema/events.ts",
       "../engine/pipeline/jobs.ts",
       "../families/users/users.ts",
       "../app.ts",
@@ -185,7 +191,7 @@ const layers: { file: string; may: string[]; mayNot: string[] }[] = [
   {
     file: "src/probe.ts",
     may: ["./families/users/index.ts", "./engine/upkeep/sweep.ts"],
-    mayNot: ["drizzle-orm", "drizzle-orm/d1", "./db/schema.ts"],
+    mayNot: ["drizzle-orm", "drizzle-orm/d1", "./db/schema/events.ts"],
   },
 ]
 

@@ -2,7 +2,7 @@ import { type SQL, sql } from "drizzle-orm"
 
 import { MovingError } from "../../db/client.ts"
 import { newId } from "../../db/ids.ts"
-import { applications } from "../../db/schema.ts"
+import { applications } from "../../db/schema/applications.ts"
 import { shapeOf } from "../../db/shape.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { type Change, setOf } from "../kit/change.ts"

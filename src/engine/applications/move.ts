@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm"
 
 import type { Db } from "../../db/client.ts"
-import { moves } from "../../db/schema.ts"
+import { moves } from "../../db/schema/applications.ts"
 import { shapeOf } from "../../db/shape.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { EngineError } from "../kit/errors.ts"

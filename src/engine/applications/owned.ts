@@ -5,17 +5,11 @@ import type { SQLiteTable } from "drizzle-orm/sqlite-core"
 import type { Db, Row } from "../../db/client.ts"
 import { inChunks } from "../../db/json.ts"
 import { literal } from "../../db/literal.ts"
-import {
-  attempts,
-  deliveries,
-  endpointHours,
-  endpoints,
-  events,
-  idempotencyKeys,
-  secrets,
-  subscriptions,
-  tasks,
-} from "../../db/schema.ts"
+import { attempts, deliveries } from "../../db/schema/deliveries.ts"
+import { endpointHours, endpoints, secrets, subscriptions } from "../../db/schema/endpoints.ts"
+import { events } from "../../db/schema/events.ts"
+import { idempotencyKeys } from "../../db/schema/idempotency.ts"
+import { tasks } from "../../db/schema/tasks.ts"
 import { copyTypes } from "./copies.ts"
 
 const ROWS_PER_PAGE = 500

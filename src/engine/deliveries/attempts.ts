@@ -2,7 +2,7 @@ import { type SQL, sql } from "drizzle-orm"
 
 import type { Row } from "../../db/client.ts"
 import { idAt } from "../../db/ids.ts"
-import { attempts } from "../../db/schema.ts"
+import { attempts } from "../../db/schema/deliveries.ts"
 import { shapeOf } from "../../db/shape.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { getEndpoint } from "../endpoints/endpoint.ts"

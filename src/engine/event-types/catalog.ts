@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm"
 
 import { newId } from "../../db/ids.ts"
-import { eventTypes } from "../../db/schema.ts"
+import { eventTypes } from "../../db/schema/event-types.ts"
 import { shapeOf } from "../../db/shape.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { CATALOG, type OPERATIONS } from "../applications/built-in.ts"

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm"
 
 import { literal } from "../../db/literal.ts"
-import { inboxes } from "../../db/schema.ts"
+import { inboxes } from "../../db/schema/inboxes.ts"
 import { shapeOf } from "../../db/shape.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { seal, unseal } from "../kit/encryption.ts"

@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm"
 
 import { newId } from "../../db/ids.ts"
 import { literal } from "../../db/literal.ts"
-import { inboxRequests } from "../../db/schema.ts"
+import { inboxRequests } from "../../db/schema/inboxes.ts"
 import { shapeOf } from "../../db/shape.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { type Page, type PageRequest, toPage, walkOf } from "../kit/page.ts"

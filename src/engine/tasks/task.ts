@@ -2,7 +2,7 @@ import { type SQL, sql } from "drizzle-orm"
 
 import type { Db } from "../../db/client.ts"
 import { newId } from "../../db/ids.ts"
-import { tasks } from "../../db/schema.ts"
+import { tasks } from "../../db/schema/tasks.ts"
 import { shapeOf } from "../../db/shape.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { EngineError, notFound } from "../kit/errors.ts"

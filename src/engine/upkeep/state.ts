@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm"
 
 import type { Db, Row } from "../../db/client.ts"
-import { systemState } from "../../db/schema.ts"
+import { systemState } from "../../db/schema/system.ts"
 import { shapeOf } from "../../db/shape.ts"
 
 const shape = shapeOf(systemState)
