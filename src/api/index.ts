@@ -3,7 +3,9 @@ import { plainDialect } from "../http/dialects/plain.ts"
 import type { Family } from "../http/family.ts"
 import { createRouter } from "../http/router.ts"
 import { applications } from "./application/application.ts"
-import { authentication } from "./authentication/authentication.ts"
+import { expireAll } from "./authentication/expire-all.ts"
+import { portalAccess } from "./authentication/portal-access.ts"
+import { session } from "./authentication/session.ts"
 import { backgroundTasks } from "./background-task/background-task.ts"
 import { endpointActions } from "./endpoint/actions.ts"
 import { endpoints } from "./endpoint/endpoint.ts"
@@ -56,7 +58,10 @@ export const management: Family = {
     ping: { eventType: "svix.ping", payload: JSON.stringify({ success: true }) },
   },
   parts: () => [
-    { router: createRouter(...parts, createAttention(cachedHealth()), authentication), dialect },
+    {
+      router: createRouter(...parts, createAttention(cachedHealth()), portalAccess, expireAll, session),
+      dialect,
+    },
     // A part of its own: what lies beside it is nobody's, and said in nobody's shape.
     { router: receiver, dialect: plainDialect },
   ],

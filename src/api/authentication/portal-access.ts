@@ -2,19 +2,11 @@ import { z } from "@hono/zod-openapi"
 import type { Context } from "hono"
 import { findApplication } from "../../engine/applications/application.ts"
 import { CATALOG } from "../../engine/applications/built-in.ts"
-import {
-  endTokens,
-  findTokenOwner,
-  MAX_TOKEN_LIFETIME_MS,
-  revokeToken,
-} from "../../engine/applications/tokens.ts"
-import { notFound } from "../../engine/kit/errors.ts"
-import type { Remember } from "../../engine/kit/idempotency.ts"
+import { findTokenOwner, MAX_TOKEN_LIFETIME_MS } from "../../engine/applications/tokens.ts"
 import { CAPABILITIES, type Capability } from "../../http/capabilities.ts"
 import { IdempotencyKey, idempotent } from "../../http/middleware/idempotency.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
-import { Problem } from "../../http/problem.ts"
 import { type AppEnv, createRouter } from "../../http/router.ts"
 import { type Grant, issueToken, readToken } from "../../http/tokens.ts"
 import type { Deps } from "../../platform/deps.ts"
@@ -22,7 +14,7 @@ import { getOrCreateApplication } from "../application/along.ts"
 import { ApplicationIn } from "../application/application.ts"
 import { input } from "../input.ts"
 import { refusals } from "../problems.ts"
-import { AppPath, FeatureFlag, toTime } from "../wire.ts"
+import { AppPath, FeatureFlag } from "../wire.ts"
 
 const MAX_FLAGS = 100
 /** They stand in the token, and a token in a header. */
@@ -33,12 +25,10 @@ const MAX_EXPIRY_SECONDS = MAX_TOKEN_LIFETIME_MS / 1000
 
 /** Some clients may name one twice. */
 const MAX_CAPABILITIES = 20
-const MAX_SESSIONS = 100
-const MAX_DELAY_SECONDS = 3 * 24 * 3600
 
-const SessionId = z.string().min(1).max(256)
+export const SessionId = z.string().min(1).max(256)
 
-const AppPortalCapability = z.enum(CAPABILITIES).openapi("AppPortalCapability")
+export const AppPortalCapability = z.enum(CAPABILITIES).openapi("AppPortalCapability")
 
 const MEANINGS: Record<Capability, string> = {
   ViewBase: "read all but secrets (a list has it always)",
@@ -107,47 +97,9 @@ const AppPortalAccessOut = z
   })
   .openapi("AppPortalAccessOut")
 
-const ApplicationTokenExpireIn = z
-  .object({
-    expiry: z
-      .number()
-      .int()
-      .min(0)
-      .max(MAX_DELAY_SECONDS)
-      .nullish()
-      .openapi({ description: "In how many seconds they end; at once if not given" }),
-    sessionIds: z.array(SessionId).max(MAX_SESSIONS).nullish().openapi({
-      uniqueItems: true,
-      description: "Only tokens that were made with one of these session ids; all of them if there is none",
-    }),
-  })
-  .openapi("ApplicationTokenExpireIn", { example: { expiry: 60, sessionIds: ["user_1017"] } })
+export const portalAccess = createRouter()
 
-const SessionOut = z
-  .object({
-    kind: z.enum(["operator", "application"]),
-    authMode: z
-      .enum(["open", "token"])
-      .openapi({ description: "open: whoever sends no token is the operator" }),
-    application: z
-      .object({ id: z.string(), uid: z.string().nullable(), name: z.string() })
-      .nullable()
-      .openapi({ description: "The one that the token reaches; null: all of them" }),
-    capabilities: z
-      .array(AppPortalCapability)
-      .openapi({ description: "With those that others include; the operator has all of them" }),
-    featureFlags: z
-      .array(z.string())
-      .nullable()
-      .openapi({ description: "Event types behind these are shown; null: all event types are" }),
-    sessionId: z.string().nullable(),
-    expiresAt: z.iso.datetime().nullable().openapi({ description: "Null: this token has no end" }),
-  })
-  .openapi("SessionOut")
-
-export const authentication = createRouter()
-
-authentication.openapi(
+portalAccess.openapi(
   operation({
     operationId: "v1.authentication.app-portal-access",
     makesApplication: true,
@@ -171,7 +123,7 @@ authentication.openapi(
   async (c) => c.json(await grantAccess(c, c.req.valid("param").app_id, c.req.valid("json")), 200),
 )
 
-authentication.openapi(
+portalAccess.openapi(
   operation({
     operationId: "v1.authentication.dashboard-access",
     deprecated: true,
@@ -192,83 +144,6 @@ authentication.openapi(
     },
   }),
   async (c) => c.json(await grantAccess(c, c.req.valid("param").app_id, c.req.valid("json")), 200),
-)
-
-authentication.openapi(
-  operation({
-    operationId: "v1.authentication.expire-all",
-    tags: ["Authentication"],
-    summary: "End the tokens that an application has by now",
-    description:
-      "All of them, or those of some sessions; tokens that are made later are none of these. While an earlier call has not had its effect yet, the sooner of the two ends holds.",
-    method: "post",
-    path: "/api/v1/auth/app/{app_id}/expire-all",
-    middleware: [jsonBody()],
-    request: {
-      params: AppPath,
-      headers: IdempotencyKey,
-      body: { required: true, content: { "application/json": { schema: ApplicationTokenExpireIn } } },
-    },
-    responses: { 204: { description: "Ended, or about to end" }, ...refusals(413) },
-  }),
-  async (c) => {
-    const { application, deps } = c.var
-    const { expiry, sessionIds } = c.req.valid("json")
-    await idempotent(
-      c,
-      { applicationId: CATALOG, ids: async () => [application.id] },
-      (remember: Remember<null> | undefined) =>
-        endTokens(deps, {
-          applicationId: application.id,
-          sessionIds: [...new Set(sessionIds)],
-          afterMs: (expiry ?? 0) * 1000,
-          remember,
-        }),
-      () => ({ status: 204, body: null }),
-    )
-    return c.body(null, 204)
-  },
-)
-
-authentication.openapi(
-  operation({
-    operationId: "v1.authentication.session",
-    access: "application",
-    tags: ["Authentication"],
-    summary: "Tell who asks, and what they may do",
-    description: "An operation of our own, for pages.",
-    method: "get",
-    path: "/api/v1/auth/session",
-    responses: {
-      200: { description: "Who asks", content: { "application/json": { schema: SessionOut } } },
-      ...refusals(),
-    },
-  }),
-  async (c) => c.json(await sessionOf(c), 200),
-)
-
-authentication.openapi(
-  operation({
-    operationId: "logout_api_v1_auth_logout__post",
-    access: "application",
-    needs: "ViewBase",
-    tags: ["Authentication"],
-    summary: "End an application's token before its time",
-    description: "The token that the request is sent with; an API token cannot be ended here.",
-    method: "post",
-    path: "/api/v1/auth/logout",
-    request: { headers: IdempotencyKey },
-    responses: { 204: { description: "Ended" }, ...refusals() },
-  }),
-  async (c) => {
-    const { principal, deps } = c.var
-    if (principal.kind === "operator") {
-      throw new Problem(403, "authorization", "Only the token of an application can be logged out")
-    }
-    // Repeated with the same key it is refused at the door: the token is no more.
-    await revokeToken(deps, principal.token)
-    return c.body(null, 204)
-  },
 )
 
 async function grantAccess(
@@ -307,29 +182,6 @@ function grantOf(given: z.infer<typeof AppPortalAccessIn>): Grant {
 async function isAlive(deps: Deps, text: string): Promise<boolean> {
   const token = await readToken(deps, text)
   return token !== null && (await findTokenOwner(deps, token)) !== null
-}
-
-async function sessionOf(c: Context<AppEnv>): Promise<z.infer<typeof SessionOut>> {
-  const { principal, deps } = c.var
-  const { kind } = principal
-  const { authMode } = deps.config
-  if (kind === "operator") {
-    const unbound = { application: null, featureFlags: null, sessionId: null, expiresAt: null }
-    return { kind, authMode, capabilities: [...CAPABILITIES], ...unbound }
-  }
-  const { applicationId, capabilities, featureFlags, sessionId, expiresAt } = principal.token
-  const application = await findApplication(deps, applicationId)
-  if (!application) throw notFound("Application")
-  const { id, uid, name } = application
-  return {
-    kind,
-    authMode,
-    application: { id, uid, name },
-    capabilities: [...capabilities],
-    featureFlags: [...featureFlags],
-    sessionId,
-    expiresAt: toTime(expiresAt),
-  }
 }
 
 /** The token stands behind the `#`, which browsers do not send and servers do not log. */
