@@ -11,120 +11,28 @@ import {
   replaceCatalogType,
   type TypeOwner,
 } from "../../engine/event-types/catalog.ts"
-import { flawOf } from "../../engine/event-types/schema.ts"
 import type { Remember } from "../../engine/kit/idempotency.ts"
-import { isNameable } from "../../engine/rules/names.ts"
-import { JsonObject, keyed } from "../../http/keyed.ts"
 import { type Principal, sightOf } from "../../http/middleware/access.ts"
 import { IdempotencyKey, idempotent } from "../../http/middleware/idempotency.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
 import { createRouter } from "../../http/router.ts"
-import { input } from "../input.ts"
 import { Iterator, Limit, listOf, Ordering, toList, toPageRequest } from "../page.ts"
 import { refusals } from "../problems.ts"
-import { atMost, Description, EventTypeName, FeatureFlag, Flag, toTime, UNNAMEABLE } from "../wire.ts"
+import { EventTypeName, Flag } from "../wire.ts"
+import {
+  EventTypeIn,
+  EventTypeOut,
+  EventTypePatch,
+  EventTypeUpdate,
+  NewName,
+  toSettings,
+  toWire,
+} from "./wire.ts"
 
 const tags = ["Event Type"]
 const path = "/api/v1/event-type/{event_type_name}"
 const EventTypePath = z.object({ event_type_name: EventTypeName })
-
-/** A page's iterator that begins with a dash leads back, so no name may. */
-const NewName = EventTypeName.refine((name) => !name.startsWith("-"), "must not begin with a dash").refine(
-  isNameable,
-  UNNAMEABLE,
-)
-
-const schemasInDocument = {
-  type: "object",
-  additionalProperties: { type: "object", additionalProperties: {} },
-  description: "JSON schemas of the payload by version; the highest number is the newest",
-} as const
-
-const Schemas = keyed(JsonObject).openapi(schemasInDocument)
-
-const MAX_SCHEMAS_BYTES = 128 * 1024
-const [isSmall, tooLarge] = atMost(MAX_SCHEMAS_BYTES)
-
-/** Schemas as they are given: each one must be such that it can be applied. */
-const SchemasIn = keyed(JsonObject)
-  .refine((schemas) => isSmall(JSON.stringify(schemas)), { error: tooLarge, abort: true })
-  .superRefine((schemas, ctx) => {
-    for (const [version, schema] of Object.entries(schemas)) {
-      const flaw = flawOf(schema)
-      if (flaw) ctx.addIssue({ code: "custom", message: flaw.message, path: [version, ...flaw.path] })
-    }
-  })
-  .openapi({
-    ...schemasInDocument,
-    description: `${schemasInDocument.description}. They are of draft 4, 7, 2019-09 or 2020-12, without references to others; patterns do without lookaround and back references, so that they are matched in linear time`,
-  })
-const EnforceSchema = z
-  .boolean()
-  .openapi({ description: "Whether messages that do not fit the newest schema are refused" })
-
-const settings = {
-  description: Description,
-  archived: z.boolean().default(false),
-  deprecated: z.boolean().default(false),
-  schemas: SchemasIn.nullish().openapi({ type: ["object", "null"] }),
-  featureFlag: FeatureFlag.nullish(),
-  enforceSchema: EnforceSchema.default(false),
-}
-
-/** A type is behind one flag or none. */
-const unsupported = { featureFlags: [] }
-
-const EventTypeUpdate = input(
-  z.object(settings).openapi("EventTypeUpdate", { example: { description: "A user has signed up" } }),
-  { unsupported },
-)
-
-const EventTypeIn = input(
-  z.object({ name: NewName, ...settings }).openapi("EventTypeIn", {
-    example: { name: "user.signup", description: "A user has signed up" },
-  }),
-  { unsupported },
-)
-
-const EventTypePatch = input(
-  z
-    .object({
-      ...settings,
-      description: Description.optional(),
-      archived: z.boolean().optional(),
-      deprecated: z.boolean().optional(),
-      enforceSchema: EnforceSchema.optional(),
-    })
-    .openapi("EventTypePatch", { example: { deprecated: true } }),
-  { unsupported },
-)
-
-const EventTypeOut = z
-  .object({
-    name: EventTypeName,
-    description: z.string(),
-    archived: z.boolean().default(false),
-    deprecated: z.boolean(),
-    schemas: Schemas.nullish().openapi({ type: ["object", "null"] }),
-    featureFlag: FeatureFlag.nullish(),
-    enforceSchema: z.boolean(),
-    createdAt: z.iso.datetime(),
-    updatedAt: z.iso.datetime(),
-  })
-  .openapi("EventTypeOut", {
-    example: {
-      name: "user.signup",
-      description: "A user has signed up",
-      archived: false,
-      deprecated: false,
-      schemas: { "1": { type: "object", required: ["userId"], properties: { userId: { type: "string" } } } },
-      featureFlag: null,
-      enforceSchema: false,
-      createdAt: "2025-05-07T04:03:10.779Z",
-      updatedAt: "2025-05-07T04:03:10.779Z",
-    },
-  })
 
 const answer = (description: string) => ({
   description,
@@ -292,12 +200,4 @@ eventTypes.openapi(
 function ownersFor(principal: Principal): readonly [TypeOwner, ...TypeOwner[]] {
   if (principal.kind === "operator") return [CATALOG, OPERATIONS]
   return principal.token.applicationId === OPERATIONS ? [OPERATIONS] : [CATALOG]
-}
-
-function toSettings({ schemas, featureFlag, ...given }: z.infer<typeof EventTypeUpdate>) {
-  return { ...given, schemas: schemas ?? null, featureFlag: featureFlag ?? null }
-}
-
-function toWire({ id: _, createdAt, updatedAt, ...type }: CatalogType) {
-  return { ...type, createdAt: toTime(createdAt), updatedAt: toTime(updatedAt) }
 }
