@@ -115,6 +115,26 @@ const layers: { file: string; may: string[]; mayNot: string[] }[] = [
     ],
   },
   {
+    file: "src/families/uploads/store/probe.ts",
+    may: [
+      "drizzle-orm",
+      "./uploads.ts",
+      "../schema.ts",
+      "../../../db/client.ts",
+      "../../../engine/events/publish.ts",
+      "../../../platform/deps.ts",
+    ],
+    mayNot: [
+      "hono",
+      "../upload.ts",
+      "../../../db/schema/events.ts",
+      "../../../http/problem.ts",
+      "../../../engine/pipeline/jobs.ts",
+      "../../invoices/store.ts",
+      "../../../app.ts",
+    ],
+  },
+  {
     file: "src/families/users/schema.ts",
     may: ["drizzle-orm", "drizzle-orm/sqlite-core"],
     mayNot: ["./store.ts", "../../db/schema/events.ts", "../../engine/events/publish.ts", "hono"],

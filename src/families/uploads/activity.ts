@@ -1,6 +1,6 @@
 import type { Activity } from "../../platform/activity.ts"
 import type { Deps } from "../../platform/deps.ts"
-import { APPLICATION, listNewestUploads, type Upload } from "./store.ts"
+import { APPLICATION, listNewestUploads, type Upload } from "./store/uploads.ts"
 
 /** Uploads that one look sees. */
 const SEEN = 50

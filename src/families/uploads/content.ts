@@ -5,7 +5,7 @@ import { type AppEnv, createRouter } from "../../http/router.ts"
 import { refusals } from "./envelope.ts"
 import { attachment } from "./file-name.ts"
 import { parseRange, type Range } from "./range.ts"
-import { type ArrivedUpload, getUpload } from "./store.ts"
+import { type ArrivedUpload, getUpload } from "./store/uploads.ts"
 import { requireFiles } from "./upload.ts"
 import { UploadId } from "./uploads.ts"
 

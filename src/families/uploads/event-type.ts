@@ -4,7 +4,7 @@ import { listEventTypes } from "../../engine/event-types/event-type.ts"
 import { operation } from "../../http/operation.ts"
 import { createRouter } from "../../http/router.ts"
 import { Enveloped, enveloped, refusals } from "./envelope.ts"
-import { APPLICATION } from "./store.ts"
+import { APPLICATION } from "./store/uploads.ts"
 
 const EXAMPLE = {
   id: "21f8e1f7-4142-42f9-ac30-74961702b2eb",

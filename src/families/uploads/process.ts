@@ -4,13 +4,13 @@ import { rawMembers } from "../../http/raw-json.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { inspect } from "./storage.ts"
 import {
-  APPLICATION,
   type ClaimedUpload,
   claimUpload,
   completeUpload,
   failUpload,
   postponeUpload,
-} from "./store.ts"
+} from "./store/processing.ts"
+import { APPLICATION } from "./store/uploads.ts"
 
 const EVENT = "upload file"
 

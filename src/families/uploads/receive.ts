@@ -3,7 +3,7 @@ import type { Deps } from "../../platform/deps.ts"
 import { parseDisposition, toLabel } from "./file-name.ts"
 import { boundaryOf, MalformedMultipart, MultipartParser } from "./multipart.ts"
 import { discard, FileWriter, PART_BYTES } from "./storage.ts"
-import { beginUpload, dropUpload, finishUpload, noteMultipart } from "./store.ts"
+import { beginUpload, dropUpload, finishUpload, noteMultipart } from "./store/uploads.ts"
 
 /** What a body may have besides its file: boundaries, headers, small fields. */
 const ENVELOPE_BYTES = 1024 * 1024

@@ -11,7 +11,8 @@ import { Problem } from "../../http/problem.ts"
 import { rawMember } from "../../http/raw-json.ts"
 import { createRouter } from "../../http/router.ts"
 import { Enveloped, enveloped, refusals } from "./envelope.ts"
-import { APPLICATION, createRegistration } from "./store.ts"
+import { createRegistration } from "./store/registrations.ts"
+import { APPLICATION } from "./store/uploads.ts"
 
 /** Leaves room for the facts of the upload in the largest payload that can be published. */
 const MAX_CUSTOM_PAYLOAD_BYTES = MAX_PAYLOAD_BYTES - 8 * 1024

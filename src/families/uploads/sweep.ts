@@ -2,7 +2,7 @@ import type { Sweep, Upkeep } from "../../engine/upkeep/contribution.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { processUpload, requestProcessing } from "./process.ts"
 import { discard } from "./storage.ts"
-import { deleteUploads, listExpiredUploads, lookForUploads, selectLeftUploads } from "./store.ts"
+import { deleteUploads, listExpiredUploads, lookForUploads, selectLeftUploads } from "./store/leftovers.ts"
 
 /** A request that is still bringing its file after this long has died. */
 const RECEIVING_EXPIRES_MS = 3600 * 1000

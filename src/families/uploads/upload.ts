@@ -8,7 +8,8 @@ import type { Deps } from "../../platform/deps.ts"
 import { Enveloped, enveloped, refusals } from "./envelope.ts"
 import { requestProcessing } from "./process.ts"
 import { receiveFile } from "./receive.ts"
-import { APPLICATION, findEndpoint } from "./store.ts"
+import { findEndpoint } from "./store/registrations.ts"
+import { APPLICATION } from "./store/uploads.ts"
 
 const UPLOAD_ID = "upl_019a8f0c5d1b7c3e9a4f2b6d8e0c1a3f"
 

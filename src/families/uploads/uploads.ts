@@ -6,7 +6,7 @@ import { paged, pageFrom, pageQuery } from "../../http/page.ts"
 import { Problem } from "../../http/problem.ts"
 import { createRouter } from "../../http/router.ts"
 import { Enveloped, enveloped, refusals } from "./envelope.ts"
-import { type ArrivedUpload, getUpload, listUploads } from "./store.ts"
+import { type ArrivedUpload, getUpload, listUploads } from "./store/uploads.ts"
 
 /** The id in the paths of an upload. */
 export const UploadId = z.object({
