@@ -22,7 +22,7 @@ async function ask(path: string) {
   return (await callApi(world, `/api/v1/app/acme/${path}`)).json<Record<string, unknown>>()
 }
 const health = () => ask("endpoint/hook/health")
-const counts = () => ask("endpoint/hook/delivery-counts")
+const counts = (query = "") => ask(`endpoint/hook/delivery-counts${query}`)
 
 async function send(times = 1): Promise<string[]> {
   const ids: string[] = []
@@ -132,6 +132,30 @@ describe("the counts of an endpoint's deliveries", () => {
     })
   })
 
+  it("are of messages from a time on, if it is given", async () => {
+    await send(2)
+    world.clock.advance(1000)
+    const since = new Date(world.clock.now()).toISOString()
+    await send()
+    expect(await counts(`?since=${since}`)).toMatchObject({ delivered: 1, isComplete: true })
+    expect(await counts()).toMatchObject({ delivered: 3, isComplete: true })
+  })
+
+  it("leave pings out", async () => {
+    await world.fetch("/webhook", { json: { event: "user_registered", url: OTHER } })
+    const [endpoint] = (await svixFor(world).endpoint.list("users")).data
+    world.pingsWork()
+    await world.fetch("/ping", { method: "POST" })
+    expect(world.receivers.to(OTHER)).toHaveLength(1)
+    const path = `/api/v1/app/users/endpoint/${endpoint?.id}`
+    for (const counted of ["delivery-counts", "stats"]) {
+      const answered = await (await callApi(world, `${path}/${counted}`)).json<Record<string, unknown>>()
+      expect(
+        Object.entries(answered).filter(([name, count]) => name !== "isComplete" && count !== 0),
+      ).toEqual([])
+    }
+  })
+
   it("count the newest 2,000, however many there are", async () => {
     const [id = ""] = await send()
     const { customersDB } = world
@@ -148,6 +172,7 @@ describe("the counts of an endpoint's deliveries", () => {
       }),
     )
     expect(await counts()).toMatchObject({ delivered: 2000, isComplete: false })
+    expect(await ask("endpoint/hook/stats")).toMatchObject({ success: 2000 })
   })
 })
 

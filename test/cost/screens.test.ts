@@ -1,13 +1,17 @@
 import { afterAll, beforeAll, expect, it } from "vitest"
 
+import { filePart, registerWebhook, uploadFile } from "../support/uploads.ts"
 import { createWorld, type StatementCost, type World } from "../support/world.ts"
-import { copyEvents, newestEvent } from "./stored.ts"
+import { copyEvents, copyRow, newestEvent } from "./stored.ts"
 
 // What each screen of the dashboard asks, with 100,000 messages to three endpoints stored: two that take them, and one
-// that has failed once, and is owed a half of them. Statements and rows read are held to bounds that no number of messages
+// that has failed once, and is owed a half of them; and with 10,000 of what the families store. Statements and rows read are held to bounds that no number of messages
 // moves; the time to the first byte is that of this machine.
 
 const EVENTS = 100_000
+const ROWS = 10_000
+const INBOX_REQUESTS = 100
+const HALF_AN_HOUR_MS = 1800_000
 const FIRST_BYTE_MS = 200
 const TRIES = 3
 
@@ -28,7 +32,9 @@ interface Figures {
 }
 
 let world: World
-let ids: { failing: string; well: string; message: string; attempt: string; page: string[] }
+let ids: Record<"failing" | "well" | "message" | "attempt" | "invoice" | "inbox", string> & { page: string[] }
+/** Half of the messages are older. */
+let middle: number
 let stored: { remove(): Promise<void> }
 const measured: Figures[] = []
 
@@ -49,11 +55,13 @@ beforeAll(async () => {
     await world.runDue()
     world.clock.advance(1000)
   }
+  middle = world.clock.now() - HALF_AN_HOUR_MS
   stored = await copyEvents(world, examples, EVENTS)
   const [message = ""] = examples.toReversed()
   const attempts = await post<{ data: { id: string }[] }>(`/app/screens/attempt/msg/${message}`, undefined)
   const page = await post<{ data: { id: string }[] }>("/app/screens/msg?limit=50", undefined)
   ids = {
+    ...(await storeFamilies()),
     failing: failing.id,
     well: well?.id ?? "",
     message,
@@ -81,7 +89,10 @@ it.each<Asked>([
   asked("Endpoint", "/app/screens/endpoint/:failing", 3, 100),
   asked("Endpoint", "/app/screens/endpoint/:failing/health", 3, 500),
   asked("Endpoint", "/app/screens/endpoint/:well/history", 5, 8_000),
-  asked("Endpoint", "/app/screens/endpoint/:failing/delivery-counts", 5, 12_000),
+  asked("Endpoint", "/app/screens/endpoint/:failing/delivery-counts", 3, 10_000),
+  asked("Endpoint", "/app/screens/endpoint/:failing/delivery-counts?:since", 3, 10_000),
+  asked("Endpoint", "/app/screens/endpoint/:failing/stats", 3, 10_000),
+  asked("Endpoint", "/app/screens/endpoint/:well/stats?:until", 3, 10_000),
   asked("Endpoint", "/app/screens/endpoint/:failing/msg?limit=50&with_content=false", 5, 12_000),
   asked("Endpoint", "/app/screens/endpoint/:failing/msg?limit=50&with_content=false&status=2", 5, 12_000),
   asked("Messages", "/app/screens/msg?limit=50&with_content=false", 4, 12_000),
@@ -90,6 +101,17 @@ it.each<Asked>([
   asked("Message", "/app/screens/msg/:message/verdict", 5, 500),
   asked("Delivery", "/app/screens/attempt/msg/:message", 6, 500),
   asked("Delivery", "/app/screens/msg/:message/attempt/:attempt/exchange", 4, 500),
+  asked("Catalog", "/event-type?limit=100&include_archived=false", 3, 1_500),
+  asked("Catalog", "/event-type/screen.shown", 3, 10),
+  asked("Inbox", "/inbox", 2, 100),
+  asked("Inbox", "/inbox/:inbox", 2, 10),
+  asked("Inbox", "/inbox/:inbox/request", 3, 200),
+  asked("Users", "/users?order=descending&limit=50", 2, 200),
+  asked("Users", "/users/messages?recipient=alice&order=descending&limit=50", 5, 500),
+  asked("Invoices", "/invoices?order=descending&limit=50", 2, 200),
+  asked("Invoices", "/invoices/:invoice", 2, 10),
+  asked("Uploads", "/uploads?order=descending&limit=50", 2, 200),
+  asked("Uploads", "/app/uploads/endpoint?limit=250&order=descending", 4, 100),
 ])("$screen asks a bounded question: $path", async ({ screen, path, statements, rowsRead }) => {
   const figures = await measure(screen, path)
   measured.push(figures)
@@ -142,15 +164,36 @@ async function measure(screen: string, path: string): Promise<Figures> {
 function urlOf(path: string): string {
   const filled = path
     .replace(":page", ids.page.map((id) => `message_id=${id}`).join("&"))
+    .replace(/:(since|until)/, (_, name: string) => `${name}=${new Date(middle).toISOString()}`)
     .replace(
-      /:(failing|well|message|attempt)/g,
-      (_, name: "failing" | "well" | "message" | "attempt") => ids[name],
+      /:(failing|well|message|attempt|invoice|inbox)/g,
+      (_, name: Exclude<keyof typeof ids, "page">) => ids[name],
     )
-  return /^\/(health|dashboard)/.test(filled) ? filled : `/api/v1${filled}`
+  return /^\/(health|dashboard|users|invoices|uploads)/.test(filled) ? filled : `/api/v1${filled}`
+}
+
+/** Some of what the families and the catalog show, and many more like it. */
+async function storeFamilies(): Promise<{ invoice: string; inbox: string }> {
+  for (const username of ["alice", "bob"]) await make("/users", { username })
+  await make("/users/messages", { sender: "bob", recipient: "alice", subject: "Hi", message: "Hello" })
+  const invoice = await make<{ invoice_id: string }>("/invoices", { amount: 100, currency: "EUR" })
+  const { id: webhook } = await registerWebhook(world)
+  await uploadFile(world, webhook, filePart("a photo"))
+  const inbox = await make("/api/v1/inbox", {})
+  await world.fetch(`/inbox/${inbox.id}`, { json: {} })
+  await copyRow(world, "users", ROWS, { unique: "username" })
+  for (const table of ["messages", "invoices", "uploads"]) await copyRow(world, table, ROWS)
+  await copyRow(world, "event_types", ROWS, { like: "name = 'screen.shown'", unique: "name" })
+  await copyRow(world, "inbox_requests", INBOX_REQUESTS - 1)
+  return { invoice: invoice.invoice_id, inbox: inbox.id }
 }
 
 async function post<T = { id: string }>(path: string, json: unknown): Promise<T> {
-  const answer = await world.fetch(`/api/v1${path}`, json === undefined ? {} : { json })
+  return make(`/api/v1${path}`, json)
+}
+
+async function make<T = { id: string }>(path: string, json: unknown): Promise<T> {
+  const answer = await world.fetch(path, json === undefined ? {} : { json })
   if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`)
   return answer.json<T>()
 }

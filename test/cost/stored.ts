@@ -43,6 +43,32 @@ export async function copyEvents(world: World, eventIds: readonly string[], tota
   }
 }
 
+/**
+ * Copies a row of a table, the first that is `like` this, until there are `copies` more: each with an id of its own, and
+ * with a number behind the text that no two rows may share.
+ */
+export async function copyRow(
+  { env: { DB } }: World,
+  table: string,
+  copies: number,
+  { like = "true", unique = "id" } = {},
+) {
+  const { results } = await DB.prepare(`SELECT name FROM pragma_table_info('${table}')`).all<{
+    name: string
+  }>()
+  const columns = results.map(({ name }) => name)
+  const values = columns.map((column) => {
+    if (column === "id") return "substr(t.id, 1, length(t.id) - 9) || printf('%09x', i)"
+    return column === unique ? `t.${column} || i` : `t.${column}`
+  })
+  await DB.prepare(
+    `WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < ?)
+     INSERT INTO ${table} (${columns}) SELECT ${values} FROM c JOIN (SELECT * FROM ${table} WHERE ${like} LIMIT 1) t`,
+  )
+    .bind(copies)
+    .run()
+}
+
 /** The newest event's id. */
 export async function newestEvent({ env }: World): Promise<string> {
   const row = await env.DB.prepare("SELECT max(id) AS id FROM events").first<{ id: string }>()

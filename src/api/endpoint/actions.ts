@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi"
 import { countDeliveries } from "../../engine/deliveries/stats.ts"
 import { getExample, sendExample } from "../../engine/events/send.ts"
+import { SCANNED_ROWS } from "../../engine/kit/scan.ts"
 import { recover } from "../../engine/tasks/recover.ts"
 import type { Task } from "../../engine/tasks/task.ts"
 import { requireCapability, sightOf } from "../../http/middleware/access.ts"
@@ -111,7 +112,7 @@ endpointActions.openapi(
     access: "application",
     tags,
     summary: "Count an endpoint's messages by how far they are",
-    description: "Of the last 28 days if not given otherwise; at most the newest 100,000 are counted.",
+    description: `Of the last 28 days if not given otherwise; of more than ${SCANNED_ROWS} the newest are counted. \`delivery-counts\` tells whether there are more, \`attempt-stats\` adds up the attempts of every hour.`,
     method: "get",
     path: "/api/v1/app/{app_id}/endpoint/{endpoint_id}/stats",
     request: {

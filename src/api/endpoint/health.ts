@@ -16,7 +16,7 @@ import { wholeNumber } from "../../http/query.ts"
 import { createRouter } from "../../http/router.ts"
 import { Iterator, listOf, toList, toPageRequest } from "../page.ts"
 import { refusals } from "../problems.ts"
-import { AppPath, EndpointPath, toTime } from "../wire.ts"
+import { AppPath, DateTime, EndpointPath, toTime } from "../wire.ts"
 import { DISABLED_FOR } from "./wire.ts"
 
 /** Each comes with a day of hours: a page of them is less than one of other things. */
@@ -75,7 +75,7 @@ const DeliveryCountsOut = z
     retrying: count,
     failed: count,
     canceled: count,
-    isComplete: z.boolean().openapi({ description: "Whether these are all that there are" }),
+    isComplete: z.boolean().openapi({ description: "Whether these are all" }),
   })
   .openapi("DeliveryCountsOut")
 
@@ -148,10 +148,10 @@ endpointHealth.openapi(
     access: "application",
     tags,
     summary: "How far the newest deliveries to an endpoint are",
-    description: `An operation of our own, for whoever asks every few seconds: it counts the newest ${SCANNED_ROWS}, as many as one page of the filtered list looks at. \`stats\` counts them all.`,
+    description: `An operation of our own, for whoever asks every few seconds: it counts the newest ${SCANNED_ROWS}, of messages from \`since\` on if it is given, and says whether there are more.`,
     method: "get",
     path: "/api/v1/app/{app_id}/endpoint/{endpoint_id}/delivery-counts",
-    request: { params: EndpointPath },
+    request: { params: EndpointPath, query: z.object({ since: DateTime.optional() }) },
     responses: {
       200: { description: "The counts", content: { "application/json": { schema: DeliveryCountsOut } } },
       ...refusals(),
@@ -163,6 +163,7 @@ endpointHealth.openapi(
       deps,
       application.id,
       c.req.valid("param").endpoint_id,
+      c.req.valid("query"),
     )
     return c.json({ ...stats, isComplete }, 200)
   },

@@ -33,6 +33,8 @@ export interface Progress {
 
 /** How much later than its event, at most, a delivery may seem to be older than it: clocks differ. */
 const CLOCKS_DIFFER_MS = 60_000
+/** How much later than its event a delivery is made at most, but for backlogs: the first minute is its own job's. */
+const MADE_WITHIN_MS = 120_000
 
 /** The condition that the delivery `d` is of an event of this time; `since` and `before` in epoch ms. */
 export function isOfTime({ since, before }: Pick<EventFilter, "since" | "before">): SQL | undefined {
@@ -44,6 +46,14 @@ export function isOfTime({ since, before }: Pick<EventFilter, "since" | "before"
 /** Where deliveries of events from `since` on begin, in the order in which they were made; undefined: anywhere. */
 export function placeSince(since: number | undefined): string | undefined {
   return since === undefined ? undefined : idAt("attempt", since - CLOCKS_DIFFER_MS)
+}
+
+/** The condition that the delivery `d` stands where those of events from `since` until `until` (epoch ms) do. */
+export function isPlaced({ since, until }: { since?: number | undefined; until?: number | undefined }): SQL {
+  const from = since === undefined ? sql`true` : sql`d.attempt_id >= ${placeSince(since)}`
+  return until === undefined
+    ? from
+    : sql`${from} AND d.attempt_id < ${idAt("attempt", until + MADE_WITHIN_MS)}`
 }
 
 /**

@@ -1,23 +1,21 @@
-import { type SQL, sql } from "drizzle-orm"
+import { sql } from "drizzle-orm"
 
 import type { Row } from "../../db/client.ts"
 import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { getEndpoint } from "../endpoints/endpoint.ts"
-import { SCANNED_ROWS } from "../kit/scan.ts"
-import { type DeliveryProgress, isOfTime, placeSince, progressOf } from "./delivery.ts"
+import { allOf, SCANNED_ROWS } from "../kit/scan.ts"
+import { type DeliveryProgress, isOfTime, isPlaced, progressOf } from "./delivery.ts"
 import { rangeOf } from "./range.ts"
 
-/** The newest deliveries that are counted: what one statement can look at in time. */
-const COUNTED_DELIVERIES = 100_000
 /** Deliveries of one event that are counted for a list of events. */
 export const COUNTED_OF_EVENT = 100
 
 export type EndpointStats = Record<DeliveryProgress, number>
 
 /**
- * How many deliveries of an endpoint are how far, of events from `since` until `until` (epoch ms): the last 28
- * days if not given. Refuses with `not_found` or `invalid_range` (longer ago, or in the future).
+ * How far the newest deliveries of an endpoint are, as many as one page of a list looks at, of events from `since` until
+ * `until` (epoch ms): of the last 28 days if not given. Refuses with `not_found` or `invalid_range` (longer ago, or in the future).
  */
 export async function countDeliveries(
   deps: Deps,
@@ -25,33 +23,34 @@ export async function countDeliveries(
   endpointIdOrUid: string,
   range: { since?: number | undefined; until?: number | undefined },
 ): Promise<EndpointStats> {
-  const { since, until } = rangeOf(deps, range)
-  const endpoint = await getEndpoint(deps, applicationId, endpointIdOrUid)
-  const newest = newestOf(
-    sql`d.endpoint_id = ${endpoint.id} AND d.attempt_id >= ${placeSince(since)}
-      AND ${isOfTime({ since, before: until + 1 })}`,
-    COUNTED_DELIVERIES,
-  )
-  return readStats(await deps.shardOf(applicationId).read(countOf(deps, endpoint.id, newest)))
+  const { stats } = await countNewestDeliveries(deps, applicationId, endpointIdOrUid, rangeOf(deps, range))
+  return stats
 }
 
 /**
- * How far the newest deliveries of an endpoint are: of as many as one page of its filtered list looks at, for whoever asks
- * every few seconds. `isComplete`: there are no others. Refuses with `not_found`.
+ * The same, of all that is kept if no time is given. `isComplete`: there are no others of that time. Refuses with
+ * `not_found`.
  */
 export async function countNewestDeliveries(
   deps: Deps,
   applicationId: string,
   endpointIdOrUid: string,
+  { since, until }: { since?: number | undefined; until?: number | undefined } = {},
 ): Promise<{ stats: EndpointStats; isComplete: boolean }> {
   const { id } = await getEndpoint(deps, applicationId, endpointIdOrUid)
-  const { counted, beyond } = await deps.shardOf(applicationId).readAll({
-    counted: countOf(deps, id, newestOf(sql`d.endpoint_id = ${id}`, SCANNED_ROWS)),
-    beyond: sql`
-      SELECT 1 FROM deliveries d WHERE d.endpoint_id = ${id}
-      ORDER BY d.attempt_id DESC LIMIT 1 OFFSET ${literal(SCANNED_ROWS)}`,
-  })
-  return { stats: readStats(counted), isComplete: beyond.length === 0 }
+  const before = until === undefined ? undefined : until + 1
+  const isCounted = allOf(sql`v.ping_id IS NULL`, isOfTime({ since, before }))
+  const rows = await deps.shardOf(applicationId).read(sql`
+    SELECT ${progressOf(deps)} AS progress, count(*) AS looked_at, count(*) FILTER (WHERE ${isCounted}) AS deliveries
+    FROM (
+      SELECT d.event_id FROM deliveries d WHERE ${allOf(sql`d.endpoint_id = ${id}`, isPlaced({ since, until }))}
+      ORDER BY d.attempt_id DESC LIMIT ${literal(SCANNED_ROWS)}
+    ) p
+    CROSS JOIN deliveries d ON d.event_id = p.event_id AND d.endpoint_id = ${id}
+    CROSS JOIN events v ON v.application_id = d.application_id AND v.id = d.event_id
+    GROUP BY 1`)
+  const lookedAt = rows.reduce((sum, row) => sum + (row.looked_at as number), 0)
+  return { stats: readStats(rows), isComplete: lookedAt < SCANNED_ROWS }
 }
 
 /**
@@ -74,19 +73,6 @@ export async function countByEvent(
     GROUP BY 1, 2`)
   const byEvent = Map.groupBy(rows, (row) => row.event_id as string)
   return new Map([...byEvent].map(([id, counted]) => [id, readStats(counted)]))
-}
-
-function newestOf(which: SQL, most: number): SQL {
-  return sql`
-    SELECT d.event_id FROM deliveries d WHERE ${which} ORDER BY d.attempt_id DESC LIMIT ${literal(most)}`
-}
-
-function countOf(deps: Deps, endpointId: string, picked: SQL): SQL {
-  return sql`
-    SELECT ${progressOf(deps)} AS progress, count(*) AS deliveries FROM (${picked}) p
-    CROSS JOIN deliveries d ON d.event_id = p.event_id AND d.endpoint_id = ${endpointId}
-    CROSS JOIN events v ON v.application_id = d.application_id AND v.id = d.event_id AND v.ping_id IS NULL
-    GROUP BY 1`
 }
 
 function readStats(rows: readonly Row[]): EndpointStats {

@@ -14,6 +14,8 @@ import { Shown } from "../../ui/shown.tsx"
 import { say } from "../../ui/toast.tsx"
 import type { PartProps } from "./endpoint.tsx"
 
+type Counts = Schemas["DeliveryCountsOut"]
+
 const HOUR_MS = 3600_000
 const SPANS = [
   ["1", "the last hour"],
@@ -24,7 +26,7 @@ const SPANS = [
 
 /** What has failed, sent again: first how much it is, then how far it has come. */
 export function Recover(props: PartProps) {
-  // `<task>:<how many there were>`, so that whoever comes back sees the same.
+  // `<task>:<how many there were, 0: nobody knows>`, so that whoever comes back sees the same.
   const [running, setRunning] = useQuery("task", "")
   const [task = "", total = ""] = running.split(":")
   return task === "" ? (
@@ -40,7 +42,7 @@ function Choice({ app, endpoint, onStart }: PartProps & { onStart: (task: string
   const counts = useLive(
     (signal) =>
       ask(
-        api.GET("/api/v1/app/{app_id}/endpoint/{endpoint_id}/stats", {
+        api.GET("/api/v1/app/{app_id}/endpoint/{endpoint_id}/delivery-counts", {
           params: { ...params, query: { since: sinceOf(chosen) } },
           signal,
         }),
@@ -77,20 +79,18 @@ function Choice({ app, endpoint, onStart }: PartProps & { onStart: (task: string
         />
       </div>
       <Shown live={counts} rows={1}>
-        {({ success, pending, sending, fail, canceled }) => (
+        {(counted) => (
           <>
-            <dl class="figures">
-              <Count name="Failed" value={fail} />
-              <Count name="Retrying" value={sending} />
-              <Count name="Pending" value={pending} />
-              <Count name="Delivered" value={success} />
-              <Count name="Canceled" value={canceled} />
-            </dl>
+            <Figures counts={counted} />
             {endpoint.disabled && <p class="quiet">Enable the endpoint first: nothing is sent to it now.</p>}
             {can("CreateAttempts") ? (
               <div class="buttons">
-                <Button kind="primary" disabled={fail === 0 || endpoint.disabled} onClick={() => start(fail)}>
-                  {fail === 0 ? "Nothing to send again" : `Send ${fail.toLocaleString()} again`}
+                <Button
+                  kind="primary"
+                  disabled={(counted.failed === 0 && counted.isComplete) || endpoint.disabled}
+                  onClick={() => start(counted.isComplete ? counted.failed : 0)}
+                >
+                  {offerOf(counted)}
                 </Button>
               </div>
             ) : (
@@ -103,13 +103,32 @@ function Choice({ app, endpoint, onStart }: PartProps & { onStart: (task: string
   )
 }
 
-function Count({ name, value }: { name: string; value: number }) {
+function Figures({ counts }: { counts: Counts }) {
+  const figures = [
+    ["Failed", counts.failed],
+    ["Retrying", counts.sending + counts.retrying],
+    ["Pending", counts.pending],
+    ["Delivered", counts.delivered],
+    ["Canceled", counts.canceled],
+  ] as const
   return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{value.toLocaleString()}</dd>
-    </div>
+    <dl class="figures">
+      {figures.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>
+            {value.toLocaleString()}
+            {!counts.isComplete && "+"}
+          </dd>
+        </div>
+      ))}
+    </dl>
   )
+}
+
+function offerOf({ failed, isComplete }: Counts): string {
+  if (!isComplete) return "Send what failed again"
+  return failed === 0 ? "Nothing to send again" : `Send ${failed.toLocaleString()} again`
 }
 
 function Running({
@@ -136,14 +155,16 @@ function Running({
   }
   if (data === undefined) return error ? <Wrong error={error} /> : <p class="quiet">Asking how far it is…</p>
   const { processed } = data.data
+  const max = Math.max(total, processed)
   return (
     <section class="card padded stack" aria-label="Recovery">
       <p role="status">{wordsFor(data, total)}</p>
-      <Progress
-        label="Messages that are due again"
-        value={data.status === "finished" ? 1 : processed}
-        max={data.status === "finished" ? 1 : Math.max(total, processed)}
-      />
+      {(total > 0 || !isOver) && (
+        <Progress
+          label="Messages that are due again"
+          {...(total > 0 && { value: data.status === "finished" ? max : processed, max })}
+        />
+      )}
       <div class="buttons">
         {isOver ? (
           <>
@@ -166,7 +187,8 @@ function wordsFor(
   { status, data: { processed, reason } }: Schemas["BackgroundTaskOut"],
   total: number,
 ): string {
-  const done = `${processed.toLocaleString()} of ${Math.max(total, processed).toLocaleString()}`
+  const done =
+    processed.toLocaleString() + (total > 0 ? ` of ${Math.max(total, processed).toLocaleString()}` : "")
   if (status === "running") return `${done} are due again.`
   if (status === "finished")
     return `Done: ${processed.toLocaleString()} ${processed === 1 ? "message is" : "messages are"} due again, and on the way.`
