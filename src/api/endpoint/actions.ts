@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi"
 import { countDeliveries } from "../../engine/deliveries/stats.ts"
-import { getExample, sendExample } from "../../engine/events/send.ts"
+import { getExample, sendExample } from "../../engine/events/send-example.ts"
 import { SCANNED_ROWS } from "../../engine/kit/scan.ts"
 import { recover } from "../../engine/tasks/recover.ts"
 import type { Task } from "../../engine/tasks/task.ts"

@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi"
 
-import { MAX_PAYLOAD_BYTES } from "../../engine/events/publish.ts"
+import { MAX_PAYLOAD_BYTES } from "../../engine/events/insert.ts"
 import { JsonObject } from "../../http/keyed.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { ApplicationIn } from "../application/application.ts"

@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi"
 
 import { expungeEvent, getEvent, listEvents } from "../../engine/events/event.ts"
-import { publishEvent } from "../../engine/events/send.ts"
+import { sendEvent } from "../../engine/events/send.ts"
 import { IdempotencyKey } from "../../http/middleware/idempotency.ts"
 import { operation } from "../../http/operation.ts"
 import { jsonAnswer } from "../../http/raw-json.ts"
@@ -22,7 +22,7 @@ import { Iterator, Limit, listOf } from "../page.ts"
 import { refusals } from "../problems.ts"
 import { AppPath, MessagePath } from "../wire.ts"
 import { MessageIn, messageBody, toNewEvent } from "./message-in.ts"
-import { sendAtOnce, sendOnce } from "./send-once.ts"
+import { sendOnce, sendOnceInOneTrip } from "./send-once.ts"
 import { MessageOut, toMessage } from "./wire.ts"
 
 const tags = ["Message"]
@@ -57,11 +57,11 @@ messages.openapi(
     const { with_content } = c.req.valid("query")
     const { app_id } = c.req.valid("param")
     const event = toNewEvent(given, await c.req.text())
-    const atOnce = await sendAtOnce(c, app_id, with_content, event)
-    if (atOnce) return jsonAnswer(c, atOnce, 202)
+    const sent = await sendOnceInOneTrip(c, app_id, with_content, event)
+    if (sent) return jsonAnswer(c, sent, 202)
     const message = await inApplication(deps, app_id, given.application, (application, isNew) =>
       sendOnce(c, { applicationId: application.id }, with_content, (remember) =>
-        publishEvent(deps, {
+        sendEvent(deps, {
           applicationId: application.id,
           newApplication: isNew ? application : undefined,
           ...event,

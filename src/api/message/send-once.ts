@@ -1,15 +1,15 @@
 import type { Context } from "hono"
 
 import { type EventWithPayload, getEvent } from "../../engine/events/event.ts"
-import { publishEventAtOnce } from "../../engine/events/send.ts"
+import { sendInOneTrip } from "../../engine/events/send.ts"
 import type { Remember } from "../../engine/kit/idempotency.ts"
 import { idempotent, onceFor, type Subject } from "../../http/middleware/idempotency.ts"
 import type { AppEnv } from "../../http/router.ts"
 import { toMessage } from "./wire.ts"
 
 /**
- * Sends a message once for each Idempotency-Key; answers it for `jsonAnswer`. Its payload is not kept with the
- * answer, but read anew: once it is deleted, no key brings it back.
+ * Sends a message once for each Idempotency-Key; answers it for `jsonAnswer`. Its payload is not kept with
+ * the answer, but read anew: once it is deleted, no key brings it back.
  */
 export async function sendOnce(
   c: Context<AppEnv>,
@@ -33,17 +33,17 @@ export async function sendOnce(
 }
 
 /**
- * The same in one trip for the application that the path names, where nothing stands in the way, not even a key that was
- * used before; else null, and nothing is written.
+ * The same in one trip for the application that the path names, where nothing stands in the way, not even a
+ * key that was used before; else null, and nothing is written.
  */
-export async function sendAtOnce(
+export async function sendOnceInOneTrip(
   c: Context<AppEnv>,
   application: string,
   withContent: boolean,
-  event: Parameters<typeof publishEventAtOnce>[2],
+  event: Parameters<typeof sendInOneTrip>[2],
 ) {
   const once = await onceFor(c, application, answerOf)
-  const sent = await publishEventAtOnce(c.var.deps, application, event, once)
+  const sent = await sendInOneTrip(c.var.deps, application, event, once)
   return sent && toMessage(sent, withContent)
 }
 

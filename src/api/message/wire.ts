@@ -95,7 +95,10 @@ export function statusPair(status: (typeof STATUSES)[number]) {
   return { status, statusText: STATUS_TEXTS[status] }
 }
 
-/** The payload exactly as it was sent: of a text that is no JSON object only the `{}` can be shown that came with it. */
+/**
+ * The payload exactly as it was sent: of a text that is no JSON object only
+ * the `{}` can be shown that came with it.
+ */
 function shownPayload(payload: string | null): Record<string, unknown> {
   if (payload === null) return { expired: true }
   return isObject(parseJson(payload)) ? verbatim(payload) : {}

@@ -16,8 +16,9 @@ import type { PageRequest } from "../kit/page.ts"
 import { type ScannedPage, scanPage } from "../kit/scan.ts"
 import { type Mismatch, match } from "../rules/match.ts"
 import { requireSpace } from "../upkeep/space.ts"
-import { refuseRival, refuseTooLarge } from "./publish.ts"
-import { type FoundType, findType, isNewType, type NewEvent, refuseUnfit } from "./send.ts"
+import { type FoundType, findType, isNewType, refuseUnfit } from "./check.ts"
+import { refuseRival, refuseTooLarge } from "./insert.ts"
+import type { NewEvent } from "./send.ts"
 
 /** One endpoint, and why it would not get an event; null: it would. */
 export interface Rehearsed {
@@ -26,7 +27,7 @@ export interface Rehearsed {
 }
 
 /**
- * What `publishEvent` would do with an event now, and nothing is written: how it would refuse, if it would, and a page of
+ * What `sendEvent` would do with an event now, and nothing is written: how it would refuse, if it would, and a page of
  * the application's endpoints, in the order of their ids, each with why it would not get the event.
  */
 export async function rehearseEvent(

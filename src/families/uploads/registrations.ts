@@ -2,7 +2,7 @@ import { z } from "@hono/zod-openapi"
 
 import { toUuid } from "../../db/ids.ts"
 import { listEventTypes } from "../../engine/event-types/event-type.ts"
-import { MAX_PAYLOAD_BYTES } from "../../engine/events/publish.ts"
+import { MAX_PAYLOAD_BYTES } from "../../engine/events/insert.ts"
 import { checkCustomHeaders } from "../../engine/rules/headers.ts"
 import { isObject } from "../../engine/rules/json.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
