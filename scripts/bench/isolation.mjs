@@ -1,9 +1,9 @@
-// npm run bench:isolation [-- --hang --slow --fail | --quick | --cases] [--json]: what endpoints that hang, are slow or
+// npm run bench:isolation [-- --hang --slow --fail | --quick | --cases | --rates] [--json]: what endpoints that hang, are slow or
 // fail do to the healthy ones beside them, in what `npm start` runs, at a steady rate below capacity. Each run has a
 // system of its own: first come events for ten endpoints that nobody has met, then, when the unwell ones are known, as
 // many again. A neighbour, another application with one endpoint, sends all the while. All manners take nine minutes;
 // --hang, --slow and --fail choose, each beside the run without unwell endpoints. --cases takes the worst that we know
-// of instead.
+// of instead, --rates whether a `throttleRate` is kept, for a minute.
 import { mkdtempSync, rmSync } from "node:fs"
 import { cpus, tmpdir } from "node:os"
 import { join } from "node:path"
@@ -17,9 +17,10 @@ import { CASES } from "./isolation-cases.mjs"
 import { lagsUnderLoad, messageTarget, putSteadyLoad, startSink } from "./load.mjs"
 import { commit, load } from "./machine.mjs"
 import { now } from "./now.mjs"
-import { table } from "./table.mjs"
+import { describeRates, measureRates } from "./rates.mjs"
+import { table, yesOrNo } from "./table.mjs"
 
-const flags = readFlags(["hang", "slow", "fail", "quick", "json", "cases"])
+const flags = readFlags(["hang", "slow", "fail", "quick", "json", "cases", "rates"])
 
 const ENDPOINTS = 10
 const PER_SECOND = 5
@@ -51,6 +52,7 @@ let systems = 0
 
 try {
   if (flags.cases) await takeCases()
+  else if (flags.rates) await takeRates()
   else await measureRuns()
 } catch (error) {
   if (error instanceof StartError && !stopping.signal.aborted) console.error(error.message)
@@ -98,6 +100,13 @@ async function takeCases() {
   ])
   console.log(table(["case", "figure", "measured", "bound", "holds"], rows))
   console.log(`\n${describeMachine()}`)
+}
+
+async function takeRates() {
+  const rates = await measureRates({ folder: freshFolder(), sink, signal: stopping.signal })
+  if (rates.some(({ holds }) => !holds)) process.exitCode = 1
+  if (flags.json) console.log(JSON.stringify({ machine: machine(), rates }, null, 2))
+  else console.log(`${describeRates(rates)}\n${describeMachine()}`)
 }
 
 function freshFolder() {
@@ -209,10 +218,6 @@ function judge(row, rows) {
     return missing === 0 && p99Ms <= most
   })
   return { times: row.healthy.p99Ms / without.healthy.p99Ms, holds }
-}
-
-function yesOrNo(holds) {
-  return holds ? "yes" : "NO"
 }
 
 function machine() {

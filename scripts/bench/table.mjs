@@ -19,6 +19,11 @@ export function table(heads, rows) {
     .join("\n")
 }
 
+/** Whether something holds, so that what does not is seen. */
+export function yesOrNo(holds) {
+  return holds ? "yes" : "NO"
+}
+
 function show(value) {
   if (value === null) return "–"
   return typeof value === "number" ? String(Math.round(value * 100) / 100) : value
