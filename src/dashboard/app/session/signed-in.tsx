@@ -36,7 +36,7 @@ function SignIn() {
           label="Token"
           type="password"
           value={pasted}
-          onInput={setPasted}
+          onChange={setPasted}
           error={whyNot.value}
           autoFocus
           required

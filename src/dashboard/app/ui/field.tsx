@@ -8,11 +8,13 @@ interface Field {
   hint?: ComponentChildren
   /** What to change: a Problem's `fields` have it by name. */
   error?: string | undefined
+  /** It takes a line of its own. */
+  isWide?: boolean | undefined
 }
 
 interface TextProps extends Field {
   value: string
-  onInput: (value: string) => void
+  onChange: (value: string) => void
   type?: "text" | "url" | "password" | "search"
   placeholder?: string
   required?: boolean
@@ -24,9 +26,18 @@ interface TextProps extends Field {
   mono?: boolean
 }
 
-export function TextField({ label, hint, error, onInput, mono, type = "text", ...input }: TextProps) {
+export function TextField({
+  label,
+  hint,
+  error,
+  isWide,
+  onChange,
+  mono,
+  type = "text",
+  ...input
+}: TextProps) {
   return (
-    <Labelled label={label} hint={hint} error={error}>
+    <Labelled label={label} hint={hint} error={error} isWide={isWide}>
       {(ids) => (
         <input
           {...ids}
@@ -36,7 +47,7 @@ export function TextField({ label, hint, error, onInput, mono, type = "text", ..
           class={`input ${mono ? "mono" : ""}`}
           autoComplete="off"
           spellcheck={false}
-          onInput={(event) => onInput(event.currentTarget.value)}
+          onInput={(event) => onChange(event.currentTarget.value)}
         />
       )}
     </Labelled>
@@ -47,12 +58,13 @@ export function TextArea({
   label,
   hint,
   error,
-  onInput,
+  isWide,
+  onChange,
   rows = 6,
   ...input
-}: Field & { value: string; onInput: (value: string) => void; rows?: number; disabled?: boolean }) {
+}: Field & { value: string; onChange: (value: string) => void; rows?: number; disabled?: boolean }) {
   return (
-    <Labelled label={label} hint={hint} error={error}>
+    <Labelled label={label} hint={hint} error={error} isWide={isWide}>
       {(ids) => (
         <textarea
           {...ids}
@@ -60,7 +72,7 @@ export function TextArea({
           rows={rows}
           class="input mono"
           spellcheck={false}
-          onInput={(event) => onInput(event.currentTarget.value)}
+          onInput={(event) => onChange(event.currentTarget.value)}
         />
       )}
     </Labelled>
@@ -102,15 +114,17 @@ export function Select<Value extends string>({
 export function Check({
   label,
   hint,
-  isOn,
+  error,
+  isWide,
+  value,
   onChange,
-}: Omit<Field, "error"> & { isOn: boolean; onChange: (isOn: boolean) => void }) {
+}: Field & { value: boolean; onChange: (isOn: boolean) => void }) {
   return (
-    <label class="check">
-      <input type="checkbox" checked={isOn} onChange={(event) => onChange(event.currentTarget.checked)} />
+    <label class={`check ${isWide ? "wide" : ""}`}>
+      <input type="checkbox" checked={value} onChange={(event) => onChange(event.currentTarget.checked)} />
       <span>
         {label}
-        {hint !== undefined && <small class="field-hint">{hint}</small>}
+        <Below hint={hint} error={error} />
       </span>
     </label>
   )
@@ -144,23 +158,40 @@ interface Ids {
   "aria-invalid"?: boolean
 }
 
-function Labelled({ label, hint, error, children }: Field & { children: (ids: Ids) => ComponentChildren }) {
+function Labelled({
+  label,
+  hint,
+  error,
+  isWide,
+  children,
+}: Field & { children: (ids: Ids) => ComponentChildren }) {
   const id = useId()
-  const isWrong = error !== undefined && error !== ""
-  const below = isWrong ? error : hint
+  const below = `${id}-below`
   return (
-    <div class="field">
+    <div class={`field ${isWide ? "wide" : ""}`}>
       <label for={id}>{label}</label>
-      {children({ id, "aria-invalid": isWrong, ...(below ? { "aria-describedby": `${id}-below` } : {}) })}
-      {below ? (
-        <small
-          id={`${id}-below`}
-          class={isWrong ? "field-error" : "field-hint"}
-          role={isWrong ? "alert" : undefined}
-        >
-          {below}
-        </small>
-      ) : null}
+      {children({
+        id,
+        "aria-invalid": Boolean(error),
+        ...((error || hint) && { "aria-describedby": below }),
+      })}
+      <Below id={below} hint={hint} error={error} />
     </div>
   )
+}
+
+/** What is to be changed, or else what to know. */
+export function Below({ id, hint, error }: Pick<Field, "hint" | "error"> & { id?: string }) {
+  if (error) {
+    return (
+      <small id={id} class="field-error" role="alert">
+        {error}
+      </small>
+    )
+  }
+  return hint ? (
+    <small id={id} class="field-hint">
+      {hint}
+    </small>
+  ) : null
 }

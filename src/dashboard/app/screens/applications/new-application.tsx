@@ -1,56 +1,41 @@
-import { useState } from "preact/hooks"
 import { useLocation } from "preact-iso"
 
 import { api, ask } from "../../api/client.ts"
 import { at } from "../../screen.ts"
-import { Button } from "../../ui/button.tsx"
 import { TextField } from "../../ui/field.tsx"
 import { Form } from "../../ui/form.tsx"
 import { numberIn } from "../../ui/typed.ts"
 
+const NOTHING = { name: "", uid: "", throttleRate: "" }
+
 /** Makes an application and goes there. */
 export function NewApplication({ cancel }: { cancel: () => void }) {
   const { route } = useLocation()
-  const [name, setName] = useState("")
-  const [uid, setUid] = useState("")
-  const [rate, setRate] = useState("")
-  async function create() {
+  async function create({ name, uid, throttleRate }: typeof NOTHING) {
     const body = {
       name,
       metadata: {},
       ...(uid && { uid }),
-      ...(rate && { throttleRate: numberIn(rate, "throttleRate") }),
+      ...(throttleRate && { throttleRate: numberIn(throttleRate, "throttleRate") }),
     }
     const { id } = await ask(api.POST("/api/v1/app", { body }))
     route(at("app", id, "endpoints"))
+    return "The application is made."
   }
   return (
-    <Form
-      title="New application"
-      verb="Create"
-      submit={create}
-      beside={
-        <Button kind="quiet" onClick={cancel}>
-          Cancel
-        </Button>
-      }
-    >
-      {(errors) => (
+    <Form title="New application" verb="Create" initially={NOTHING} submit={create} cancel={cancel}>
+      {(fields) => (
         <>
-          <TextField label="Name" value={name} onInput={setName} error={errors.name} required autoFocus />
+          <TextField {...fields.name} label="Name" required autoFocus />
           <TextField
+            {...fields.uid}
             label="Uid"
-            value={uid}
-            onInput={setUid}
-            error={errors.uid}
             hint="Your own name for it in addresses, such as the customer’s number; may be left out."
             mono
           />
           <TextField
+            {...fields.throttleRate}
             label="Rate"
-            value={rate}
-            onInput={setRate}
-            error={errors.throttleRate}
             hint="Requests a second to all its endpoints together; may be left out."
             inputMode="numeric"
           />

@@ -51,7 +51,7 @@ function EndLinks({ app, onEnded }: { app: string; onEnded: () => void }) {
         <TextField
           label="Of the session"
           value={session}
-          onInput={setSession}
+          onChange={setSession}
           hint="Left empty, every link of the application ends, whoever has it."
         />
       </div>

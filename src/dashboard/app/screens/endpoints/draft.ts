@@ -1,4 +1,5 @@
 import type { Schemas } from "../../api/client.ts"
+import { wordsIn } from "../../ui/typed.ts"
 
 /** An endpoint's settings as somebody fills them in. */
 export interface Draft {
@@ -9,7 +10,7 @@ export interface Draft {
   /** Separated by commas. */
   channels: string
   /** Messages a second; empty: not limited. */
-  rate: string
+  throttleRate: string
 }
 
 export function toDraft(endpoint?: Schemas["EndpointOut"]): Draft {
@@ -18,21 +19,18 @@ export function toDraft(endpoint?: Schemas["EndpointOut"]): Draft {
     description: endpoint?.description ?? "",
     eventTypes: endpoint?.eventTypes ?? null,
     channels: endpoint?.channels?.join(", ") ?? "",
-    rate: String(endpoint?.throttleRate ?? ""),
+    throttleRate: String(endpoint?.throttleRate ?? ""),
   }
 }
 
 /** The settings that a draft stands for; what they may be the Worker says. */
-export function fromDraft({ url, description, eventTypes, channels, rate }: Draft) {
-  const named = channels
-    .split(",")
-    .map((channel) => channel.trim())
-    .filter(Boolean)
+export function fromDraft({ url, description, eventTypes, channels, throttleRate }: Draft) {
+  const named = wordsIn(channels)
   return {
     url: url.trim(),
     description,
     eventTypes: eventTypes && [...eventTypes],
     channels: named.length === 0 ? null : named,
-    throttleRate: rate.trim() === "" ? null : Number(rate),
+    throttleRate: throttleRate.trim() === "" ? null : Number(throttleRate),
   }
 }

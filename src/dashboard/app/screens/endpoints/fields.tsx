@@ -1,97 +1,64 @@
-import { Check, TextField } from "../../ui/field.tsx"
-import type { Errors } from "../../ui/form.tsx"
+import { Below, Check, TextField } from "../../ui/field.tsx"
+import type { Bound, FieldsOf } from "../../ui/form.tsx"
 import type { Draft } from "./draft.ts"
 import { useTypes } from "./types.ts"
 
-interface Props {
-  draft: Draft
-  onChange: (draft: Draft) => void
-  errors: Errors
-}
-
 /** The fields of an endpoint's settings. */
-export function Fields({ draft, onChange, errors }: Props) {
-  const set = (name: keyof Draft) => (value: string) => onChange({ ...draft, [name]: value })
+export function Fields({ fields }: { fields: FieldsOf<Draft> }) {
   return (
     <>
-      <div class="wide">
-        <TextField
-          label="URL"
-          type="url"
-          mono
-          required
-          placeholder="https://example.com/webhooks"
-          value={draft.url}
-          onInput={set("url")}
-          error={errors.url}
-        />
-      </div>
-      <div class="wide">
-        <TextField
-          label="Description"
-          value={draft.description}
-          onInput={set("description")}
-          error={errors.description}
-        />
-      </div>
-      <TypesField draft={draft} onChange={onChange} errors={errors} />
       <TextField
+        {...fields.url}
+        label="URL"
+        type="url"
+        placeholder="https://example.com/webhooks"
+        mono
+        required
+        isWide
+      />
+      <TextField {...fields.description} label="Description" isWide />
+      <TypesField {...fields.eventTypes} />
+      <TextField
+        {...fields.channels}
         label="Channels"
         hint="Separated by commas. With none it gets the messages of all."
-        value={draft.channels}
-        onInput={set("channels")}
-        error={errorOf("channels", errors)}
       />
       <TextField
+        {...fields.throttleRate}
         label="Rate"
         hint="Messages a second at most. Empty: not limited."
-        value={draft.rate}
-        onInput={set("rate")}
-        error={errors.throttleRate}
       />
     </>
   )
 }
 
-function TypesField({ draft, onChange, errors }: Props) {
+function TypesField({ value: chosen, onChange, error }: Bound<Draft["eventTypes"]>) {
   const known = useTypes()
-  const { eventTypes } = draft
-  const choices = [...new Set([...known, ...(eventTypes ?? [])])].sort()
-  const error = errorOf("eventTypes", errors)
-  const choose = (next: readonly string[] | null) => onChange({ ...draft, eventTypes: next })
+  const choices = [...new Set([...known, ...(chosen ?? [])])].sort()
   return (
     <fieldset class="field wide">
       <legend class="unseen">Event types</legend>
       <Check
         label="Every event type there is and will be"
-        isOn={eventTypes === null}
-        onChange={(isOn) => choose(isOn ? null : [])}
+        value={chosen === null}
+        onChange={(isOn) => onChange(isOn ? null : [])}
       />
-      {eventTypes !== null && (
+      {chosen !== null && (
         <div class="types">
           {choices.length === 0 && <p class="quiet">The catalog has no event type yet.</p>}
           {choices.map((name) => (
             <Check
               key={name}
               label={name}
-              isOn={eventTypes.includes(name)}
+              value={chosen.includes(name)}
               onChange={(isOn) =>
-                choose(isOn ? [...eventTypes, name] : eventTypes.filter((other) => other !== name))
+                onChange(isOn ? [...chosen, name] : chosen.filter((other) => other !== name))
               }
             />
           ))}
         </div>
       )}
-      {error && (
-        <small class="field-error" role="alert">
-          {error}
-        </small>
-      )}
+      <Below error={error} />
     </fieldset>
   )
-}
-
-/** What is said of a list as a whole, or of one of its members. */
-function errorOf(name: string, errors: Errors): string | undefined {
-  return Object.entries(errors).find(([field]) => field === name || field.startsWith(`${name}.`))?.[1]
 }

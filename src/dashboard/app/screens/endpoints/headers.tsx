@@ -1,5 +1,3 @@
-import { useState } from "preact/hooks"
-
 import { api, ask } from "../../api/client.ts"
 import { useLive } from "../../live/live.ts"
 import { can } from "../../session/state.ts"
@@ -8,7 +6,6 @@ import { TextField } from "../../ui/field.tsx"
 import { Form } from "../../ui/form.tsx"
 import { Shown } from "../../ui/shown.tsx"
 import { Table } from "../../ui/table.tsx"
-import { say } from "../../ui/toast.tsx"
 import type { PartProps } from "./endpoint.tsx"
 
 interface Header {
@@ -16,6 +13,9 @@ interface Header {
   /** Null: it is sent, but not shown. */
   value: string | null
 }
+
+/** What is wrong with a header is said of `headers`. */
+const NOTHING = { headers: "", value: "" }
 
 /** The headers that an endpoint is sent along with each delivery. */
 export function Headers({ app, endpoint: { id } }: PartProps) {
@@ -79,33 +79,23 @@ export function Headers({ app, endpoint: { id } }: PartProps) {
 }
 
 function NewHeader({ change }: { change: (headers: Record<string, string>) => Promise<void> }) {
-  const [name, setName] = useState("")
-  const [value, setValue] = useState("")
-  async function set() {
+  async function set({ headers: name, value }: typeof NOTHING) {
     await change({ [name.trim()]: value })
-    setName("")
-    setValue("")
-    say("The header is sent along from now on.")
+    return "The header is sent along from now on."
   }
   return (
     <Form
       title="Set a header"
       about="Sent along with each delivery. Of what looks like a credential nobody is shown the value again."
       verb="Set header"
+      initially={NOTHING}
+      cleared={NOTHING}
       submit={set}
     >
-      {(errors) => (
+      {(fields) => (
         <>
-          <TextField
-            label="Name"
-            mono
-            required
-            placeholder="Authorization"
-            value={name}
-            onInput={setName}
-            error={errors.headers ?? errors[`headers.${name.trim()}`]}
-          />
-          <TextField label="Value" mono required value={value} onInput={setValue} />
+          <TextField {...fields.headers} label="Name" placeholder="Authorization" mono required />
+          <TextField {...fields.value} label="Value" mono required />
         </>
       )}
     </Form>

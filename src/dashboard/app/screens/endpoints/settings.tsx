@@ -1,4 +1,3 @@
-import { useState } from "preact/hooks"
 import { useLocation } from "preact-iso"
 
 import { api, ask } from "../../api/client.ts"
@@ -9,7 +8,7 @@ import { Facts } from "../../ui/facts.tsx"
 import { Form } from "../../ui/form.tsx"
 import { Time } from "../../ui/time.tsx"
 import { say } from "../../ui/toast.tsx"
-import { fromDraft, toDraft } from "./draft.ts"
+import { type Draft, fromDraft, toDraft } from "./draft.ts"
 import type { PartProps } from "./endpoint.tsx"
 import { Fields } from "./fields.tsx"
 import { Headers } from "./headers.tsx"
@@ -26,20 +25,18 @@ export function Settings(props: PartProps) {
 }
 
 function Change({ app, endpoint, reload }: PartProps) {
-  const [draft, setDraft] = useState(() => toDraft(endpoint))
-  async function save() {
+  async function save(draft: Draft) {
     await ask(
       api.PATCH("/api/v1/app/{app_id}/endpoint/{endpoint_id}", {
         params: { path: { app_id: app, endpoint_id: endpoint.id } },
         body: fromDraft(draft),
       }),
     )
-    await reload()
-    say("The settings are saved.")
+    return "The settings are saved."
   }
   return (
-    <Form title="Settings" verb="Save" submit={save}>
-      {(errors) => <Fields draft={draft} onChange={setDraft} errors={errors} />}
+    <Form title="Settings" verb="Save" initially={toDraft(endpoint)} submit={save} reload={reload}>
+      {(fields) => <Fields fields={fields} />}
     </Form>
   )
 }

@@ -86,7 +86,7 @@ function Sender({
         label="Payload"
         rows={10}
         value={text}
-        onInput={setText}
+        onChange={setText}
         disabled={!can("ManageEndpointSecret")}
         error={payload === null ? "It is to be a JSON object." : undefined}
       />

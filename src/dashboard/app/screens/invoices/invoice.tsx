@@ -1,5 +1,3 @@
-import { useState } from "preact/hooks"
-
 import { api, ask, type Schemas } from "../../api/client.ts"
 import { useLive } from "../../live/live.ts"
 import { Button } from "../../ui/button.tsx"
@@ -61,34 +59,19 @@ export function Invoice({ id, reload }: { id: string; reload: () => Promise<void
 }
 
 function Change({ invoice, refresh }: { invoice: Row; refresh: () => Promise<unknown> }) {
-  const [amount, setAmount] = useState(invoice.amount.toFixed(2))
-  const [due, setDue] = useState(invoice.due_date?.slice(0, 10) ?? "")
-  async function change() {
-    const { invoice_id } = invoice
-    const body = { amount: numberIn(amount, "amount"), ...dateIn(due) }
+  const { invoice_id, amount, due_date } = invoice
+  const known = { amount: amount.toFixed(2), due_date: due_date?.slice(0, 10) ?? "" }
+  async function change(typed: typeof known) {
+    const body = { amount: numberIn(typed.amount, "amount"), ...dateIn(typed.due_date) }
     await ask(api.PATCH("/invoices/{invoice_id}", { params: { path: { invoice_id } }, body }))
-    await refresh()
-    say("The invoice is changed, and invoice_updated on its way.")
+    return "The invoice is changed, and invoice_updated on its way."
   }
   return (
-    <Form title="Change it" verb="Change" submit={change}>
-      {(errors) => (
+    <Form title="Change it" verb="Change" initially={known} submit={change} reload={refresh}>
+      {(fields) => (
         <>
-          <TextField
-            label="Amount"
-            value={amount}
-            onInput={setAmount}
-            error={errors.amount}
-            inputMode="decimal"
-            required
-          />
-          <TextField
-            label="Due"
-            value={due}
-            onInput={setDue}
-            error={errors.due_date}
-            hint="A date; left empty it stays."
-          />
+          <TextField {...fields.amount} label="Amount" inputMode="decimal" required />
+          <TextField {...fields.due_date} label="Due" hint="A date; left empty it stays." />
         </>
       )}
     </Form>

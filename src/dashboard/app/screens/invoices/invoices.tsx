@@ -1,5 +1,3 @@
-import { useState } from "preact/hooks"
-
 import { api, ask, askPage } from "../../api/client.ts"
 import { Page } from "../../frame/page.tsx"
 import { useQuery } from "../../frame/query.ts"
@@ -13,7 +11,6 @@ import { Pager } from "../../ui/pager.tsx"
 import { Shown } from "../../ui/shown.tsx"
 import { Table } from "../../ui/table.tsx"
 import { Time } from "../../ui/time.tsx"
-import { say } from "../../ui/toast.tsx"
 import { dateIn, numberIn } from "../../ui/typed.ts"
 import { InvoiceState, Invoice as Shows } from "./invoice.tsx"
 
@@ -27,6 +24,7 @@ const PAGE = 50
 const CREATE = `curl -X POST ${location.origin}/invoices \\
   -H 'Content-Type: application/json' \\
   -d '{"amount": 200, "currency": "USD"}'`
+const NOTHING = { amount: "", currency: "USD", due_date: "" }
 
 function Invoices() {
   const [from] = useQuery("from", "")
@@ -93,45 +91,25 @@ function Invoices() {
 }
 
 function NewInvoice({ reload }: { reload: () => Promise<void> }) {
-  const [amount, setAmount] = useState("")
-  const [currency, setCurrency] = useState("USD")
-  const [due, setDue] = useState("")
-  async function create() {
-    const body = { amount: numberIn(amount, "amount"), currency, ...dateIn(due) }
+  async function create({ amount, currency, due_date }: typeof NOTHING) {
+    const body = { amount: numberIn(amount, "amount"), currency, ...dateIn(due_date) }
     await ask(api.POST("/invoices", { body }))
-    setAmount("")
-    setDue("")
-    say("The invoice is created, and invoice_created on its way.")
-    await reload()
+    return "The invoice is created, and invoice_created on its way."
   }
   return (
-    <Form title="New invoice" verb="Create" submit={create}>
-      {(errors) => (
+    <Form
+      title="New invoice"
+      verb="Create"
+      initially={NOTHING}
+      cleared={{ amount: "", due_date: "" }}
+      submit={create}
+      reload={reload}
+    >
+      {(fields) => (
         <>
-          <TextField
-            label="Amount"
-            value={amount}
-            onInput={setAmount}
-            error={errors.amount}
-            inputMode="decimal"
-            placeholder="200.00"
-            required
-          />
-          <TextField
-            label="Currency"
-            value={currency}
-            onInput={setCurrency}
-            error={errors.currency}
-            required
-          />
-          <TextField
-            label="Due"
-            value={due}
-            onInput={setDue}
-            error={errors.due_date}
-            placeholder="2027-04-15"
-            hint="A date, or nothing."
-          />
+          <TextField {...fields.amount} label="Amount" inputMode="decimal" placeholder="200.00" required />
+          <TextField {...fields.currency} label="Currency" required />
+          <TextField {...fields.due_date} label="Due" placeholder="2027-04-15" hint="A date, or nothing." />
         </>
       )}
     </Form>

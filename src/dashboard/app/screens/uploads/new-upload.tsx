@@ -1,9 +1,6 @@
-import { useState } from "preact/hooks"
-
 import { api, ask, type Schemas } from "../../api/client.ts"
 import { FileField, Select } from "../../ui/field.tsx"
 import { Form } from "../../ui/form.tsx"
-import { say } from "../../ui/toast.tsx"
 import { webhookOf } from "./words.ts"
 
 /** Uploads a file to one of the webhooks. */
@@ -14,14 +11,12 @@ export function NewUpload({
   webhooks: readonly Schemas["EndpointOut"][]
   reload: () => Promise<void>
 }) {
-  const [chosen, setChosen] = useState("")
-  const [file, setFile] = useState<File>()
-  const endpoint = webhooks.find(({ id }) => id === chosen) ?? webhooks[0]
-  async function upload() {
-    if (file === undefined || endpoint === undefined) return
+  const nothing = { webhook: webhooks[0]?.id ?? "", file: undefined as File | undefined }
+  async function upload({ webhook, file }: typeof nothing) {
+    if (file === undefined) throw new Error("Choose a file first.")
     await ask(
       api.POST("/upload_file/webhook_id/{webhook_id}", {
-        params: { path: { webhook_id: webhookOf(endpoint.id) } },
+        params: { path: { webhook_id: webhookOf(webhook) } },
         body: { file: file.name },
         bodySerializer() {
           const form = new FormData()
@@ -30,20 +25,18 @@ export function NewUpload({
         },
       }),
     )
-    say("The file is stored. Its webhook is told when it was found whole.")
-    await reload()
+    return "The file is stored. Its webhook is told when it was found whole."
   }
   return (
-    <Form title="New upload" verb="Upload" submit={upload}>
-      {() => (
+    <Form title="New upload" verb="Upload" initially={nothing} submit={upload} reload={reload}>
+      {(fields) => (
         <>
           <Select
+            {...fields.webhook}
             label="Webhook"
-            value={endpoint?.id ?? ""}
-            onChange={setChosen}
             options={webhooks.map(({ id, url }) => [id, `${url} (…${id.slice(-6)})`])}
           />
-          <FileField label="File" onChange={setFile} />
+          <FileField {...fields.file} label="File" />
         </>
       )}
     </Form>

@@ -7,66 +7,50 @@ import { Form } from "../../ui/form.tsx"
 import { numberIn, objectIn } from "../../ui/typed.ts"
 import { UPLOAD_FILE } from "./event-type.ts"
 
-const NOTHING = { url: "", user: "1", headers: "", payload: "" }
+const NOTHING = { url: "", user_id: "1", custom_headers: "", custom_payload: "" }
 
 /** Registers a webhook, and shows its secret this once. */
 export function NewWebhook({ reload }: { reload: () => Promise<void> }) {
-  const [typed, setTyped] = useState(NOTHING)
   const [secret, setSecret] = useState<string | null>(null)
-  const set = (name: keyof typeof NOTHING) => (value: string) =>
-    setTyped((before) => ({ ...before, [name]: value }))
-  async function register() {
+  async function register({ url, user_id, custom_headers, custom_payload }: typeof NOTHING) {
     const { data } = await ask(
       api.POST("/webhook/register", {
         body: {
           event_type_id: UPLOAD_FILE,
-          user_id: numberIn(typed.user, "user_id"),
-          url: typed.url,
+          user_id: numberIn(user_id, "user_id"),
+          url,
           // That their values are texts is for the API to judge.
-          custom_headers: objectIn(typed.headers, "custom_headers") as Record<string, string> | null,
-          custom_payload: objectIn(typed.payload, "custom_payload"),
+          custom_headers: objectIn(custom_headers, "custom_headers") as Record<string, string> | null,
+          custom_payload: objectIn(custom_payload, "custom_payload"),
         },
       }),
     )
     setSecret(data.secret)
-    setTyped(NOTHING)
-    await reload()
+    return "The webhook is registered."
   }
   return (
     <div class="stack">
-      <Form title="New webhook" verb="Register" submit={register}>
-        {(errors) => (
+      <Form
+        title="New webhook"
+        verb="Register"
+        initially={NOTHING}
+        cleared={NOTHING}
+        submit={register}
+        reload={reload}
+      >
+        {(fields) => (
           <>
-            <TextField
-              label="URL"
-              type="url"
-              value={typed.url}
-              onInput={set("url")}
-              hint="That of an inbox, say."
-              required
-              mono
-            />
-            <TextField
-              label="User id"
-              value={typed.user}
-              onInput={set("user")}
-              error={errors.user_id}
-              inputMode="numeric"
-              required
-            />
+            <TextField {...fields.url} label="URL" type="url" hint="That of an inbox, say." required mono />
+            <TextField {...fields.user_id} label="User id" inputMode="numeric" required />
             <TextArea
+              {...fields.custom_headers}
               label="Headers of its own"
-              value={typed.headers}
-              onInput={set("headers")}
-              error={errors.custom_headers}
               hint='JSON, such as {"X-Tenant": "acme"}; may be left out.'
               rows={2}
             />
             <TextArea
+              {...fields.custom_payload}
               label="Payload of its own"
-              value={typed.payload}
-              onInput={set("payload")}
-              error={errors.custom_payload}
               hint="JSON, merged into each notification; may be left out."
               rows={2}
             />

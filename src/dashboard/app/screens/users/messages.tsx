@@ -1,5 +1,3 @@
-import { useState } from "preact/hooks"
-
 import { api, ask, askPage } from "../../api/client.ts"
 import { useLive } from "../../live/live.ts"
 import { TextArea, TextField } from "../../ui/field.tsx"
@@ -7,14 +5,12 @@ import { Form } from "../../ui/form.tsx"
 import { Shown } from "../../ui/shown.tsx"
 import { Table } from "../../ui/table.tsx"
 import { Time } from "../../ui/time.tsx"
-import { say } from "../../ui/toast.tsx"
 
 const MOST_SHOWN = 50
 const NOTHING = { sender: "", subject: "", message: "" }
 
 /** The newest messages to a user, and a form for another one. */
 export function Messages({ recipient }: { recipient: string }) {
-  const [message, setMessage] = useState(NOTHING)
   const live = useLive(
     (signal) =>
       askPage(
@@ -25,43 +21,25 @@ export function Messages({ recipient }: { recipient: string }) {
       ),
     [recipient],
   )
-  const set = (name: keyof typeof NOTHING) => (value: string) =>
-    setMessage((before) => ({ ...before, [name]: value }))
-  async function send() {
-    await ask(api.POST("/users/messages", { body: { ...message, recipient } }))
-    setMessage({ ...NOTHING, sender: message.sender })
-    say("The message is sent, and user_send_message on its way.")
-    await live.reload()
+  async function send(typed: typeof NOTHING) {
+    await ask(api.POST("/users/messages", { body: { ...typed, recipient } }))
+    return "The message is sent, and user_send_message on its way."
   }
   return (
     <>
-      <Form title={`New message to ${recipient}`} verb="Send" submit={send}>
-        {(errors) => (
+      <Form
+        title={`New message to ${recipient}`}
+        verb="Send"
+        initially={NOTHING}
+        cleared={{ subject: "", message: "" }}
+        submit={send}
+        reload={live.reload}
+      >
+        {(fields) => (
           <>
-            <TextField
-              label="Sender"
-              value={message.sender}
-              onInput={set("sender")}
-              error={errors.sender}
-              hint="The name of another user."
-              required
-            />
-            <TextField
-              label="Subject"
-              value={message.subject}
-              onInput={set("subject")}
-              error={errors.subject}
-              hint="May be empty."
-            />
-            <div class="wide">
-              <TextArea
-                label="Message"
-                value={message.message}
-                onInput={set("message")}
-                error={errors.message}
-                rows={3}
-              />
-            </div>
+            <TextField {...fields.sender} label="Sender" hint="The name of another user." required />
+            <TextField {...fields.subject} label="Subject" hint="May be empty." />
+            <TextArea {...fields.message} label="Message" rows={3} isWide />
           </>
         )}
       </Form>

@@ -1,5 +1,3 @@
-import { useState } from "preact/hooks"
-
 import { api, ask, askPage } from "../../api/client.ts"
 import { Page } from "../../frame/page.tsx"
 import { useQuery } from "../../frame/query.ts"
@@ -12,7 +10,6 @@ import { Pager } from "../../ui/pager.tsx"
 import { Shown } from "../../ui/shown.tsx"
 import { Table } from "../../ui/table.tsx"
 import { Time } from "../../ui/time.tsx"
-import { say } from "../../ui/toast.tsx"
 import { Messages } from "./messages.tsx"
 
 export const users: Screen = {
@@ -83,25 +80,20 @@ function Users() {
 }
 
 function NewUser({ reload }: { reload: () => Promise<void> }) {
-  const [username, setUsername] = useState("")
-  async function create() {
-    const user = await ask(api.POST("/users", { body: { username } }))
-    setUsername("")
-    say(`${user.username} is registered, and user_registered on its way.`)
-    await reload()
+  async function create(body: { username: string }) {
+    const { username } = await ask(api.POST("/users", { body }))
+    return `${username} is registered, and user_registered on its way.`
   }
   return (
-    <Form title="New user" verb="Create" submit={create}>
-      {(errors) => (
-        <TextField
-          label="Name"
-          value={username}
-          onInput={setUsername}
-          error={errors.username}
-          placeholder="Alice"
-          required
-        />
-      )}
+    <Form
+      title="New user"
+      verb="Create"
+      initially={{ username: "" }}
+      cleared={{ username: "" }}
+      submit={create}
+      reload={reload}
+    >
+      {(fields) => <TextField {...fields.username} label="Name" placeholder="Alice" required />}
     </Form>
   )
 }
