@@ -18,7 +18,11 @@ export const api = {
 
 /** What screens say of a question; openapi-fetch, whose types these are, takes much more, and much more room. */
 interface Question {
-  params?: { path?: Record<string, string>; query?: Record<string, unknown> }
+  params?: {
+    path?: Record<string, string>
+    /** Empty texts are not sent: nothing was chosen. */
+    query?: Record<string, unknown>
+  }
   body?: unknown
   bodySerializer?: (body: unknown) => BodyInit
   parseAs?: "blob"
@@ -30,7 +34,8 @@ function call(method: string) {
     const filled = path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(params.path?.[name] ?? ""))
     const url = new URL(filled, location.origin)
     for (const [name, values] of Object.entries(params.query ?? {})) {
-      for (const value of [values].flat()) if (value !== undefined) url.searchParams.append(name, `${value}`)
+      for (const value of [values].flat())
+        if (value !== undefined && value !== "") url.searchParams.append(name, `${value}`)
     }
     const response = await fetch(url, {
       method,

@@ -1,8 +1,7 @@
 import type { ComponentChildren } from "preact"
 import { useLocation } from "preact-iso"
 
-import { api, ask } from "../api/client.ts"
-import { useLive } from "../live/live.ts"
+import { useAnswer } from "../live/answer.ts"
 import { at } from "../screen.ts"
 import { isPortal } from "../session/state.ts"
 import { hasNavigation } from "../session/theme.ts"
@@ -78,10 +77,6 @@ export function useCrumbs(app: string, ...folders: readonly ("endpoints" | "mess
 }
 
 function useApplicationName(app: string): string {
-  const { data } = useLive(
-    (signal) => ask(api.GET("/api/v1/app/{app_id}", { params: { path: { app_id: app } }, signal })),
-    [app],
-    { isOn: false },
-  )
+  const { data } = useAnswer("/api/v1/app/{app_id}", { path: { app_id: app } }, { isOn: false })
   return data?.name ?? app
 }

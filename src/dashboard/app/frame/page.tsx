@@ -2,6 +2,9 @@ import "./page.css"
 import { type ComponentChildren, Fragment } from "preact"
 import { useEffect } from "preact/hooks"
 
+import type { Live } from "../live/live.ts"
+import { Shown } from "../ui/shown.tsx"
+
 export interface Crumb {
   href: string
   label: ComponentChildren
@@ -50,5 +53,14 @@ export function Page({
       </div>
       {children}
     </div>
+  )
+}
+
+/** A page before there is anything to show on it. */
+export function Waiting({ live, ...page }: { live: Live<unknown>; title: string; crumbs: readonly Crumb[] }) {
+  return (
+    <Page {...page}>
+      <Shown live={live}>{() => null}</Shown>
+    </Page>
   )
 }

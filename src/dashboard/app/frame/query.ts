@@ -19,3 +19,10 @@ export function useQuery<Value extends string = string>(
   }
   return [(query[name] ?? initially) as Value, set]
 }
+
+/** This address with another value, for a link to one of the things that are listed here. */
+export function addressWith(name: string, value: string): string {
+  const next = new URLSearchParams(location.search)
+  next.set(name, value)
+  return `${location.pathname}?${next}`
+}

@@ -12,18 +12,7 @@ export interface Column<Row> {
   isExtra?: boolean
 }
 
-/**
- * A list. Where rows lead somewhere, their first cell is the link, and the whole row is its target; j and k go down and
- * up, Enter follows.
- */
-export function Table<Row>({
-  label,
-  rows,
-  columns,
-  keyOf,
-  href,
-  isCurrent = () => false,
-}: {
+export interface TableProps<Row> {
   label: string
   rows: readonly Row[]
   columns: readonly Column<Row>[]
@@ -31,7 +20,13 @@ export function Table<Row>({
   href?: (row: Row) => string
   /** The row that the rest of the screen is about. */
   isCurrent?: (row: Row) => boolean
-}) {
+}
+
+/**
+ * A list. Where rows lead somewhere, their first cell is the link, and the whole row is its target; j and k go down and
+ * up, Enter follows.
+ */
+export function Table<Row>({ label, rows, columns, keyOf, href, isCurrent = () => false }: TableProps<Row>) {
   const body = useRef<HTMLTableSectionElement>(null)
   function step(by: number) {
     const links = [...(body.current?.querySelectorAll<HTMLElement>(".row-link") ?? [])]

@@ -1,5 +1,5 @@
-import { api, ask, type Schemas } from "../../api/client.ts"
-import { useLive } from "../../live/live.ts"
+import type { Schemas } from "../../api/client.ts"
+import { useAnswer } from "../../live/answer.ts"
 import { Select } from "../../ui/field.tsx"
 
 /** As many as a list may be read in. */
@@ -13,12 +13,7 @@ type Application = Schemas["ApplicationOut"]
 
 /** The applications to choose from: those that come with the system first, then the newest; undefined before they are known. */
 export function useApplications({ isMade = false } = {}): readonly Application[] | undefined {
-  const { data } = useLive(
-    (signal) =>
-      ask(api.GET("/api/v1/app", { params: { query: { limit: MOST, order: "descending" } }, signal })),
-    [],
-    { isOn: false },
-  )
+  const { data } = useAnswer("/api/v1/app", { query: { limit: MOST, order: "descending" } }, { isOn: false })
   return data?.data.filter(({ id }) => id !== OPERATIONS && (!isMade || MADE.test(id)))
 }
 

@@ -1,15 +1,12 @@
-import { api, ask } from "../../api/client.ts"
 import { Page } from "../../frame/page.tsx"
 import { useQuery } from "../../frame/query.ts"
-import { useLive } from "../../live/live.ts"
+import { useAnswer } from "../../live/answer.ts"
 import { at, type Screen } from "../../screen.ts"
 import { Button } from "../../ui/button.tsx"
 import { Id } from "../../ui/copy.tsx"
 import { Empty } from "../../ui/empty.tsx"
-import { Pager } from "../../ui/pager.tsx"
+import { List } from "../../ui/list.tsx"
 import { Search } from "../../ui/search.tsx"
-import { Shown } from "../../ui/shown.tsx"
-import { Table } from "../../ui/table.tsx"
 import { Time } from "../../ui/time.tsx"
 import { NewApplication } from "./new-application.tsx"
 
@@ -33,23 +30,9 @@ function Applications() {
   const [from] = useQuery("from", "")
   const [search, setSearch] = useQuery("search", "")
   const [isNew, setNew] = useQuery<"" | "new">("form", "")
-  const live = useLive(
-    (signal) =>
-      ask(
-        api.GET("/api/v1/app", {
-          params: {
-            query: {
-              limit: PAGE,
-              order: "descending",
-              ...(search && { search }),
-              ...(from && { iterator: from }),
-            },
-          },
-          signal,
-        }),
-      ),
-    [from, search],
-  )
+  const live = useAnswer("/api/v1/app", {
+    query: { limit: PAGE, order: "descending", search, iterator: from },
+  })
   return (
     <Page
       title="Applications"
@@ -64,29 +47,19 @@ function Applications() {
     >
       {isNew === "new" && <NewApplication cancel={() => setNew("")} />}
       <Search label="Name, uid or id" value={search} onChange={setSearch} />
-      <Shown live={live}>
-        {(page) => (
-          <>
-            {page.data.length === 0 ? (
-              <None isSearch={search !== ""} isDone={page.done} />
-            ) : (
-              <Table
-                label="Applications"
-                rows={page.data}
-                keyOf={({ id }) => id}
-                href={({ id }) => at("app", id, "endpoints")}
-                columns={[
-                  { title: "Name", cell: ({ name }) => name },
-                  { title: "Uid", cell: ({ uid }) => (uid ? <Id id={uid} what="uid" /> : "") },
-                  { title: "Id", cell: ({ id }) => <Id id={id} isShort />, isExtra: true },
-                  { title: "Created", cell: ({ createdAt }) => <Created at={createdAt} />, isExtra: true },
-                ]}
-              />
-            )}
-            <Pager page={page} />
-          </>
-        )}
-      </Shown>
+      <List
+        live={live}
+        none={<None isSearch={search !== ""} isDone={live.data?.done ?? true} />}
+        label="Applications"
+        keyOf={({ id }) => id}
+        href={({ id }) => at("app", id, "endpoints")}
+        columns={[
+          { title: "Name", cell: ({ name }) => name },
+          { title: "Uid", cell: ({ uid }) => uid && <Id id={uid} what="uid" /> },
+          { title: "Id", cell: ({ id }) => <Id id={id} isShort />, isExtra: true },
+          { title: "Created", cell: ({ createdAt }) => <Created at={createdAt} />, isExtra: true },
+        ]}
+      />
     </Page>
   )
 }

@@ -1,7 +1,7 @@
-import { api, ask, type Schemas } from "../../api/client.ts"
+import type { Schemas } from "../../api/client.ts"
 import { Page } from "../../frame/page.tsx"
 import { useQuery } from "../../frame/query.ts"
-import { useLive } from "../../live/live.ts"
+import { useAnswer } from "../../live/answer.ts"
 import { at, type Screen } from "../../screen.ts"
 import { Empty } from "../../ui/empty.tsx"
 import { Shown } from "../../ui/shown.tsx"
@@ -29,7 +29,7 @@ const STATES: Partial<Record<Unwell["state"], readonly [Tone, string]>> = {
 
 /** What needs a person, in all applications. */
 function Attention() {
-  const live = useLive((signal) => ask(api.GET("/api/v1/overview/attention", { signal })), [])
+  const live = useAnswer("/api/v1/overview/attention", {})
   return (
     <Page title="Needs attention" about="All applications at once.">
       <Shown live={live}>

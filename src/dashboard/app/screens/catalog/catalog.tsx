@@ -1,14 +1,11 @@
-import { api, ask } from "../../api/client.ts"
 import { Page } from "../../frame/page.tsx"
 import { useQuery } from "../../frame/query.ts"
-import { useLive } from "../../live/live.ts"
+import { useAnswer } from "../../live/answer.ts"
 import { at, type Screen } from "../../screen.ts"
 import { Button } from "../../ui/button.tsx"
 import { Empty } from "../../ui/empty.tsx"
-import { Pager } from "../../ui/pager.tsx"
-import { Shown } from "../../ui/shown.tsx"
+import { List } from "../../ui/list.tsx"
 import { Chips } from "../../ui/state.tsx"
-import { Table } from "../../ui/table.tsx"
 import { Time } from "../../ui/time.tsx"
 import { NewType } from "./new-type.tsx"
 import { TypeState } from "./type-state.tsx"
@@ -28,18 +25,9 @@ function Catalog() {
   const [from] = useQuery("from", "")
   const [which, setWhich] = useQuery<"" | "all">("which", "")
   const [isNew, setNew] = useQuery<"" | "new">("form", "")
-  const live = useLive(
-    (signal) =>
-      ask(
-        api.GET("/api/v1/event-type", {
-          params: {
-            query: { limit: PAGE, include_archived: which === "all", ...(from && { iterator: from }) },
-          },
-          signal,
-        }),
-      ),
-    [from, which],
-  )
+  const live = useAnswer("/api/v1/event-type", {
+    query: { limit: PAGE, include_archived: which === "all", iterator: from },
+  })
   return (
     <Page
       title="Catalog"
@@ -62,33 +50,25 @@ function Catalog() {
           { value: "all", label: "With archived" },
         ]}
       />
-      <Shown live={live}>
-        {(page) => (
-          <>
-            {page.data.length === 0 ? (
-              <Empty title="No event type yet" command={CREATE}>
-                A type says what a message is about. The first message of a new one adds it here, too; with a
-                schema its payloads can be checked, and examples made.
-              </Empty>
-            ) : (
-              <Table
-                label="Event types"
-                rows={page.data}
-                keyOf={({ name }) => name}
-                href={({ name }) => at("catalog", name)}
-                columns={[
-                  { title: "Name", cell: ({ name }) => name },
-                  { title: "State", cell: (type) => <TypeState type={type} /> },
-                  { title: "Description", cell: ({ description }) => description, isExtra: true },
-                  { title: "Flag", cell: ({ featureFlag }) => featureFlag, isExtra: true },
-                  { title: "Changed", cell: ({ updatedAt }) => <Time at={updatedAt} />, isExtra: true },
-                ]}
-              />
-            )}
-            <Pager page={page} />
-          </>
-        )}
-      </Shown>
+      <List
+        live={live}
+        none={
+          <Empty title="No event type yet" command={CREATE}>
+            A type says what a message is about. The first message of a new one adds it here, too; with a
+            schema its payloads can be checked, and examples made.
+          </Empty>
+        }
+        label="Event types"
+        keyOf={({ name }) => name}
+        href={({ name }) => at("catalog", name)}
+        columns={[
+          { title: "Name", cell: ({ name }) => name },
+          { title: "State", cell: (type) => <TypeState type={type} /> },
+          { title: "Description", cell: ({ description }) => description, isExtra: true },
+          { title: "Flag", cell: ({ featureFlag }) => featureFlag, isExtra: true },
+          { title: "Changed", cell: ({ updatedAt }) => <Time at={updatedAt} />, isExtra: true },
+        ]}
+      />
     </Page>
   )
 }

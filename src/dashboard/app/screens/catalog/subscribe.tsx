@@ -2,7 +2,7 @@ import type { ComponentChildren } from "preact"
 import { useState } from "preact/hooks"
 
 import { api, ask, type Schemas } from "../../api/client.ts"
-import { useLive } from "../../live/live.ts"
+import { useAnswer } from "../../live/answer.ts"
 import { at } from "../../screen.ts"
 import { Button } from "../../ui/button.tsx"
 import { Json } from "../../ui/code.tsx"
@@ -49,15 +49,9 @@ function OfApplication({
   children: ComponentChildren
 }) {
   const [chosen, setChosen] = useState("")
-  const endpoints = useLive(
-    (signal) =>
-      ask(
-        api.GET("/api/v1/app/{app_id}/endpoint", {
-          params: { path: { app_id: application }, query: { limit: MOST, order: "descending" } },
-          signal,
-        }),
-      ),
-    [application],
+  const endpoints = useAnswer(
+    "/api/v1/app/{app_id}/endpoint",
+    { path: { app_id: application }, query: { limit: MOST, order: "descending" } },
     { isOn: false },
   )
   const known = endpoints.data?.data ?? []
@@ -92,15 +86,9 @@ function OfApplication({
 
 /** What an example of the type looks like, if its schema says enough to make one. */
 function Example({ name, application }: { name: string; application: string }) {
-  const { data } = useLive(
-    (signal) =>
-      ask(
-        api.GET("/api/v1/app/{app_id}/event-example/{event_type_name}", {
-          params: { path: { app_id: application, event_type_name: name } },
-          signal,
-        }),
-      ),
-    [name, application],
+  const { data } = useAnswer(
+    "/api/v1/app/{app_id}/event-example/{event_type_name}",
+    { path: { app_id: application, event_type_name: name } },
     { isOn: false },
   )
   if (data === undefined) return null

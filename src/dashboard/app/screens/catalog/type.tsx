@@ -1,13 +1,12 @@
 import { useLocation } from "preact-iso"
 
 import { api, ask, type Schemas } from "../../api/client.ts"
-import { Page } from "../../frame/page.tsx"
-import { useLive } from "../../live/live.ts"
+import { Page, Waiting } from "../../frame/page.tsx"
+import { useAnswer } from "../../live/answer.ts"
 import { at, type Screen, type ScreenProps } from "../../screen.ts"
 import { Button } from "../../ui/button.tsx"
 import { Json } from "../../ui/code.tsx"
 import { Copy } from "../../ui/copy.tsx"
-import { Shown } from "../../ui/shown.tsx"
 import { say } from "../../ui/toast.tsx"
 import { ChangeType } from "./change-type.tsx"
 import { versionsOf } from "./schemas.ts"
@@ -19,18 +18,8 @@ export const type: Screen = { path: "/catalog/:type", component: Type, isOperato
 const CRUMBS = [{ href: at("catalog"), label: "Catalog" }]
 
 function Type({ params: { type: name = "" } }: ScreenProps) {
-  const path = { event_type_name: name }
-  const live = useLive(
-    (signal) => ask(api.GET("/api/v1/event-type/{event_type_name}", { params: { path }, signal })),
-    [name],
-  )
-  if (live.data === undefined) {
-    return (
-      <Page title={name} crumbs={CRUMBS}>
-        <Shown live={live}>{() => null}</Shown>
-      </Page>
-    )
-  }
+  const live = useAnswer("/api/v1/event-type/{event_type_name}", { path: { event_type_name: name } })
+  if (live.data === undefined) return <Waiting title={name} crumbs={CRUMBS} live={live} />
   const known = live.data
   return (
     <Page

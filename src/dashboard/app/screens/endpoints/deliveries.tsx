@@ -1,12 +1,11 @@
-import { api, ask, type Schemas } from "../../api/client.ts"
+import type { Schemas } from "../../api/client.ts"
 import { useQuery } from "../../frame/query.ts"
-import { useLive } from "../../live/live.ts"
+import { useAnswer } from "../../live/answer.ts"
 import { at } from "../../screen.ts"
 import { Id } from "../../ui/copy.tsx"
-import { Empty, Loading, Wrong } from "../../ui/empty.tsx"
-import { Pager } from "../../ui/pager.tsx"
+import { Empty } from "../../ui/empty.tsx"
+import { List } from "../../ui/list.tsx"
 import { type Chip, Chips, State, type Tone } from "../../ui/state.tsx"
-import { Table } from "../../ui/table.tsx"
 import { Ago, Time } from "../../ui/time.tsx"
 import type { PartProps } from "./endpoint.tsx"
 import { TypeFilter } from "./type-filter.tsx"
@@ -27,74 +26,51 @@ export function Deliveries({ app, endpoint: { id } }: PartProps) {
   const [from] = useQuery("from", "")
   const path = { app_id: app, endpoint_id: id }
   const [type] = useQuery("type", "")
-  const counts = useLive(
-    (signal) =>
-      ask(
-        api.GET("/api/v1/app/{app_id}/endpoint/{endpoint_id}/delivery-counts", { params: { path }, signal }),
-      ),
-    [app, id],
-  )
-  const { data, error, reload } = useLive(
-    (signal) =>
-      ask(
-        api.GET("/api/v1/app/{app_id}/endpoint/{endpoint_id}/msg", {
-          params: {
-            path,
-            query: {
-              limit: 50,
-              with_content: false,
-              ...(status !== "" && { status: Number(status) as Status }),
-              ...(type && { event_types: [type] }),
-              ...(from && { iterator: from }),
-            },
-          },
-          signal,
-        }),
-      ),
-    [app, id, status, type, from],
-  )
+  const counts = useAnswer("/api/v1/app/{app_id}/endpoint/{endpoint_id}/delivery-counts", { path })
+  const live = useAnswer("/api/v1/app/{app_id}/endpoint/{endpoint_id}/msg", {
+    path,
+    query: {
+      limit: 50,
+      with_content: false,
+      iterator: from,
+      ...(status !== "" && { status: Number(status) as Status }),
+      ...(type && { event_types: [type] }),
+    },
+  })
   return (
     <>
       <div class="filters">
         <Chips label="State" value={status} onChange={setStatus} chips={chipsOf(counts.data)} />
         <TypeFilter />
       </div>
-      {data === undefined ? (
-        error ? (
-          <Wrong error={error} retry={reload} />
-        ) : (
-          <Loading />
-        )
-      ) : data.data.length === 0 ? (
-        <Empty title={status === "" && type === "" ? "Nothing was sent here yet" : "Nothing of that kind"}>
-          Messages of the types that the endpoint listens to are listed here, with what became of them.
-        </Empty>
-      ) : (
-        <Table
-          label="Deliveries"
-          rows={data.data}
-          keyOf={(message) => message.id}
-          href={(message) => at("app", app, "messages", message.id, id)}
-          columns={[
-            { title: "Type", cell: ({ eventType }) => eventType },
-            {
-              title: "State",
-              cell: (message) => {
-                const [tone, words] = STATES[message.status]
-                return <State tone={tone}>{words}</State>
-              },
+      <List
+        live={live}
+        none={
+          <Empty title={status === "" && type === "" ? "Nothing was sent here yet" : "Nothing of that kind"}>
+            Messages of the types that the endpoint listens to are listed here, with what became of them.
+          </Empty>
+        }
+        label="Deliveries"
+        keyOf={(message) => message.id}
+        href={(message) => at("app", app, "messages", message.id, id)}
+        columns={[
+          { title: "Type", cell: ({ eventType }) => eventType },
+          {
+            title: "State",
+            cell: (message) => {
+              const [tone, words] = STATES[message.status]
+              return <State tone={tone}>{words}</State>
             },
-            { title: "Message", cell: (message) => <Id id={message.id} isShort />, isExtra: true },
-            {
-              title: "Next attempt",
-              cell: ({ nextAttempt }) => nextAttempt && <Ago at={nextAttempt} />,
-              isExtra: true,
-            },
-            { title: "Sent", cell: ({ timestamp }) => <Time at={timestamp} /> },
-          ]}
-        />
-      )}
-      {data && <Pager page={data} />}
+          },
+          { title: "Message", cell: (message) => <Id id={message.id} isShort />, isExtra: true },
+          {
+            title: "Next attempt",
+            cell: ({ nextAttempt }) => nextAttempt && <Ago at={nextAttempt} />,
+            isExtra: true,
+          },
+          { title: "Sent", cell: ({ timestamp }) => <Time at={timestamp} /> },
+        ]}
+      />
     </>
   )
 }

@@ -1,13 +1,12 @@
 import "./endpoints.css"
 import { api, ask, type Schemas } from "../../api/client.ts"
 import { useCrumbs } from "../../frame/application.tsx"
-import { Page } from "../../frame/page.tsx"
+import { Page, Waiting } from "../../frame/page.tsx"
 import { useQuery } from "../../frame/query.ts"
 import { useLive } from "../../live/live.ts"
 import { at, type Screen, type ScreenProps } from "../../screen.ts"
 import { Button } from "../../ui/button.tsx"
 import { Id } from "../../ui/copy.tsx"
-import { Loading, Wrong } from "../../ui/empty.tsx"
 import { Tabs } from "../../ui/tabs.tsx"
 import { say } from "../../ui/toast.tsx"
 import { Activity } from "./activity.tsx"
@@ -40,7 +39,7 @@ function Endpoint({ params: { app = "", endpoint: id = "" } }: ScreenProps) {
   const [tab] = useQuery<keyof typeof TABS>("tab", "")
   const crumbs = useCrumbs(app, "endpoints")
   const path = { app_id: app, endpoint_id: id }
-  const { data, error, reload } = useLive(
+  const live = useLive(
     async (signal) => {
       const [settings, health] = await Promise.all([
         ask(api.GET("/api/v1/app/{app_id}/endpoint/{endpoint_id}", { params: { path }, signal })),
@@ -50,13 +49,8 @@ function Endpoint({ params: { app = "", endpoint: id = "" } }: ScreenProps) {
     },
     [app, id],
   )
-  if (data === undefined) {
-    return (
-      <Page title="Endpoint" crumbs={crumbs}>
-        {error ? <Wrong error={error} retry={reload} /> : <Loading />}
-      </Page>
-    )
-  }
+  if (live.data === undefined) return <Waiting title="Endpoint" crumbs={crumbs} live={live} />
+  const { data, reload } = live
   const { settings, health } = data
   async function turn(disabled: boolean) {
     await ask(

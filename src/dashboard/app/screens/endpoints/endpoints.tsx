@@ -7,9 +7,8 @@ import { at, type Screen, type ScreenProps } from "../../screen.ts"
 import { can } from "../../session/state.ts"
 import { ButtonLink } from "../../ui/button.tsx"
 import { Empty } from "../../ui/empty.tsx"
-import { Pager } from "../../ui/pager.tsx"
-import { Shown } from "../../ui/shown.tsx"
-import { type Column, Table } from "../../ui/table.tsx"
+import { List } from "../../ui/list.tsx"
+import type { Column } from "../../ui/table.tsx"
 import { Ago } from "../../ui/time.tsx"
 import { Clip } from "./clip.tsx"
 import { DayBars, type Health, HealthState, pendingOf } from "./health.tsx"
@@ -25,7 +24,7 @@ function Endpoints({ params: { app = "" } }: ScreenProps) {
   const [from] = useQuery("from", "")
   const live = useLive(
     async (signal) => {
-      const params = { path: { app_id: app }, query: { limit: 50, ...(from && { iterator: from }) } }
+      const params = { path: { app_id: app }, query: { limit: 50, iterator: from } }
       const [page, health] = await Promise.all([
         ask(api.GET("/api/v1/app/{app_id}/endpoint", { params, signal })),
         ask(api.GET("/api/v1/app/{app_id}/endpoint-health", { params, signal })),
@@ -47,26 +46,18 @@ function Endpoints({ params: { app = "" } }: ScreenProps) {
         )
       }
     >
-      <Shown live={live}>
-        {(page) =>
-          page.data.length === 0 && from === "" ? (
-            <Empty title="No endpoint yet" command={can("ManageEndpoint") ? createCommand(app) : undefined}>
-              An endpoint is a URL that messages are sent to.
-            </Empty>
-          ) : (
-            <>
-              <Table
-                label="Endpoints"
-                rows={page.data}
-                keyOf={({ id }) => id}
-                href={({ id }) => at("app", app, "endpoints", id)}
-                columns={COLUMNS}
-              />
-              <Pager page={page} />
-            </>
-          )
+      <List
+        live={live}
+        none={
+          <Empty title="No endpoint yet" command={can("ManageEndpoint") ? createCommand(app) : undefined}>
+            An endpoint is a URL that messages are sent to.
+          </Empty>
         }
-      </Shown>
+        label="Endpoints"
+        keyOf={({ id }) => id}
+        href={({ id }) => at("app", app, "endpoints", id)}
+        columns={COLUMNS}
+      />
     </ApplicationPage>
   )
 }

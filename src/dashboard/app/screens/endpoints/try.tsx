@@ -2,7 +2,7 @@ import { useState } from "preact/hooks"
 
 import { api, ask, type Schemas } from "../../api/client.ts"
 import { useQuery } from "../../frame/query.ts"
-import { useLive } from "../../live/live.ts"
+import { useAnswer } from "../../live/answer.ts"
 import { useUntil } from "../../live/until.ts"
 import { at } from "../../screen.ts"
 import { can } from "../../session/state.ts"
@@ -22,15 +22,9 @@ const PING = "svix.ping"
 export function Try({ app, endpoint }: PartProps) {
   const [type, setType] = useQuery("type", PING)
   const types = useTypes()
-  const example = useLive(
-    (signal) =>
-      ask(
-        api.GET("/api/v1/app/{app_id}/event-example/{event_type_name}", {
-          params: { path: { app_id: app, event_type_name: type } },
-          signal,
-        }),
-      ),
-    [app, type],
+  const example = useAnswer(
+    "/api/v1/app/{app_id}/event-example/{event_type_name}",
+    { path: { app_id: app, event_type_name: type } },
     { isOn: false },
   )
   if (!can("CreateAttempts")) return <p class="quiet">Whoever came by this link may not send anything.</p>

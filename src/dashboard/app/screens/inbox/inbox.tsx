@@ -1,10 +1,9 @@
 import "./inbox.css"
 import { useLocation } from "preact-iso"
-
 import { api, ask, type Schemas } from "../../api/client.ts"
-import { Page } from "../../frame/page.tsx"
-import { useQuery } from "../../frame/query.ts"
-import { useLive } from "../../live/live.ts"
+import { Page, Waiting } from "../../frame/page.tsx"
+import { addressWith, useQuery } from "../../frame/query.ts"
+import { useAnswer } from "../../live/answer.ts"
 import { at, type Screen, type ScreenProps } from "../../screen.ts"
 import { Button } from "../../ui/button.tsx"
 import { Code } from "../../ui/code.tsx"
@@ -28,20 +27,8 @@ function Inbox({ params: { inbox: id = "" } }: ScreenProps) {
   const [from] = useQuery("from", "")
   const { route } = useLocation()
   const path = { inbox_id: id }
-  const own = useLive(
-    (signal) => ask(api.GET("/api/v1/inbox/{inbox_id}", { params: { path }, signal })),
-    [id],
-  )
-  const got = useLive(
-    (signal) =>
-      ask(
-        api.GET("/api/v1/inbox/{inbox_id}/request", {
-          params: { path, query: from ? { iterator: from } : {} },
-          signal,
-        }),
-      ),
-    [id, from],
-  )
+  const own = useAnswer("/api/v1/inbox/{inbox_id}", { path })
+  const got = useAnswer("/api/v1/inbox/{inbox_id}/request", { path, query: { iterator: from } })
   async function clear() {
     await ask(api.DELETE("/api/v1/inbox/{inbox_id}/request", { params: { path } }))
     await got.reload()
@@ -51,13 +38,7 @@ function Inbox({ params: { inbox: id = "" } }: ScreenProps) {
     route(at("inbox"))
     say("The inbox is deleted.")
   }
-  if (own.data === undefined) {
-    return (
-      <Page title="Inbox" crumbs={CRUMBS}>
-        <Shown live={own}>{() => null}</Shown>
-      </Page>
-    )
-  }
+  if (own.data === undefined) return <Waiting title="Inbox" crumbs={CRUMBS} live={own} />
   const { url, hasSecret, expiresAt } = own.data
   return (
     <Page
@@ -98,7 +79,7 @@ function Inbox({ params: { inbox: id = "" } }: ScreenProps) {
                 itself.
               </Empty>
             ) : (
-              <Requests inbox={id} requests={page.data} />
+              <Requests requests={page.data} />
             )}
             <Pager page={page} />
           </>
@@ -109,9 +90,8 @@ function Inbox({ params: { inbox: id = "" } }: ScreenProps) {
 }
 
 /** What came, the newest first, and one of it in full. */
-function Requests({ inbox: id, requests }: { inbox: string; requests: Schemas["InboxRequestOut"][] }) {
+function Requests({ requests }: { requests: Schemas["InboxRequestOut"][] }) {
   const [chosen] = useQuery("request", "")
-  const [from] = useQuery("from", "")
   const shown = requests.find((request) => request.id === chosen) ?? requests[0]
   return (
     <div class="inbox-split">
@@ -120,9 +100,7 @@ function Requests({ inbox: id, requests }: { inbox: string; requests: Schemas["I
         rows={requests}
         keyOf={(request) => request.id}
         isCurrent={(request) => request === shown}
-        href={(request) =>
-          `${at("inbox", id)}?${new URLSearchParams({ request: request.id, ...(from && { from }) })}`
-        }
+        href={(request) => addressWith("request", request.id)}
         columns={[
           { title: "Received", cell: ({ receivedAt }) => <Time at={receivedAt} /> },
           { title: "Signature", cell: ({ signature }) => <SignatureState signature={signature} /> },

@@ -1,8 +1,7 @@
 import { useLocation } from "preact-iso"
-
 import { api, ask } from "../../api/client.ts"
 import { Page } from "../../frame/page.tsx"
-import { useLive } from "../../live/live.ts"
+import { useAnswer } from "../../live/answer.ts"
 import { at, type Screen } from "../../screen.ts"
 import { Button } from "../../ui/button.tsx"
 import { Copy } from "../../ui/copy.tsx"
@@ -23,7 +22,7 @@ const CREATE = `curl -X POST ${location.origin}/api/v1/inbox`
 
 function Inboxes() {
   const { route } = useLocation()
-  const live = useLive((signal) => ask(api.GET("/api/v1/inbox", { signal })), [])
+  const live = useAnswer("/api/v1/inbox", {})
   async function make() {
     const { id } = await ask(api.POST("/api/v1/inbox", {}))
     route(at("inbox", id))

@@ -1,5 +1,5 @@
 import { api, ask, type Schemas } from "../../api/client.ts"
-import { useLive } from "../../live/live.ts"
+import { useAnswer } from "../../live/answer.ts"
 import { Button } from "../../ui/button.tsx"
 import { Id } from "../../ui/copy.tsx"
 import { Facts } from "../../ui/facts.tsx"
@@ -27,7 +27,7 @@ export function InvoiceState({ invoice: { status } }: { invoice: Row }) {
 /** One invoice, to be changed or paid as long as it is not. */
 export function Invoice({ id, reload }: { id: string; reload: () => Promise<void> }) {
   const params = { path: { invoice_id: id } }
-  const live = useLive((signal) => ask(api.GET("/invoices/{invoice_id}", { params, signal })), [id])
+  const live = useAnswer("/invoices/{invoice_id}", params)
   const refresh = () => Promise.all([live.reload(), reload()])
   async function pay() {
     await ask(api.POST("/invoices/{invoice_id}/pay", { params, body: {} }))

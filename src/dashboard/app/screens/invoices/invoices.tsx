@@ -1,15 +1,13 @@
 import { api, ask, askPage } from "../../api/client.ts"
 import { Page } from "../../frame/page.tsx"
-import { useQuery } from "../../frame/query.ts"
+import { addressWith, useQuery } from "../../frame/query.ts"
 import { useLive } from "../../live/live.ts"
 import { at, type Screen } from "../../screen.ts"
 import { Id } from "../../ui/copy.tsx"
 import { Empty } from "../../ui/empty.tsx"
 import { TextField } from "../../ui/field.tsx"
 import { Form } from "../../ui/form.tsx"
-import { Pager } from "../../ui/pager.tsx"
-import { Shown } from "../../ui/shown.tsx"
-import { Table } from "../../ui/table.tsx"
+import { List } from "../../ui/list.tsx"
 import { Time } from "../../ui/time.tsx"
 import { dateIn, numberIn } from "../../ui/typed.ts"
 import { InvoiceState, Invoice as Shows } from "./invoice.tsx"
@@ -33,7 +31,7 @@ function Invoices() {
     (signal) =>
       askPage(
         api.GET("/invoices", {
-          params: { query: { order: "descending", limit: PAGE, ...(from && { cursor: from }) } },
+          params: { query: { order: "descending", limit: PAGE, cursor: from } },
           signal,
         }),
       ),
@@ -51,40 +49,26 @@ function Invoices() {
       }
     >
       <NewInvoice reload={live.reload} />
-      <Shown live={live}>
-        {(page) => (
-          <>
-            {page.data.length === 0 ? (
-              <Empty title="No invoice yet" command={CREATE}>
-                Each new invoice is an event of the type <code>invoice_created</code>; changing and paying it
-                are events, too.
-              </Empty>
-            ) : (
-              <Table
-                label="Invoices"
-                rows={page.data}
-                keyOf={({ invoice_id }) => invoice_id}
-                isCurrent={({ invoice_id }) => invoice_id === chosen}
-                href={({ invoice_id }) =>
-                  `${at("invoices")}?${new URLSearchParams({ invoice: invoice_id, ...(from && { from }) })}`
-                }
-                columns={[
-                  { title: "Amount", cell: ({ amount, currency }) => `${amount.toFixed(2)} ${currency}` },
-                  { title: "State", cell: (invoice) => <InvoiceState invoice={invoice} /> },
-                  {
-                    title: "Due",
-                    cell: ({ due_date }) => due_date?.slice(0, 10),
-                    isExtra: true,
-                  },
-                  { title: "Id", cell: ({ invoice_id }) => <Id id={invoice_id} isShort />, isExtra: true },
-                  { title: "Created", cell: ({ created_at }) => <Time at={created_at} /> },
-                ]}
-              />
-            )}
-            <Pager page={page} />
-          </>
-        )}
-      </Shown>
+      <List
+        live={live}
+        none={
+          <Empty title="No invoice yet" command={CREATE}>
+            Each new invoice is an event of the type <code>invoice_created</code>; changing and paying it are
+            events, too.
+          </Empty>
+        }
+        label="Invoices"
+        keyOf={({ invoice_id }) => invoice_id}
+        isCurrent={({ invoice_id }) => invoice_id === chosen}
+        href={({ invoice_id }) => addressWith("invoice", invoice_id)}
+        columns={[
+          { title: "Amount", cell: ({ amount, currency }) => `${amount.toFixed(2)} ${currency}` },
+          { title: "State", cell: (invoice) => <InvoiceState invoice={invoice} /> },
+          { title: "Due", cell: ({ due_date }) => due_date?.slice(0, 10), isExtra: true },
+          { title: "Id", cell: ({ invoice_id }) => <Id id={invoice_id} isShort />, isExtra: true },
+          { title: "Created", cell: ({ created_at }) => <Time at={created_at} /> },
+        ]}
+      />
       {chosen !== "" && <Shows key={chosen} id={chosen} reload={live.reload} />}
     </Page>
   )

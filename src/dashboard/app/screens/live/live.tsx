@@ -1,8 +1,7 @@
 import "./live.css"
-import { api, ask } from "../../api/client.ts"
 import { Page } from "../../frame/page.tsx"
 import { useQuery } from "../../frame/query.ts"
-import { useLive } from "../../live/live.ts"
+import { useAnswer } from "../../live/answer.ts"
 import { at, type Screen } from "../../screen.ts"
 import { Button } from "../../ui/button.tsx"
 import { Id } from "../../ui/copy.tsx"
@@ -149,7 +148,7 @@ function Rows({ rows }: { rows: readonly Activity[] }) {
 
 /** The queues, each with how many jobs wait in it. */
 function Queues() {
-  const { data } = useLive((signal) => ask(api.GET("/health", { signal })), [])
+  const { data } = useAnswer("/health", {})
   if (data === undefined) return null
   return (
     <ul class="row" aria-label="Queues">

@@ -1,13 +1,13 @@
 import { api, ask } from "../../api/client.ts"
 import { useCrumbs } from "../../frame/application.tsx"
-import { Page } from "../../frame/page.tsx"
+import { Page, Waiting } from "../../frame/page.tsx"
 import { useQuery } from "../../frame/query.ts"
+import { useAnswer } from "../../live/answer.ts"
 import { useLive } from "../../live/live.ts"
 import type { Screen, ScreenProps } from "../../screen.ts"
 import { Json } from "../../ui/code.tsx"
 import { Id } from "../../ui/copy.tsx"
-import { Empty, Loading, Wrong } from "../../ui/empty.tsx"
-import { Pager } from "../../ui/pager.tsx"
+import { Empty } from "../../ui/empty.tsx"
 import { Time } from "../../ui/time.tsx"
 import { ProgressState } from "./progress.tsx"
 import { VerdictTable } from "./verdict-table.tsx"
@@ -18,22 +18,12 @@ function Message({ params: { app = "", message: id = "" } }: ScreenProps) {
   const [from] = useQuery("from", "")
   const path = { app_id: app, msg_id: id }
   const crumbs = useCrumbs(app, "messages")
-  const sent = useLive(
-    (signal) => ask(api.GET("/api/v1/app/{app_id}/msg/{msg_id}", { params: { path }, signal })),
-    [app, id],
-    { isOn: false },
-  )
+  const sent = useAnswer("/api/v1/app/{app_id}/msg/{msg_id}", { path }, { isOn: false })
   const messageId = sent.data?.id
-  const verdicts = useLive(
-    (signal) =>
-      ask(
-        api.GET("/api/v1/app/{app_id}/msg/{msg_id}/verdict", {
-          params: { path, query: { limit: 100, ...(from && { iterator: from }) } },
-          signal,
-        }),
-      ),
-    [app, id, from],
-  )
+  const verdicts = useAnswer("/api/v1/app/{app_id}/msg/{msg_id}/verdict", {
+    path,
+    query: { limit: 100, iterator: from },
+  })
   const progress = useLive(
     async (signal) => {
       if (messageId === undefined) return undefined
@@ -48,13 +38,7 @@ function Message({ params: { app = "", message: id = "" } }: ScreenProps) {
     },
     [app, messageId],
   )
-  if (sent.data === undefined) {
-    return (
-      <Page title="Message" crumbs={crumbs}>
-        {sent.error ? <Wrong error={sent.error} retry={sent.reload} /> : <Loading />}
-      </Page>
-    )
-  }
+  if (sent.data === undefined) return <Waiting title="Message" crumbs={crumbs} live={sent} />
   const { eventType, eventId, timestamp, channels, payload } = sent.data
   return (
     <Page
@@ -72,18 +56,14 @@ function Message({ params: { app = "", message: id = "" } }: ScreenProps) {
         </>
       }
     >
-      {verdicts.data === undefined ? (
-        verdicts.error ? (
-          <Wrong error={verdicts.error} retry={verdicts.reload} />
-        ) : (
-          <Loading rows={3} />
-        )
-      ) : verdicts.data.data.length === 0 ? (
-        <Empty title="The application has no endpoint">There was nobody to send this message to.</Empty>
-      ) : (
-        <VerdictTable app={app} message={id} verdicts={verdicts.data.data} />
-      )}
-      {verdicts.data && <Pager page={verdicts.data} />}
+      <VerdictTable
+        app={app}
+        message={id}
+        live={verdicts}
+        none={
+          <Empty title="The application has no endpoint">There was nobody to send this message to.</Empty>
+        }
+      />
       <section class="stack-s">
         <h2>Payload</h2>
         <Json value={payload} what="payload" />

@@ -1,6 +1,5 @@
 import { useState } from "preact/hooks"
 import { useLocation } from "preact-iso"
-
 import { api, ask, type Schemas } from "../../api/client.ts"
 import { ApplicationPage } from "../../frame/application.tsx"
 import { useQuery } from "../../frame/query.ts"
@@ -9,9 +8,8 @@ import { at, type Screen, type ScreenProps } from "../../screen.ts"
 import { isPortal } from "../../session/state.ts"
 import { Id } from "../../ui/copy.tsx"
 import { Empty } from "../../ui/empty.tsx"
-import { Pager } from "../../ui/pager.tsx"
-import { Shown } from "../../ui/shown.tsx"
-import { type Column, Table } from "../../ui/table.tsx"
+import { List } from "../../ui/list.tsx"
+import type { Column } from "../../ui/table.tsx"
 import { Time } from "../../ui/time.tsx"
 import { TypeFilter } from "../endpoints/type-filter.tsx"
 import { type Progress, ProgressState } from "./progress.tsx"
@@ -32,7 +30,7 @@ function Messages({ params: { app = "" } }: ScreenProps) {
         limit: 50,
         with_content: false,
         ...(type && { event_types: [type] }),
-        ...(from && { iterator: from }),
+        iterator: from,
       }
       const page = await ask(api.GET("/api/v1/app/{app_id}/msg", { params: { path, query }, signal }))
       if (page.data.length === 0) return { ...page, data: [] }
@@ -51,29 +49,21 @@ function Messages({ params: { app = "" } }: ScreenProps) {
         <Find app={app} />
         <TypeFilter />
       </div>
-      <Shown live={live}>
-        {(page) =>
-          page.data.length === 0 && from === "" ? (
-            <Empty
-              title={type === "" ? "No message yet" : "No message of this type"}
-              command={isPortal.value || type !== "" ? undefined : sendCommand(app)}
-            >
-              What is sent here goes to every endpoint that listens to its type.
-            </Empty>
-          ) : (
-            <>
-              <Table
-                label="Messages"
-                rows={page.data}
-                keyOf={({ id }) => id}
-                href={({ id }) => at("app", app, "messages", id)}
-                columns={COLUMNS}
-              />
-              <Pager page={page} />
-            </>
-          )
+      <List
+        live={live}
+        none={
+          <Empty
+            title={type === "" ? "No message yet" : "No message of this type"}
+            command={isPortal.value || type !== "" ? undefined : sendCommand(app)}
+          >
+            What is sent here goes to every endpoint that listens to its type.
+          </Empty>
         }
-      </Shown>
+        label="Messages"
+        keyOf={({ id }) => id}
+        href={({ id }) => at("app", app, "messages", id)}
+        columns={COLUMNS}
+      />
     </ApplicationPage>
   )
 }

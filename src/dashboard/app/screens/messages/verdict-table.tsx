@@ -2,7 +2,7 @@ import "./messages.css"
 import type { Schemas } from "../../api/client.ts"
 import { at } from "../../screen.ts"
 import { Id } from "../../ui/copy.tsx"
-import { Table } from "../../ui/table.tsx"
+import { List, type ListProps } from "../../ui/list.tsx"
 import { Ago } from "../../ui/time.tsx"
 import { Clip } from "../endpoints/clip.tsx"
 import { VerdictState } from "./verdict.tsx"
@@ -11,16 +11,15 @@ import { VerdictState } from "./verdict.tsx"
 export function VerdictTable({
   app,
   message,
-  verdicts,
+  ...list
 }: {
   app: string
   message: string
-  verdicts: readonly Schemas["EndpointVerdictOut"][]
-}) {
+} & Pick<ListProps<Schemas["EndpointVerdictOut"]>, "live" | "none">) {
   return (
-    <Table
+    <List
+      {...list}
       label="Endpoints of the message"
-      rows={verdicts}
       keyOf={({ endpointId }) => endpointId}
       href={({ endpointId }) => at("app", app, "messages", message, endpointId)}
       columns={[

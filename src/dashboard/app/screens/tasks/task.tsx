@@ -1,11 +1,10 @@
 import { api, ask, type Schemas } from "../../api/client.ts"
-import { Page } from "../../frame/page.tsx"
-import { useLive } from "../../live/live.ts"
+import { Page, Waiting } from "../../frame/page.tsx"
+import { useAnswer } from "../../live/answer.ts"
 import { at, type Screen, type ScreenProps } from "../../screen.ts"
 import { Button } from "../../ui/button.tsx"
 import { Progress } from "../../ui/chart.tsx"
 import { Id } from "../../ui/copy.tsx"
-import { Loading, Wrong } from "../../ui/empty.tsx"
 import { Facts } from "../../ui/facts.tsx"
 import { Ago } from "../../ui/time.tsx"
 import { say } from "../../ui/toast.tsx"
@@ -13,6 +12,7 @@ import { TaskState, taskName } from "./state.tsx"
 
 export const task: Screen = { path: "/tasks/:task", component: Task }
 
+const CRUMBS = [{ href: at("tasks"), label: "Tasks" }]
 const WHY = {
   canceled: "It was canceled: what its steps had done until then stays.",
   internal: "It was tried too often without getting further.",
@@ -21,18 +21,9 @@ const WHY = {
 /** One task, how far it is, and its end before its time. */
 function Task({ params: { task: id = "" } }: ScreenProps) {
   const path = { task_id: id }
-  const { data, error, reload } = useLive(
-    (signal) => ask(api.GET("/api/v1/background-task/{task_id}", { params: { path }, signal })),
-    [id],
-  )
-  const crumbs = [{ href: at("tasks"), label: "Tasks" }]
-  if (data === undefined) {
-    return (
-      <Page title="Task" crumbs={crumbs}>
-        {error ? <Wrong error={error} retry={reload} /> : <Loading />}
-      </Page>
-    )
-  }
+  const live = useAnswer("/api/v1/background-task/{task_id}", { path })
+  const { data, reload } = live
+  if (data === undefined) return <Waiting title="Task" crumbs={CRUMBS} live={live} />
   async function cancel() {
     await ask(api.POST("/api/v1/background-task/{task_id}/cancel", { params: { path } }))
     await reload()
@@ -41,7 +32,7 @@ function Task({ params: { task: id = "" } }: ScreenProps) {
   return (
     <Page
       title={taskName(data)}
-      crumbs={crumbs}
+      crumbs={CRUMBS}
       about={
         <>
           <TaskState task={data} />

@@ -1,14 +1,12 @@
-import { api, ask, type Schemas } from "../../api/client.ts"
+import type { Schemas } from "../../api/client.ts"
 import { Page } from "../../frame/page.tsx"
 import { useQuery } from "../../frame/query.ts"
-import { useLive } from "../../live/live.ts"
+import { useAnswer } from "../../live/answer.ts"
 import { at, type Screen } from "../../screen.ts"
 import { Id } from "../../ui/copy.tsx"
 import { Empty } from "../../ui/empty.tsx"
-import { Pager } from "../../ui/pager.tsx"
-import { Shown } from "../../ui/shown.tsx"
+import { List } from "../../ui/list.tsx"
 import { Chips } from "../../ui/state.tsx"
-import { Table } from "../../ui/table.tsx"
 import { Time } from "../../ui/time.tsx"
 import { TaskState, taskName } from "./state.tsx"
 
@@ -20,16 +18,9 @@ export const tasks: Screen = { path: "/tasks", component: Tasks, menu: { of: "op
 function Tasks() {
   const [status, setStatus] = useQuery<"" | Status>("status", "")
   const [from] = useQuery("from", "")
-  const live = useLive(
-    (signal) =>
-      ask(
-        api.GET("/api/v1/background-task", {
-          params: { query: { limit: 50, ...(status && { status }), ...(from && { iterator: from }) } },
-          signal,
-        }),
-      ),
-    [status, from],
-  )
+  const live = useAnswer("/api/v1/background-task", {
+    query: { limit: 50, iterator: from, ...(status && { status }) },
+  })
   return (
     <Page title="Tasks" about="Long work on many messages, done in steps.">
       <Chips
@@ -43,32 +34,24 @@ function Tasks() {
           { value: "failed", label: "Failed or canceled", tone: "bad" },
         ]}
       />
-      <Shown live={live}>
-        {(data) => (
-          <>
-            {data.data.length === 0 ? (
-              <Empty title={status === "" ? "No task yet" : "No task in this state"}>
-                A task begins when an endpoint is told to recover what it has missed.
-              </Empty>
-            ) : (
-              <Table
-                label="Tasks"
-                rows={data.data}
-                keyOf={({ id }) => id}
-                href={({ id }) => at("tasks", id)}
-                columns={[
-                  { title: "Task", cell: taskName },
-                  { title: "State", cell: (task) => <TaskState task={task} /> },
-                  { title: "Messages", cell: (task) => task.data.processed.toLocaleString(), isNumber: true },
-                  { title: "Id", cell: ({ id }) => <Id id={id} isShort />, isExtra: true },
-                  { title: "Changed", cell: ({ updatedAt }) => <Time at={updatedAt} />, isExtra: true },
-                ]}
-              />
-            )}
-            <Pager page={data} />
-          </>
-        )}
-      </Shown>
+      <List
+        live={live}
+        none={
+          <Empty title={status === "" ? "No task yet" : "No task in this state"}>
+            A task begins when an endpoint is told to recover what it has missed.
+          </Empty>
+        }
+        label="Tasks"
+        keyOf={({ id }) => id}
+        href={({ id }) => at("tasks", id)}
+        columns={[
+          { title: "Task", cell: taskName },
+          { title: "State", cell: (task) => <TaskState task={task} /> },
+          { title: "Messages", cell: ({ data }) => data.processed.toLocaleString(), isNumber: true },
+          { title: "Id", cell: ({ id }) => <Id id={id} isShort />, isExtra: true },
+          { title: "Changed", cell: ({ updatedAt }) => <Time at={updatedAt} />, isExtra: true },
+        ]}
+      />
     </Page>
   )
 }

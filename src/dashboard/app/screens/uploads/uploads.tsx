@@ -1,12 +1,11 @@
-import { api, ask, askPage } from "../../api/client.ts"
+import { api, askPage } from "../../api/client.ts"
 import { Page } from "../../frame/page.tsx"
-import { useQuery } from "../../frame/query.ts"
+import { addressWith, useQuery } from "../../frame/query.ts"
+import { useAnswer } from "../../live/answer.ts"
 import { useLive } from "../../live/live.ts"
 import { at, type Screen } from "../../screen.ts"
 import { Empty } from "../../ui/empty.tsx"
-import { Pager } from "../../ui/pager.tsx"
-import { Shown } from "../../ui/shown.tsx"
-import { Table } from "../../ui/table.tsx"
+import { List } from "../../ui/list.tsx"
 import { Time } from "../../ui/time.tsx"
 import { NewUpload } from "./new-upload.tsx"
 import { NewWebhook } from "./new-webhook.tsx"
@@ -27,21 +26,15 @@ const UPLOAD = `curl -X POST ${location.origin}/upload_file/webhook_id/WEBHOOK_I
 function Uploads() {
   const [from] = useQuery("from", "")
   const [chosen] = useQuery("upload", "")
-  const webhooks = useLive(
-    (signal) =>
-      ask(
-        api.GET("/api/v1/app/{app_id}/endpoint", {
-          params: { path: { app_id: "uploads" }, query: { limit: 250, order: "descending" } },
-          signal,
-        }),
-      ),
-    [],
-  )
+  const webhooks = useAnswer("/api/v1/app/{app_id}/endpoint", {
+    path: { app_id: "uploads" },
+    query: { limit: 250, order: "descending" },
+  })
   const live = useLive(
     async (signal) => {
       const { data, ...page } = await askPage(
         api.GET("/uploads", {
-          params: { query: { order: "descending", limit: PAGE, ...(from && { cursor: from }) } },
+          params: { query: { order: "descending", limit: PAGE, cursor: from } },
           signal,
         }),
       )
@@ -69,35 +62,25 @@ function Uploads() {
         )}
         <NewWebhook reload={webhooks.reload} />
       </div>
-      <Shown live={live}>
-        {(page) => (
-          <>
-            {page.data.length === 0 ? (
-              <Empty title="No upload yet" command={UPLOAD}>
-                Register a webhook above, then upload a file to it.
-              </Empty>
-            ) : (
-              <Table
-                label="Uploads"
-                rows={page.data}
-                keyOf={({ upload_id }) => upload_id}
-                isCurrent={({ upload_id }) => upload_id === chosen}
-                href={({ upload_id }) =>
-                  `${at("uploads")}?${new URLSearchParams({ upload: upload_id, ...(from && { from }) })}`
-                }
-                columns={[
-                  { title: "File", cell: ({ file_name }) => file_name },
-                  { title: "State", cell: (upload) => <UploadState upload={upload} /> },
-                  { title: "Size", cell: ({ size }) => sizeOf(size), isNumber: true, isExtra: true },
-                  { title: "Kind", cell: ({ content_type }) => content_type, isExtra: true },
-                  { title: "Uploaded", cell: ({ uploaded_at }) => <Time at={uploaded_at} /> },
-                ]}
-              />
-            )}
-            <Pager page={page} />
-          </>
-        )}
-      </Shown>
+      <List
+        live={live}
+        none={
+          <Empty title="No upload yet" command={UPLOAD}>
+            Register a webhook above, then upload a file to it.
+          </Empty>
+        }
+        label="Uploads"
+        keyOf={({ upload_id }) => upload_id}
+        isCurrent={({ upload_id }) => upload_id === chosen}
+        href={({ upload_id }) => addressWith("upload", upload_id)}
+        columns={[
+          { title: "File", cell: ({ file_name }) => file_name },
+          { title: "State", cell: (upload) => <UploadState upload={upload} /> },
+          { title: "Size", cell: ({ size }) => sizeOf(size), isNumber: true, isExtra: true },
+          { title: "Kind", cell: ({ content_type }) => content_type, isExtra: true },
+          { title: "Uploaded", cell: ({ uploaded_at }) => <Time at={uploaded_at} /> },
+        ]}
+      />
       {shown && <Upload upload={shown} />}
     </Page>
   )

@@ -1,14 +1,12 @@
 import { api, ask, askPage } from "../../api/client.ts"
 import { Page } from "../../frame/page.tsx"
-import { useQuery } from "../../frame/query.ts"
+import { addressWith, useQuery } from "../../frame/query.ts"
 import { useLive } from "../../live/live.ts"
 import { at, type Screen } from "../../screen.ts"
 import { Empty } from "../../ui/empty.tsx"
 import { TextField } from "../../ui/field.tsx"
 import { Form } from "../../ui/form.tsx"
-import { Pager } from "../../ui/pager.tsx"
-import { Shown } from "../../ui/shown.tsx"
-import { Table } from "../../ui/table.tsx"
+import { List } from "../../ui/list.tsx"
 import { Time } from "../../ui/time.tsx"
 import { Messages } from "./messages.tsx"
 
@@ -30,7 +28,7 @@ function Users() {
     (signal) =>
       askPage(
         api.GET("/users", {
-          params: { query: { order: "descending", limit: PAGE, ...(from && { cursor: from }) } },
+          params: { query: { order: "descending", limit: PAGE, cursor: from } },
           signal,
         }),
       ),
@@ -48,32 +46,22 @@ function Users() {
       }
     >
       <NewUser reload={live.reload} />
-      <Shown live={live}>
-        {(page) => (
-          <>
-            {page.data.length === 0 ? (
-              <Empty title="No user yet" command={CREATE}>
-                Each new user is an event of the type <code>user_registered</code>.
-              </Empty>
-            ) : (
-              <Table
-                label="Users"
-                rows={page.data}
-                keyOf={({ username }) => username}
-                isCurrent={({ username }) => username === chosen}
-                href={({ username }) =>
-                  `${at("users")}?${new URLSearchParams({ user: username, ...(from && { from }) })}`
-                }
-                columns={[
-                  { title: "Name", cell: ({ username }) => username },
-                  { title: "Registered", cell: ({ registered_at }) => <Time at={registered_at} /> },
-                ]}
-              />
-            )}
-            <Pager page={page} />
-          </>
-        )}
-      </Shown>
+      <List
+        live={live}
+        none={
+          <Empty title="No user yet" command={CREATE}>
+            Each new user is an event of the type <code>user_registered</code>.
+          </Empty>
+        }
+        label="Users"
+        keyOf={({ username }) => username}
+        isCurrent={({ username }) => username === chosen}
+        href={({ username }) => addressWith("user", username)}
+        columns={[
+          { title: "Name", cell: ({ username }) => username },
+          { title: "Registered", cell: ({ registered_at }) => <Time at={registered_at} /> },
+        ]}
+      />
       {chosen !== "" && <Messages key={chosen} recipient={chosen} />}
     </Page>
   )
