@@ -1,16 +1,16 @@
 import "./frame.css"
 import { useEffect, useState } from "preact/hooks"
-import { Route, Router, useLocation } from "preact-iso"
+import { useLocation } from "preact-iso"
 
 import { isOpen, VERSION } from "../page.ts"
-import { at, type Screen, type ScreenProps } from "../screen.ts"
+import { at, type Screen } from "../screen.ts"
 import { screens } from "../screens.ts"
 import { endSession, isPortal, session } from "../session/state.ts"
 import { hasNavigation, icon, type Scheme, scheme } from "../session/theme.ts"
 import { Button } from "../ui/button.tsx"
-import { Empty } from "../ui/empty.tsx"
 import { Horn, MenuIcon, MoonIcon, SunIcon, SystemIcon } from "../ui/icon.tsx"
 import { useKeys } from "../ui/keys.ts"
+import { Found } from "./found.tsx"
 
 /** What stands around every screen. */
 export function Frame() {
@@ -22,41 +22,9 @@ export function Frame() {
       </a>
       {hasNavigation && <Navigation />}
       <main id="main" class="main" tabIndex={-1}>
-        <Router>
-          {screens.filter(isThere).map((screen) => (
-            <Route key={screen.path} path={at() + screen.path} component={screen.component} />
-          ))}
-          {["/", at()].map((path) => (
-            <Route key={path} path={path} component={Arrival} />
-          ))}
-          <Route default component={Nowhere} />
-        </Router>
+        <Found />
       </main>
     </div>
-  )
-}
-
-/** The operator has every screen, a customer those of an application. */
-function isThere({ menu, isOperators = menu?.of === "operator" }: Screen): boolean {
-  return !isPortal.value || !isOperators
-}
-
-/** Where everybody begins: the operator with the first screen, a customer with the endpoints. */
-function Arrival(props: ScreenProps) {
-  const { route } = useLocation()
-  const application = session.value?.application
-  useEffect(() => {
-    if (application) route(at("app", application.id, "endpoints"), true)
-  }, [application])
-  const First = screens[0]?.component
-  return application || First === undefined ? null : <First {...props} />
-}
-
-function Nowhere() {
-  return (
-    <Empty title="There is nothing here">
-      <a href={at()}>Go to the beginning</a>
-    </Empty>
   )
 }
 
