@@ -10,6 +10,8 @@ export const Iterator = z
   .string()
   .regex(/^-?[a-zA-Z0-9\-_.]{1,256}$/, "must be an iterator that a list has answered")
   .optional()
+/** What is looked for in a list. */
+export const Search = z.string().min(1).max(256)
 export const Ordering = z.enum(["ascending", "descending"])
 
 /** The page that a list's query asks for; an iterator that begins with `-` leads back. */

@@ -277,6 +277,35 @@ describe("the list of event types", () => {
     expect((await svix.eventType.list({ withContent: true })).data).toMatchObject([{ schemas: SCHEMAS }])
   })
 
+  it.each([
+    ["group=invoice", ["invoice", "invoice.paid", "invoice.payment.failed"]],
+    ["group=invoice.payment", ["invoice.payment.failed"]],
+    ["group=in", []],
+    ["search=PAID", ["invoice.paid", "user.prepaid"]],
+    ["search=about+user", ["user.prepaid"]],
+    ["search=%25", []],
+    ["search=paid&group=user", ["user.prepaid"]],
+  ])("finds by %s", async (query, found) => {
+    for (const name of [
+      "invoice",
+      "invoice.paid",
+      "invoice.payment.failed",
+      "invoice-x.sent",
+      "user.prepaid",
+    ])
+      await make(name)
+    const response = await callApi(world, `/api/v1/event-type?${query}`)
+    expect(names((await response.json<{ data: { name: string }[] }>()).data)).toEqual(found)
+  })
+
+  it("leads on from a page of what was found", async () => {
+    for (const name of ["a.paid", "b.sent", "c.paid"]) await make(name)
+    const page = async (iterator: string) =>
+      (await callApi(world, `/api/v1/event-type?search=paid&limit=1${iterator}`)).json()
+    expect(await page("")).toMatchObject({ data: [{ name: "a.paid" }], iterator: "a.paid", done: false })
+    expect(await page("&iterator=a.paid")).toMatchObject({ data: [{ name: "c.paid" }], done: true })
+  })
+
   it("goes on where it was when the type it stopped at is gone", async () => {
     for (const name of ["a", "b", "c"]) await make(name)
     const { iterator } = await svix.eventType.list({ limit: 2 })
@@ -301,9 +330,12 @@ describe("the list of event types", () => {
     expect(await refusalOf(svixFor(world, without.token).eventType.get("flagged"))).toEqual(absent)
   })
 
-  it.each(["limit=0", "limit=251", "include_archived=maybe", "iterator=%2F"])("refuses %s", async (query) => {
-    expect((await callApi(world, `/api/v1/event-type?${query}`)).status).toBe(422)
-  })
+  it.each(["limit=0", "limit=251", "include_archived=maybe", "iterator=%2F", "group=a%20b", "search="])(
+    "refuses %s",
+    async (query) => {
+      expect((await callApi(world, `/api/v1/event-type?${query}`)).status).toBe(422)
+    },
+  )
 
   it("refuses a name that cannot be one", async () => {
     expect(await refusalOf(svix.eventType.get("no spaces"))).toEqual(unfit("path", "event_type_name"))

@@ -17,7 +17,7 @@ import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
 import { createRouter } from "../../http/router.ts"
 import { input } from "../input.ts"
-import { Iterator, Limit, listOf, Ordering, toList, toPageRequest } from "../page.ts"
+import { Iterator, Limit, listOf, Ordering, Search, toList, toPageRequest } from "../page.ts"
 import { refusals } from "../problems.ts"
 import {
   AppPath,
@@ -35,8 +35,6 @@ const tags = ["Application"]
 const path = "/api/v1/app/{app_id}"
 
 const ApplicationUid = Uid.refine(isApplicationUid, "must not begin like an id: app_")
-
-const MAX_SEARCH_CHARS = 256
 
 const settings = {
   name: Name,
@@ -110,7 +108,7 @@ applications.openapi(
           limit: Limit,
           iterator: Iterator,
           order: Ordering.optional(),
-          search: z.string().min(1).max(MAX_SEARCH_CHARS).optional().openapi({
+          search: Search.optional().openapi({
             description: "A part of the name, the uid or the id, whatever the case of ASCII letters",
           }),
         }),

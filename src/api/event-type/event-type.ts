@@ -17,7 +17,7 @@ import { IdempotencyKey, idempotent } from "../../http/middleware/idempotency.ts
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
 import { createRouter } from "../../http/router.ts"
-import { Iterator, Limit, listOf, Ordering, toList, toPageRequest } from "../page.ts"
+import { Iterator, Limit, listOf, Ordering, Search, toList, toPageRequest } from "../page.ts"
 import { refusals } from "../problems.ts"
 import { EventTypeName, Flag } from "../wire.ts"
 import {
@@ -47,7 +47,8 @@ eventTypes.openapi(
     access: "application",
     tags,
     summary: "List the event types by name",
-    description: "Without `with_content` their schemas are left out.",
+    description:
+      "Without `with_content` their schemas are left out. `group` and `search` are extensions of ours.",
     method: "get",
     path: "/api/v1/event-type",
     request: {
@@ -57,6 +58,10 @@ eventTypes.openapi(
         order: Ordering.optional(),
         include_archived: Flag,
         with_content: Flag,
+        group: EventTypeName.optional().openapi({ description: "The part of the name before its first dot" }),
+        search: Search.optional().openapi({
+          description: "A part of the name or the description, whatever the case of ASCII letters",
+        }),
       }),
     },
     responses: {
@@ -68,11 +73,13 @@ eventTypes.openapi(
     },
   }),
   async (c) => {
-    const { include_archived: archived, with_content, ...query } = c.req.valid("query")
+    const { include_archived: archived, with_content, group, search, ...query } = c.req.valid("query")
     const { deps, principal } = c.var
     const [owner] = ownersFor(principal)
     const page = await listTypes(deps, owner, toPageRequest(query, "ascending"), {
       archived,
+      group,
+      search,
       ...sightOf(principal),
     })
     const shown = (type: CatalogType) => toWire(with_content ? type : { ...type, schemas: null })

@@ -52,12 +52,22 @@ const TAKEN = "There is an event type of this name already"
 /** Whose event types: the catalog's, or the operational ones of `operations`, which are read and never changed. */
 export type TypeOwner = typeof CATALOG | typeof OPERATIONS
 
+/** Which types of an owner somebody wants to see. */
+export interface Wanted extends Sight {
+  /** Archived ones as well. */
+  archived: boolean
+  /** The part of the name before its first dot. */
+  group?: string | undefined
+  /** A part of the name or of the description, whatever the case of ASCII letters. */
+  search?: string | undefined
+}
+
 /** The owner's event types by name, a page at a time, which may be short of its limit; the page's cursor is a name. */
 export async function listTypes(
   deps: Deps,
   owner: TypeOwner,
   request: PageRequest,
-  { archived, ...sight }: Sight & { archived: boolean },
+  { archived, group, search, ...sight }: Wanted,
 ): Promise<Page<CatalogType>> {
   const { rows, done } = await scanPage(deps.directory, request, {
     table: sql`event_types`,
@@ -65,10 +75,29 @@ export async function listTypes(
     owner: sql`event_types.application_id = ${owner} AND ${isVisible(sql`event_types`, sight)}
       AND ${archived ? sql`true` : sql`NOT event_types.archived`}`,
     key: sql`event_types.name`,
+    // An owner has fewer types than a page looks at: none of them is missed.
+    filter: wantedOf({ group, search }),
     columns: shape.columns("event_types"),
     bytes: sql`octet_length(event_types.description) + coalesce(octet_length(event_types.schemas), 0)`,
   })
   return { rows: rows.map(shape.read), done }
+}
+
+function wantedOf({ group, search }: Pick<Wanted, "group" | "search">): SQL | undefined {
+  const conditions = [
+    ...(group === undefined ? [] : [isOfGroup(group)]),
+    ...(search === undefined ? [] : [mentions(search)]),
+  ]
+  return conditions.length === 0 ? undefined : sql.join(conditions, sql` AND `)
+}
+
+function isOfGroup(group: string): SQL {
+  const beginning = `${group}.`
+  return sql`substr(event_types.name || '.', 1, ${beginning.length}) = ${beginning}`
+}
+
+function mentions(search: string): SQL {
+  return sql`instr(lower(event_types.name || char(10) || event_types.description), lower(${search})) > 0`
 }
 
 /** The event type of this name that the first of the owners has, archived ones included; refuses with `not_found`. */
