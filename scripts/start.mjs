@@ -1,5 +1,6 @@
 // npm start [-- options]: the whole system on this machine, until SIGINT or SIGTERM.
-import { readStartOptions, StartError, startServer, UsageError } from "./dev-server.mjs"
+import { readStartOptions, StartError, UsageError } from "./dev-server/options.mjs"
+import { startServer } from "./dev-server.mjs"
 import { onOutputClosed } from "./output.mjs"
 
 const PARENT_POLL_MS = 200

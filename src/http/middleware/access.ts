@@ -56,7 +56,7 @@ export const refuseLoops = createMiddleware<AppEnv>(async (c, next) => {
   await next()
 })
 
-/** Set by the door of `npm start` alone (scripts/front-door.mjs), which lets no client's value through. */
+/** Set by the door of `npm start` alone (scripts/dev-server/front-door.mjs), which lets no client's value through. */
 const OPEN_SECRET_HEADER = "posthorn-open-secret"
 
 /**
