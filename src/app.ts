@@ -5,14 +5,10 @@ import { dashboard } from "./dashboard/shell.ts"
 import { families as all } from "./families.ts"
 import { dialectsOf } from "./http/dialects/of-path.ts"
 import type { Family } from "./http/family.ts"
-import {
-  access,
-  guardOpenMode,
-  isLoopbackOrigin,
-  refuseLoops,
-  requireToken,
-} from "./http/middleware/access.ts"
+import { access, requireToken } from "./http/middleware/access.ts"
 import { MAX_JSON_DEPTH } from "./http/middleware/json-body.ts"
+import { refuseLoops } from "./http/middleware/loops.ts"
+import { guardOpenMode, isLoopbackOrigin } from "./http/middleware/open-mode.ts"
 import { readOn } from "./http/middleware/read-on.ts"
 import { requestLog } from "./http/middleware/request-log.ts"
 import { Problem, toProblem } from "./http/problem.ts"

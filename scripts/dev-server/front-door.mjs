@@ -1,12 +1,16 @@
-// What people connect to: a small HTTP server before wrangler dev. wrangler believes a header `MF-Original-URL`,
-// whoever sends it, about the Host that was asked for; here it ends, and what has come this way carries a secret.
+// What people connect to: a small HTTP server before wrangler dev. wrangler believes a header
+// `MF-Original-URL`, whoever sends it, about the Host that was asked for; here it ends, and what has come
+// this way carries a secret.
 import { once } from "node:events"
 import { Agent, createServer, request } from "node:http"
 import { pipeline } from "node:stream"
 
 /** What is answered while nobody answers behind the door. */
 export const STARTING = "Posthorn is starting; try again in a second"
-/** The Worker in open mode takes a request only with this header, which no client can set: see src/http/middleware/access.ts. */
+/**
+ * The Worker in open mode takes a request only with this header, which no client can set: see
+ * src/http/middleware/open-mode.ts.
+ */
 const SECRET_HEADER = "posthorn-open-secret"
 /** Headers that speak of one connection, and this one ends here. */
 const HOP_BY_HOP = /^(connection|keep-alive|proxy-connection|upgrade|expect|te|trailer)$/i
@@ -17,8 +21,8 @@ const IDLE_MS = 3_000
 const CLIENT_IDLE_MS = 60_000
 
 /**
- * Listens on an address and hands every request on to wherever `leadTo` has pointed last; until then, and while
- * nobody answers there, it answers 503. Rejects as `listen` does.
+ * Listens on an address and hands every request on to wherever `leadTo` has pointed last; until then, and
+ * while nobody answers there, it answers 503. Rejects as `listen` does.
  */
 export async function openFrontDoor(host, port, secret) {
   const agent = new Agent({ keepAlive: true, timeout: IDLE_MS })

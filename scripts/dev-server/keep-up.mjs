@@ -8,8 +8,8 @@ const RESTARTS = { most: 5, withinMs: 60_000 }
 const KEPT_LINES = 1_000
 
 /**
- * Resolves once wrangler dev answers behind the door, and from then on starts it again whenever it ends by itself.
- * `exited` resolves to a code when it was stopped, or when there is no keeping it up.
+ * Resolves once wrangler dev answers behind the door, and from then on starts it again whenever it ends by
+ * itself. `exited` resolves to a code when it was stopped, or when there is no keeping it up.
  */
 export async function keepWranglerUp(args, { door, say, signal }) {
   const stopping = new AbortController()

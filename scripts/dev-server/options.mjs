@@ -66,7 +66,8 @@ export function readSettings(vars) {
 }
 
 /**
- * What wrangler dev is started with, but for its port, which each start finds anew; of a variable, the last one counts.
+ * What wrangler dev is started with, but for its port, which each start finds anew; of a
+ * variable, the last one counts.
  * @param {ReturnType<typeof readStartOptions>} options
  */
 export function devArguments({ port: _, ip: __, var: vars, ...options }, { url, secret, settings }) {

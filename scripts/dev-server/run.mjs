@@ -1,4 +1,5 @@
-// One run of wrangler dev, from its start to the end of its last child, with the cron that it does not fire by itself.
+// One run of wrangler dev, from its start to the end of its last child, with the cron that it
+// does not fire by itself.
 import { setTimeout as sleep } from "node:timers/promises"
 
 import { onLines } from "../output.mjs"
@@ -13,7 +14,10 @@ const POLL_MS = 100
 /** wrangler ends with its children within a tenth of a second; what takes this long is stuck. */
 const STOP_TIMEOUT_MS = 5_000
 
-/** Starts wrangler dev. `ready` resolves once it answers, or rejects with a StartError that holds what it printed. */
+/**
+ * Starts wrangler dev. `ready` resolves once it answers, or rejects with a StartError that
+ * holds what it printed.
+ */
 export function startWrangler(args, port) {
   const url = `http://127.0.0.1:${port}`
   const child = spawnWrangler(["dev", ...args, "--port", String(port)], { stdio: ["ignore", "pipe", "pipe"] })

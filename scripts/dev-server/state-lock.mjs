@@ -1,4 +1,5 @@
-// One system at a time works on a state folder: two on one database hold each other up in the middle of a write.
+// One system at a time works on a state folder: two on one database hold each other up in
+// the middle of a write.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
@@ -39,7 +40,10 @@ export async function lockState(directory, url) {
   }
 }
 
-/** Who left the note: whoever has just taken the lock may be about to write it over that of somebody who is dead. */
+/**
+ * Who left the note: whoever has just taken the lock may be about to write it over that
+ * of somebody who is dead.
+ */
 async function holder(note) {
   const deadline = Date.now() + NOTE_TIMEOUT_MS
   do {

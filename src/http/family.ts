@@ -15,8 +15,8 @@ export interface Part {
 }
 
 /**
- * All that a family brings along: its index.ts exports one, and a line in src/families.ts takes it up. Its tables are in
- * its schema.ts, which migrations are generated from.
+ * All that a family brings along: its index.ts exports one, and a line in src/families.ts takes it up. Its
+ * tables are in its schema.ts, which migrations are generated from.
  */
 export interface Family {
   /** The application that it publishes in, which comes with the system: a migration of seeds makes it. */
@@ -32,7 +32,9 @@ export interface Family {
   settings?: z.ZodType<Partial<FamilyConfig>>
   /** The words in which the engine speaks to customers in its own name: one family has them. */
   wire?: Wire
-  /** Takes a delivery for a receiver that the family has in this very Worker; null: it is for somebody else. */
+  /**
+   * Takes a delivery for a receiver that the family has in this very Worker; null: it is for somebody else.
+   */
   receives?(deps: Deps, url: string, request: () => Request): Promise<Response | null>
   /** What happens in it beside events and their attempts, for whoever watches the whole system. */
   activity?: ActivitySource

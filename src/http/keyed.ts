@@ -3,8 +3,8 @@ import { z } from "@hono/zod-openapi"
 import { isObject } from "../engine/rules/json.ts"
 
 /**
- * An object whose keys are whatever the sender chose, every one of them kept: `z.record` would drop `__proto__`.
- * Its schema in the document is the caller's to give, by `openapi`.
+ * An object whose keys are whatever the sender chose, every one of them kept: `z.record` would drop
+ * `__proto__`. Its schema in the document is the caller's to give, by `openapi`.
  */
 export function keyed<Value extends z.ZodType>(value: Value) {
   return z.unknown().transform((given, ctx): Record<string, z.output<Value>> => {

@@ -17,8 +17,9 @@ interface Rules {
 }
 
 /**
- * One operation of an API, declared in one place: its schemas, its document, who may call it. An operation in an
- * application (`{app_id}` in its path) finds it in `c.var.application`, loaded once and known to be in reach.
+ * One operation of an API, declared in one place: its schemas, its document, who may call it. An
+ * operation in an application (`{app_id}` in its path) finds it in `c.var.application`, loaded once
+ * and known to be in reach.
  */
 export function operation<
   Path extends string,
@@ -46,7 +47,10 @@ function describe(description: string | undefined, needs: Capability): string | 
   return description === undefined ? sentence : `${description} ${sentence}`
 }
 
-/** Finds the application of the path by id or uid. Any other than its token's is out of reach, if there is one or not. */
+/**
+ * Finds the application of the path by id or uid. Any other than its token's is out of reach,
+ * if there is one or not.
+ */
 const loadApplication: MiddlewareHandler<AppEnv> = async (c, next) => {
   const { deps, principal } = c.var
   const application = await findApplication(deps, c.req.param("app_id") ?? "")

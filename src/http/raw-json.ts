@@ -10,8 +10,8 @@ interface RawMember {
 }
 
 /**
- * The members of a JSON object, each exactly as it stands in the text: numbers, escapes, order of keys and white
- * space are the sender's. The text must be a valid JSON object.
+ * The members of a JSON object, each exactly as it stands in the text: numbers, escapes, order of keys and
+ * white space are the sender's. The text must be a valid JSON object.
  */
 export function* rawMembers(text: string): Generator<RawMember> {
   let at = skipSpace(text, text.indexOf("{") + 1)
@@ -74,8 +74,8 @@ export function jsonAnswer<Body, Status extends ContentfulStatusCode>(
 }
 
 /**
- * How many objects and lists stand within each other in a text. It takes any text, valid JSON or not, and does
- * not recurse, so that it can come before what does.
+ * How many objects and lists stand within each other in a text. It takes any text, valid JSON or not, and
+ * does not recurse, so that it can come before what does.
  */
 export function depthOf(text: string): number {
   let open = 0
@@ -89,7 +89,10 @@ export function depthOf(text: string): number {
   return depth
 }
 
-/** Whether a key or string of this valid JSON, whose text itself is well-formed, escapes half a surrogate pair. */
+/**
+ * Whether a key or string of this valid JSON, whose text itself is well-formed, escapes
+ * half a surrogate pair.
+ */
 export function hasUnpairedSurrogate(text: string): boolean {
   if (!/\\ud[89a-f]/i.test(text)) return false
   for (let at = text.indexOf('"'); at !== -1; ) {

@@ -110,8 +110,8 @@ interface Telling<Schema, Body extends object, Always extends Status> {
 }
 
 /**
- * A function that makes entries for `responses`: the given statuses, those that every route can answer, and 415 where a
- * route reads a body, for what can be too large can be compressed too.
+ * A function that makes entries for `responses`: the given statuses, those that every route can answer, and
+ * 415 where a route reads a body, for what can be too large can be compressed too.
  */
 export function refusalsIn<Schema, Body extends object, Always extends Status>(
   telling: Telling<Schema, Body, Always>,

@@ -3,7 +3,7 @@ import type { Context } from "hono"
 import { getPath } from "hono/utils/url"
 import type { Application } from "../engine/applications/application.ts"
 import type { Deps } from "../platform/deps.ts"
-import type { Principal } from "./middleware/access.ts"
+import type { Principal } from "./principal.ts"
 import { fromZod, type Problem } from "./problem.ts"
 
 export interface AppEnv {
@@ -31,8 +31,8 @@ const PART: Record<string, string> = {
 export type Router = OpenAPIHono<AppEnv>
 
 /**
- * A router whose invalid input becomes a Problem, with the routes of those given, in their order; a trailing slash makes
- * no difference, but for one case (pathOf).
+ * A router whose invalid input becomes a Problem, with the routes of those given, in their order; a trailing
+ * slash makes no difference, but for one case (pathOf).
  */
 export function createRouter(...parts: readonly Router[]): Router {
   const router = new OpenAPIHono<AppEnv>({
@@ -50,9 +50,10 @@ const FOLDED = /^\/api\/v1\/app\/[^/]+\/$/
 const CHANGING = new Set(["PUT", "PATCH", "DELETE"])
 
 /**
- * SDKs that join a base URL ending in a slash with a path ask for `//api/v1/…`: it is the management API all the
- * same, and older ones end each path in a slash. Only where somebody may have meant a thing of an application that
- * is named `..`, and not the application, does a slash at the end lead nowhere for whoever changes something.
+ * SDKs that join a base URL ending in a slash with a path ask for `//api/v1/…`: it is the management API
+ * all the same, and older ones end each path in a slash. Only where somebody may have meant a thing of an
+ * application that is named `..`, and not the application, does a slash at the end lead nowhere for
+ * whoever changes something.
  */
 function pathOf(request: Request): string {
   const path = getPath(request).replace(/^\/+(?=\/api\/v1\/)/, "")

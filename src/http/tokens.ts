@@ -52,7 +52,9 @@ export async function issueToken(
   return PREFIX + (await sign(claims, await signingKey(material), ALGORITHM))
 }
 
-/** What a token says, if it is one of ours and its time is not over; whether it was ended, the engine knows. */
+/**
+ * What a token says, if it is one of ours and its time is not over; whether it was ended, the engine knows.
+ */
 export async function readToken(deps: Deps, text: string): Promise<PortalToken | null> {
   for (const material of keyMaterials(deps.config)) {
     // Its times are checked below, by our own clock.

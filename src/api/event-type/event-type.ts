@@ -12,10 +12,10 @@ import {
   type TypeOwner,
 } from "../../engine/event-types/catalog.ts"
 import type { Remember } from "../../engine/kit/idempotency.ts"
-import { type Principal, sightOf } from "../../http/middleware/access.ts"
 import { IdempotencyKey, idempotent } from "../../http/middleware/idempotency.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
+import { type Principal, sightOf } from "../../http/principal.ts"
 import { createRouter } from "../../http/router.ts"
 import { Iterator, Limit, listOf, Ordering, Search, toList, toPageRequest } from "../page.ts"
 import { refusals } from "../problems.ts"

@@ -12,9 +12,9 @@ interface Claim {
 }
 
 /**
- * Answers in which dialect a path's refusals are said: that of the part that has a route there, else of the one that the
- * path lies below. Routes with parameters claim what is below the segment that they begin with, or all the segments that
- * the part's routes have in common. Paths that are nobody's get the plain dialect.
+ * Answers in which dialect a path's refusals are said: that of the part that has a route there, else of the
+ * one that the path lies below. Routes with parameters claim what is below the segment that they begin with,
+ * or all the segments that the part's routes have in common. Paths that are nobody's get the plain dialect.
  */
 export function dialectsOf(parts: readonly Part[]): (path: string) => Dialect {
   const claims = parts.map(claimOf)

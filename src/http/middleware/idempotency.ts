@@ -15,9 +15,9 @@ import {
   rememberAnswer,
   scopeIn,
 } from "../../engine/kit/idempotency.ts"
+import { principalKey } from "../principal.ts"
 import { invalidInput } from "../problem.ts"
 import type { AppEnv } from "../router.ts"
-import { principalKey } from "./access.ts"
 
 const HEADER = "idempotency-key"
 
@@ -43,11 +43,11 @@ export interface Subject {
 }
 
 /**
- * Does the work once for each Idempotency-Key, and answers what it answered the first time for a day. The work
- * hands `remember` on to its verb, which keeps the answer in the batch of the write itself; an answer that
- * belongs to no write is kept behind it. What throws is not kept, and what is not `current` any more is done
- * anew. Refuses another request under the same key with 422. Where `work` does not name the type of `remember`,
- * `answerOf` names that of its result.
+ * Does the work once for each Idempotency-Key, and answers what it answered the first time for a day. The
+ * work hands `remember` on to its verb, which keeps the answer in the batch of the write itself; an answer
+ * that belongs to no write is kept behind it. What throws is not kept, and what is not `current` any more is
+ * done anew. Refuses another request under the same key with 422. Where `work` does not name the type of
+ * `remember`, `answerOf` names that of its result.
  */
 export async function idempotent<Result, Status extends number, Body>(
   c: Context<AppEnv>,
@@ -95,9 +95,9 @@ export async function idempotent<Result, Status extends number, Body>(
 }
 
 /**
- * For work that is tried before anybody has looked: what its batch takes along to be done only if the key is free, and to
- * keep its answer; undefined without a key. The application is named by id or uid. Work that finds the key used is left
- * to `idempotent`.
+ * For work that is tried before anybody has looked: what its batch takes along to be done only if the key is
+ * free, and to keep its answer; undefined without a key. The application is named by id or uid. Work that
+ * finds the key used is left to `idempotent`.
  */
 export async function onceFor<Result, Status extends number, Body>(
   c: Context<AppEnv>,
@@ -116,8 +116,8 @@ export async function onceFor<Result, Status extends number, Body>(
 }
 
 /**
- * Whose key it is, and for what: the route and the ids, never the path, since what is removed leaves its uid to
- * others.
+ * Whose key it is, and for what: the route and the ids, never the path, since what is removed
+ * leaves its uid to others.
  */
 async function scopeOf(c: Context<AppEnv>, { applicationId, ids }: Subject): Promise<string> {
   return [callerOf(c), applicationId, ...((await ids?.()) ?? [])].join(" ")

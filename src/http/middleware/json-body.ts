@@ -12,9 +12,9 @@ export const TOO_DEEP = "json_too_deep"
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json$/i
 
 /**
- * Reads the body as JSON before the route's schema sees it: bounded, not compressed, clean UTF-8, nested at most
- * MAX_JSON_DEPTH deep, without unpaired surrogates, no content type needed. With `emptyIs` an empty body, of any
- * content type, stands for that JSON text. A body has at most `maxBytes`.
+ * Reads the body as JSON before the route's schema sees it: bounded, not compressed, clean UTF-8, nested at
+ * most MAX_JSON_DEPTH deep, without unpaired surrogates, no content type needed. With `emptyIs` an empty
+ * body, of any content type, stands for that JSON text. A body has at most `maxBytes`.
  */
 export function jsonBody(options: { emptyIs?: string; maxBytes?: number } = {}) {
   return createMiddleware<AppEnv>(async (c, next) => {
@@ -26,7 +26,8 @@ export function jsonBody(options: { emptyIs?: string; maxBytes?: number } = {}) 
     }
     if (bytes.byteLength > 0) checkContentType(c.req.header("content-type"))
     const value = parseJson(text)
-    // The schema's validator and the handlers take the body from the request again: it is read and parsed once.
+    // The schema's validator and the handlers take the body from the request again: it is
+    // read and parsed once.
     c.req.text = async () => text
     c.req.json = async <T>() => value as T
     if (!JSON_TYPE.test(mediaTypeOf(c.req.header("content-type")))) c.req.raw = calledJson(c.req.raw)
@@ -34,7 +35,10 @@ export function jsonBody(options: { emptyIs?: string; maxBytes?: number } = {}) 
   })
 }
 
-/** Refuses a body that is compressed, or encoded in another way (RFC 9110, section 8.4): nothing here decodes it. */
+/**
+ * Refuses a body that is compressed, or encoded in another way (RFC 9110, section 8.4):
+ * nothing here decodes it.
+ */
 export function refuseEncoded(contentEncoding: string | undefined): void {
   if (/^\s*(identity\s*)?$/i.test(contentEncoding ?? "")) return
   const detail = "Send the body as it is, without Content-Encoding: compressed bodies are not read here"
@@ -81,8 +85,8 @@ function decode(bytes: Uint8Array): string {
 }
 
 /**
- * The value; refuses malformed JSON, JSON that is nested too deeply to be read safely, and strings with half of a surrogate
- * pair: no receiver could read them back.
+ * The value; refuses malformed JSON, JSON that is nested too deeply to be read safely, and strings with half
+ * of a surrogate pair: no receiver could read them back.
  */
 function parseJson(text: string): unknown {
   if (depthOf(text) > MAX_JSON_DEPTH) {

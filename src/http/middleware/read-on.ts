@@ -8,8 +8,8 @@ const ENVELOPE_BYTES = 1024 * 1024
 
 /**
  * Reads what an answer has left of the body, as far as a good request may go: few clients look for an answer
- * before they have sent everything. Without it, one that streams a body of unknown length past the limit sees a
- * broken connection instead of the 413. `largest` is the size of the largest body that anybody takes.
+ * before they have sent everything. Without it, one that streams a body of unknown length past the limit sees
+ * a broken connection instead of the 413. `largest` is the size of the largest body that anybody takes.
  */
 export function readOn(largest: (config: Config) => number) {
   return createMiddleware<AppEnv>(async (c, next) => {

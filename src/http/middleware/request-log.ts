@@ -49,7 +49,10 @@ function refererOf(header: string | undefined): string | null {
   return url && url.origin + url.pathname + (url.search && shownQuery(url.search))
 }
 
-/** The error and its causes by their first lines: behind those, Drizzle's messages show a statement's parameters. */
+/**
+ * The error and its causes by their first lines: behind those, Drizzle's messages show a
+ * statement's parameters.
+ */
 function faultOf(error: Error): { error: string; stack?: string } {
   const causes: string[] = []
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
