@@ -1,5 +1,5 @@
-// Writes the types of the management API, as /openapi.json has it, for the dashboard's page. The document needs no server:
-// the app itself is bundled and asked.
+// Writes the types of the management API, as /openapi.json has it, for the dashboard's page. The document
+// needs no server: the app itself is bundled and asked.
 import { registerHooks } from "node:module"
 import { fileURLToPath } from "node:url"
 import { build } from "esbuild"
@@ -15,7 +15,10 @@ const BUNDLE = new URL("app-for-types.mjs", DIST)
 const BINDINGS = { DB: {} }
 
 const compiler = new URL("./dashboard/typescript.mjs", import.meta.url).href
-/** What Node resolves otherwise: the compiler's old face, and the runtime's own module, of which a document needs nothing. */
+/**
+ * What Node resolves otherwise: the compiler's old face, and the runtime's own module, of which a
+ * document needs nothing.
+ */
 const INSTEAD = new Map([
   ["typescript", compiler],
   ["cloudflare:workers", "data:text/javascript,export const waitUntil = () => {}"],

@@ -1,6 +1,6 @@
-// Puts what a browser is shown among the Worker's static assets: the dashboard, bundled, and Swagger UI, as npm brings
-// it, so that /docs needs no other server. Also wrangler's [build] command, and what the tests start with: it writes
-// only what differs, for wrangler dev reloads on every write.
+// Puts what a browser is shown among the Worker's static assets: the dashboard, bundled, and Swagger UI, as
+// npm brings it, so that /docs needs no other server. Also wrangler's [build] command, and what the tests
+// start with: it writes only what differs, for wrangler dev reloads on every write.
 import { readFileSync } from "node:fs"
 
 import { bundleDashboard } from "./dashboard/bundle.mjs"

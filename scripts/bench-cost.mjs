@@ -1,5 +1,6 @@
-// npm run bench:cost [-- --json | --trips]: what an event costs, counted exactly (test/cost/measure.ts says what
-// each figure means). As a table; with --json as one JSON array on stdout; with --trips each case's statements too.
+// npm run bench:cost [-- --json | --trips]: what an event costs, counted exactly (test/cost/measure.ts
+// says what each figure means). As a table; with --json as one JSON array on stdout; with --trips each
+// case's statements too.
 import { createVitest } from "vitest/node"
 
 import { readFlags } from "./bench/flags.mjs"

@@ -1,6 +1,7 @@
-// npm run bench [-- --quick | --json]: how many events this machine accepts and delivers with what `npm start`
-// runs, and beside it the ceiling: a bare Worker of one insert and one send (bench/ceiling) under the same wrangler.
-// Each pair of runs comes one after the other, so that whatever else the machine does is in both.
+// npm run bench [-- --quick | --json]: how many events this machine accepts and delivers with what `npm
+// start` runs, and beside it the ceiling: a bare Worker of one insert and one send (bench/ceiling)
+// under the same wrangler. Each pair of runs comes one after the other, so that whatever else the
+// machine does is in both.
 import { mkdtempSync, rmSync } from "node:fs"
 import { cpus, tmpdir } from "node:os"
 import { join } from "node:path"

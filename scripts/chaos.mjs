@@ -1,7 +1,8 @@
-// npm run test:chaos [-- --long | --json]: the real `npm start`, whose process group is killed with SIGKILL again and
-// again while events, retries, recoveries and uploads are under way, and which goes on with the state that is left.
-// Receivers answer, fail, reset, hang and want no retry. Ends with 0 if nothing that was accepted is lost, and each
-// request too many is one that had been answered and not recorded when the processes died.
+// npm run test:chaos [-- --long | --json]: the real `npm start`, whose process group is killed with
+// SIGKILL again and again while events, retries, recoveries and uploads are under way, and which goes on
+// with the state that is left. Receivers answer, fail, reset, hang and want no retry. Ends with 0 if
+// nothing that was accepted is lost, and each request too many is one that had been answered and not
+// recorded when the processes died.
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -20,10 +21,11 @@ const flags = readFlags(["long", "json"])
 /** @typedef {import("./chaos/receiver.mjs").Moment} Moment */
 
 /**
- * What is to be under way when the processes die. That is seen from outside: a stage's moment is a request that has
- * reached a receiver, or the answer that it was just given, which the system has not had time to record; or what was
- * provoked has been answered, with the rest of it open.
- * @type {{ name: string, isMoment?: (moment: Moment) => boolean, provoke?: (traffic: Traffic, dead: AbortSignal) => Promise<unknown> }[]}
+ * What is to be under way when the processes die. That is seen from outside: a stage's moment is a request
+ * that has reached a receiver, or the answer that it was just given, which the system has not had time to
+ * record; or what was provoked has been answered, with the rest of it open.
+ * @type {{ name: string, isMoment?: (moment: Moment) => boolean, provoke?: (traffic: Traffic, dead:
+ * AbortSignal) => Promise<unknown> }[]}
  */
 const STAGES = [
   {

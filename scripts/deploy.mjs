@@ -1,5 +1,6 @@
-// npm run deploy [-- arguments for wrangler deploy]: from an empty account to a running Posthorn, and from any
-// later state to the newest code. Each step looks before it acts, so it may be run again, whatever became of the last run.
+// npm run deploy [-- arguments for wrangler deploy]: from an empty account to a running Posthorn, and from
+// any later state to the newest code. Each step looks before it acts, so it may be run again, whatever
+// became of the last run.
 import { randomBytes } from "node:crypto"
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -50,8 +51,8 @@ async function checkLogin() {
 }
 
 /**
- * `wrangler deploy` creates what is missing on the account, and would create the databases too, but those have to
- * be there earlier, for their migrations.
+ * `wrangler deploy` creates what is missing on the account, and would create the databases too, but those
+ * have to be there earlier, for their migrations.
  */
 async function createDatabases() {
   const shards = shardsOf()
@@ -65,8 +66,8 @@ async function createDatabases() {
 }
 
 /**
- * New values for the secrets that the Worker does not have. Only an answer of Cloudflare's counts as "does not
- * have": a second ENCRYPTION_KEY would make everything sealed with the first one unreadable.
+ * New values for the secrets that the Worker does not have. Only an answer of Cloudflare's counts as "does
+ * not have": a second ENCRYPTION_KEY would make everything sealed with the first one unreadable.
  */
 async function missingSecrets() {
   const args = ["secret", "list", ...account, ...passOn(options, ["name"])]
@@ -86,7 +87,10 @@ async function hasR2() {
   return code === 0 || !/10042|enable R2/i.test(stdout + stderr)
 }
 
-/** The configuration less the bucket, in a file that is gone when this script is: paths in it start from its place. */
+/**
+ * The configuration less the bucket, in a file that is gone when this script is: paths in
+ * it start from its place.
+ */
 function configWithoutR2() {
   console.log(
     "R2 is not enabled on this account: deploying without file uploads, which will answer 503.\n" +
@@ -113,7 +117,10 @@ function showToken(token) {
   }
 }
 
-/** Uploads code and secrets in one step, so that no version is ever up without them. Answers its URL, if it has one. */
+/**
+ * Uploads code and secrets in one step, so that no version is ever up without them. Answers
+ * its URL, if it has one.
+ */
 async function deploy(secrets, config) {
   const directory = mkdtempSync(join(tmpdir(), "posthorn-deploy-"))
   // Also when interrupted: secrets do not stay on the disk.
@@ -138,7 +145,10 @@ async function deploy(secrets, config) {
   return deployedUrl(report)
 }
 
-/** The first address in wrangler's report of the deploy; there is none if only routes without https were set up. */
+/**
+ * The first address in wrangler's report of the deploy; there is none if only routes
+ * without https were set up.
+ */
 function deployedUrl(report) {
   if (!existsSync(report)) return undefined
   const entries = readFileSync(report, "utf8")
@@ -160,7 +170,10 @@ Posthorn is deployed.
 A first deploy may take a minute until its name is known everywhere.`
 }
 
-/** Runs a command that answers a JSON array. A failure that says `nothing` means an empty one; any other ends the deploy. */
+/**
+ * Runs a command that answers a JSON array. A failure that says `nothing` means an empty one; any
+ * other ends the deploy.
+ */
 async function readList(command, nothing) {
   const { code, stdout, stderr } = await runWrangler(command)
   if (code === 0) return JSON.parse(stdout)

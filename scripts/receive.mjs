@@ -1,5 +1,5 @@
-// npm run receive -- [port] [status] [--secret whsec_…]: a receiver that prints what arrives, until Ctrl-C. Told the
-// signing secret of an endpoint, it says of each delivery whether the signature is good.
+// npm run receive -- [port] [status] [--secret whsec_…]: a receiver that prints what arrives, until Ctrl-C.
+// Told the signing secret of an endpoint, it says of each delivery whether the signature is good.
 import { parseArgs } from "node:util"
 
 import { Webhook } from "standardwebhooks"

@@ -8,7 +8,8 @@ import { portOf } from "./port.mjs"
 /** @typedef {{ path: string, headers: Record<string, string>, body: string, at: number }} Arrival */
 
 /**
- * Takes every POST, remembers it, tells of it, and answers 200 unless told otherwise. Rejects as `listen` does.
+ * Takes every POST, remembers it, tells of it, and answers 200 unless told otherwise.
+ * Rejects as `listen` does.
  * @param {number} [port]
  * @param {{ status?: number | ((path: string) => number), onArrival?: (request: Arrival) => void }} [options]
  */

@@ -10,9 +10,10 @@ import type { Deps } from "./platform/deps.ts"
 const RETRY_DELAY_SECONDS = 5
 
 /**
- * Works a batch of jobs within one invocation's budget, shard after shard. The ack rule: a verb throws only before its
- * first request has gone out, so a job that threw is ours to retry, and everything else is acknowledged, whatever
- * the receivers said. A job that runs out of retries is logged; its row is found by the sweep.
+ * Works a batch of jobs within one invocation's budget, shard after shard. The ack rule: a verb throws
+ * only before its first request has gone out, so a job that threw is ours to retry, and everything
+ * else is acknowledged, whatever the receivers said. A job that runs out of retries is logged; its row
+ * is found by the sweep.
  */
 export async function consume(
   batch: MessageBatch<Job>,
@@ -30,7 +31,10 @@ export async function consume(
   }
 }
 
-/** The messages of each kind that is worked together, by shard, and those that have come before apart; then each other. */
+/**
+ * The messages of each kind that is worked together, by shard, and those that have come before
+ * apart; then each other.
+ */
 function sharesOf(messages: readonly Message<Job>[], kinds: JobKinds): (readonly Message<Job>[])[] {
   const isTogether = ({ body }: Message<Job>) => "workTogether" in (kinds[body.kind] ?? {})
   const together = Map.groupBy(messages.filter(isTogether), (message) =>
@@ -44,7 +48,10 @@ function isAgain({ attempts }: Message<Job>): boolean {
   return attempts > 1
 }
 
-/** A kind that nobody works may be of a release that has not reached this isolate yet: the queue brings it again. */
+/**
+ * A kind that nobody works may be of a release that has not reached this isolate yet: the
+ * queue brings it again.
+ */
 async function work(
   deps: Deps,
   db: Db,

@@ -3,7 +3,8 @@ const JSON_TYPE = { "content-type": "application/json" }
 /**
  * Asks the system and answers the JSON that comes back; throws when it is refused.
  * @param {string} url
- * @param {{ method?: string, json?: unknown, headers?: Record<string, string>, signal?: AbortSignal }} [request]
+ * @param {{ method?: string, json?: unknown, headers?: Record<string, string>, signal?:
+ * AbortSignal }} [request]
  * @returns {Promise<any>}
  */
 export async function ask(url, { method = "GET", json, headers, signal } = {}) {

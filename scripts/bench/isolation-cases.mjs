@@ -1,5 +1,5 @@
-// The worst that one endpoint or one application is known to have done to others, each as something that can be
-// measured on a fresh system: by `npm run bench:isolation -- --cases`, and by a test.
+// The worst that one endpoint or one application is known to have done to others, each as something that can
+// be measured on a fresh system: by `npm run bench:isolation -- --cases`, and by a test.
 import { setTimeout as sleep } from "node:timers/promises"
 
 import { ask, create, createApplication } from "./api.mjs"
@@ -8,7 +8,10 @@ import { lagsUnderLoad, messageTarget } from "./load.mjs"
 import { now } from "./now.mjs"
 
 /** @typedef {{ figure: string, value: number, bound: number, holds: boolean }} Figure */
-/** @typedef {{ folder: string, sink: Awaited<ReturnType<typeof import("./load.mjs").startSink>>, signal?: AbortSignal | undefined }} Place */
+/**
+ * @typedef {{ folder: string, sink: Awaited<ReturnType<typeof import("./load.mjs").startSink>>, signal?:
+ * AbortSignal | undefined }} Place
+ */
 
 /** When a retry is due, jitter aside. */
 const RETRY_MS = 2_000
@@ -72,7 +75,8 @@ async function healthyCrowd({ folder, sink, signal }) {
 }
 
 /**
- * What a person waits for at three doors while resends of another application hang, next to what it takes without them.
+ * What a person waits for at three doors while resends of another application hang, next to what
+ * it takes without them.
  * @param {number} resends
  * @param {Place} place
  */
@@ -137,7 +141,10 @@ async function probeWhile(url, sink, crowd) {
 /** The sink tells them apart, whichever case they are of. */
 let neighbours = 0
 
-/** How long after it was due, at the latest, the retry of a new neighbour, whose endpoint fails at once, is made. */
+/**
+ * How long after it was due, at the latest, the retry of a new neighbour, whose endpoint
+ * fails at once, is made.
+ */
 async function retryLateMs(url, sink) {
   const run = `neighbour${++neighbours}`
   const { id } = await createApplication(url, { name: run, endpoints: [`${sink.url}/fail/${run}`] })

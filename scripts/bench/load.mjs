@@ -36,8 +36,9 @@ export async function startSink() {
 }
 
 /**
- * Publishes `events` events over so many connections, each with one request at a time, and waits for what comes
- * of them. Ends by itself: publishing after `acceptMs`, waiting `deliverMs` later, with what has arrived by then.
+ * Publishes `events` events over so many connections, each with one request at a time, and waits for
+ * what comes of them. Ends by itself: publishing after `acceptMs`, waiting `deliverMs` later, with
+ * what has arrived by then.
  * @param {{
  *   run: string, events: number, connections: number, endpoints: number, acceptMs: number, deliverMs: number,
  *   target: { url: string, headers: Record<string, string>, body(mark: string): string },
@@ -83,8 +84,8 @@ export async function putLoad(load) {
 }
 
 /**
- * Publishes at a fixed rate, whatever becomes of the requests before: a system that is slow is not spared. Answers when
- * each event was accepted, and how many were not, once every request has an answer.
+ * Publishes at a fixed rate, whatever becomes of the requests before: a system that is slow is not spared.
+ * Answers when each event was accepted, and how many were not, once every request has an answer.
  * @param {{
  *   run: string, perSecond: number, forMs: number, signal?: AbortSignal | undefined,
  *   target: { url: string, headers: Record<string, string>, body(mark: string): string },
@@ -111,8 +112,8 @@ export async function putSteadyLoad({ run, perSecond, forMs, target, signal }) {
 }
 
 /**
- * Publishes at a fixed rate, and answers how late the events came at these paths of the sink, each of which is owed all
- * of them.
+ * Publishes at a fixed rate, and answers how late the events came at these paths of the sink, each of
+ * which is owed all of them.
  * @param {{
  *   run: string, perSecond: number, forMs: number, patienceMs: number, paths: readonly string[], signal?: AbortSignal | undefined,
  *   target: { url: string, headers: Record<string, string>, body(mark: string): string },

@@ -1,6 +1,6 @@
-// A receiver in a process of its own, which tells its parent what arrived when. How it answers a POST is the first
-// step of the path: /ok/… with 200, /fail/… with 500, /slow-2000/… with 200 after so many ms, /reset/… breaks the
-// connection off, /hang/… never says anything.
+// A receiver in a process of its own, which tells its parent what arrived when. How it answers a POST is the
+// first step of the path: /ok/… with 200, /fail/… with 500, /slow-2000/… with 200 after so many ms, /reset/…
+// breaks the connection off, /hang/… never says anything.
 import { createServer } from "node:http"
 import { text } from "node:stream/consumers"
 

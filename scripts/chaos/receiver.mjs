@@ -5,8 +5,8 @@ import { text } from "node:stream/consumers"
 import { portOf } from "../port.mjs"
 
 /**
- * What a receiver does with the nth try of an event, by the first step of its path and the last digit of the event's id;
- * a number is a status.
+ * What a receiver does with the nth try of an event, by the first step of its path and the last digit of the
+ * event's id; a number is a status.
  */
 const MANNERS = {
   ok: () => 200,
@@ -20,10 +20,14 @@ const MANNERS = {
   abort: (tries) => (tries === 1 ? "abort" : 200),
 }
 
-/** @typedef {{ id: string, path: string, tries: number, is: "arrived" | "answered", status: number | string, body: string }} Moment */
+/**
+ * @typedef {{ id: string, path: string, tries: number, is: "arrived" | "answered", status: number | string,
+ * body: string }} Moment
+ */
 
 /**
- * Receivers in this process, so that `onMoment` is called while the sender still waits, and right after it got its answer.
+ * Receivers in this process, so that `onMoment` is called while the sender still waits, and right
+ * after it got its answer.
  * @param {(moment: Moment) => void} onMoment
  */
 export async function startReceiver(onMoment) {

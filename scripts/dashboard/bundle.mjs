@@ -10,9 +10,9 @@ const MAIN = fileURLToPath(new URL("../../src/dashboard/app/main.tsx", import.me
 const FOLDER = new URL("assets/dashboard/", ASSETS)
 
 /**
- * Bundles the dashboard's page into one script and one style sheet, named by their content, and tells the Worker their
- * names in dist/dashboard.json; what the page imports later has scripts of its own. What an earlier bundle was called is
- * removed.
+ * Bundles the dashboard's page into one script and one style sheet, named by their content, and tells the
+ * Worker their names in dist/dashboard.json; what the page imports later has scripts of its own. What an
+ * earlier bundle was called is removed.
  */
 export async function bundleDashboard() {
   const { outputFiles } = await build({
@@ -43,7 +43,9 @@ export async function bundleDashboard() {
   }
 }
 
-/** The same in fewer bytes, if it is a script: esbuild leaves in what nobody uses of a package's single file. */
+/**
+ * The same in fewer bytes, if it is a script: esbuild leaves in what nobody uses of a package's single file.
+ */
 function smaller(path, text) {
   if (!path.endsWith(".js")) return text
   const { code, errors } = minifySync(path, text, { module: true, mangle: { toplevel: true } })

@@ -7,7 +7,10 @@ const QUICK = 4
 const SLOW = 14
 const AT_ONCE = 0
 
-/** How each endpoint did: how many attempts an hour at the height of a day, how fast, and what went wrong since when. */
+/**
+ * How each endpoint did: how many attempts an hour at the height of a day, how fast, and what
+ * went wrong since when.
+ */
 const PASTS = {
   billing: {
     height: 64,

@@ -1,5 +1,5 @@
-// A system as it looks on an ordinary day: customers with endpoints that are well, slow, failing, refusing or disabled,
-// and what was sent to them. For the tests of the dashboard, and for its screenshots.
+// A system as it looks on an ordinary day: customers with endpoints that are well, slow, failing, refusing or
+// disabled, and what was sent to them. For the tests of the dashboard, and for its screenshots.
 import { once } from "node:events"
 import { createServer } from "node:http"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -48,7 +48,10 @@ const OTHERS = [
 ]
 
 /** How each receiver answers: its status, after how long, with which headers and body. */
-/** @type {Record<string, { status: number, body: string, afterMs?: number, headers?: Record<string, string> }>} */
+/**
+ * @type {Record<string, { status: number, body: string, afterMs?: number, headers?:
+ * Record<string, string> }>}
+ */
 const MANNERS = {
   crm: { status: 500, body: '{"error":"deadlock detected","requestId":"req_7f31c9"}', afterMs: 40 },
   warehouse: { status: 401, body: '{"error":"missing credentials"}' },
@@ -131,8 +134,9 @@ async function answer(request, response, wording) {
 }
 
 /**
- * Fills the system, and resolves once every first attempt is made. `wording` makes what people have written: names,
- * descriptions, the texts of payloads. Answers what stands for the variable parts of the screens' paths.
+ * Fills the system, and resolves once every first attempt is made. `wording` makes what people have
+ * written: names, descriptions, the texts of payloads. Answers what stands for the variable parts
+ * of the screens' paths.
  * @param {{ call: Call, receiver: { url: string }, messages?: number, wording?: Wording }} world
  */
 export async function fillWithSamples({ call, receiver, messages = 30, wording = (text) => text }) {
@@ -212,7 +216,10 @@ async function useFamilies({ call, receiver, wording }) {
   return (await call("POST", `/upload_file/webhook_id/${data.id}`, form)).data
 }
 
-/** Answers the first one, which every endpoint but the warehouse's gets, once nothing waits for its first attempt. */
+/**
+ * Answers the first one, which every endpoint but the warehouse's gets, once nothing waits
+ * for its first attempt.
+ */
 async function sendMessages({ call, messages, wording }) {
   const sent = []
   for (let count = 0; count < messages; count++) {

@@ -1,4 +1,6 @@
-/** Why our document says something else than Svix's, on purpose: [where, what, why]; `*` stands for anything. */
+/**
+ * Why our document says something else than Svix's, on purpose: [where, what, why]; `*` stands for anything.
+ */
 const EXPLANATIONS = [
   [
     "HEAD *",
@@ -195,8 +197,8 @@ const EXPLANATIONS = [
 ]
 
 /**
- * What is taken although neither document names it, as by Svix's server: [component, field, why]. Versions 1 of the
- * official clients send these names, and those for Java and Kotlin do today.
+ * What is taken although neither document names it, as by Svix's server: [component, field, why]. Versions 1
+ * of the official clients send these names, and those for Java and Kotlin do today.
  * @type {[component: string, field: string, why: string][]}
  */
 export const HIDDEN = [

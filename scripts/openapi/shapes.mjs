@@ -23,8 +23,8 @@ export function statusesOf(theirs, ours) {
 }
 
 /**
- * The differences between two schemas, each with its place: a component, or `at` within the operation. A component
- * that both call by the same name is compared once.
+ * The differences between two schemas, each with its place: a component, or `at` within the operation. A
+ * component that both call by the same name is compared once.
  */
 export function* compareSchemas(at, theirs, ours, where) {
   const [theirName, ownName] = [nameOf(theirs.schema), nameOf(ours.schema)]
@@ -103,7 +103,9 @@ function nameOf(schema) {
   return others.length === 1 ? nameOf(others[0]) : null
 }
 
-/** One flat schema of what OpenAPI 3.0 and 3.1 write in different ways: $ref, allOf, nullable, null as a type. */
+/**
+ * One flat schema of what OpenAPI 3.0 and 3.1 write in different ways: $ref, allOf, nullable, null as a type.
+ */
 function flatten({ document, schema }) {
   const flat = { types: [], enum: [], properties: {}, required: [] }
   add(flat, document, schema ?? {})

@@ -9,9 +9,9 @@ const life = join(root, "test/sdk/javascript/life.mjs")
 const binaries = process.platform === "win32" ? "Scripts" : "bin"
 
 /**
- * `needs` are programs that the machine must have, each as a command that shows that it has it; `fetch` brings what
- * the registries hold. A life whose needs or packages are not to be had is skipped; one that does not `build` fails.
- * Commands run in the life's folder, which `run` gets.
+ * `needs` are programs that the machine must have, each as a command that shows that it has it; `fetch`
+ * brings what the registries hold. A life whose needs or packages are not to be had is skipped; one that does
+ * not `build` fails. Commands run in the life's folder, which `run` gets.
  * @typedef {{ language: string, version: string, folder: string, source?: string, needs: string[][],
  *   fetch: string[][], build: string[][], run: (directory: string) => string[] }} Sdk
  */

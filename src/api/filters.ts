@@ -37,9 +37,9 @@ interface TimeQuery {
 }
 
 /**
- * The page that a list asks for that can begin at a time: newest first, but with `after` alone the page next to
- * that time. What is from that very time is in it; nothing is that is from `before`. Behind an iterator `before`
- * says nothing any more.
+ * The page that a list asks for that can begin at a time: newest first, but with `after` alone the page next
+ * to that time. What is from that very time is in it; nothing is that is from `before`. Behind an iterator
+ * `before` says nothing any more.
  */
 export function toTimedPage(query: TimeQuery): {
   request: PageRequest
@@ -75,7 +75,10 @@ export function refuseBoth({ iterator, before, after }: TimeQuery): void {
   ])
 }
 
-/** A page that may be short of its limit: the iterators lead to where the list has looked, not to its last row. */
+/**
+ * A page that may be short of its limit: the iterators lead to where the list has
+ * looked, not to its last row.
+ */
 export function toScannedList<Row, Out>(
   request: PageRequest,
   page: ScannedPage<Row>,

@@ -7,14 +7,17 @@ interface Unlisted {
   aliases?: Readonly<Record<string, string>>
   /** Whether null says something of these fields (PATCH); else it is as good as nothing. */
   nullClears?: boolean
-  /** Fields that would change what is done, and are not supported. Beside null each may ask for nothing with one value. */
+  /**
+   * Fields that would change what is done, and are not supported. Beside null each may ask for
+   * nothing with one value.
+   */
   unsupported?: Readonly<Record<string, unknown>>
 }
 
 /**
- * A body or a query with the fields that Svix's clients send and that are not in our document. Older names are
- * taken for the newer ones, and what both say must be the same. What cannot be done is refused by its name: it
- * would be worse to drop it silently. Any other field that nobody knows is ignored.
+ * A body or a query with the fields that Svix's clients send and that are not in our document. Older names
+ * are taken for the newer ones, and what both say must be the same. What cannot be done is refused by its
+ * name: it would be worse to drop it silently. Any other field that nobody knows is ignored.
  */
 export function input<Schema extends z.ZodObject>(
   schema: Schema,

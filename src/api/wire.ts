@@ -64,13 +64,17 @@ const Text = z.string().refine((text) => !hasControls(text), "must not have cont
 export const Name = Text.min(1).max(MAX_NAME_CHARS)
 export const Description = Text.max(MAX_DESCRIPTION_BYTES).refine(...atMost(MAX_DESCRIPTION_BYTES))
 export const ThrottleRate = z.number().int().min(1).max(65_535)
-/** RFC 3339, and as some languages print it: `2026-11-25 14:57:07 UTC`, or without seconds where they are none. */
+/**
+ * RFC 3339, and as some languages print it: `2026-11-25 14:57:07 UTC`, or without
+ * seconds where they are none.
+ */
 const TIME = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d)(?:(:\d\d)(\.\d+)?)? ?(Z|UTC|[+-]\d\d:?\d\d)$/i
 const IsoTime = z.iso.datetime({ offset: true })
 
 /**
- * A time that somebody sends, in epoch milliseconds, which is what our own times are. One between two milliseconds,
- * however near to the first, is half a millisecond behind it: so that it compares with ours as it should.
+ * A time that somebody sends, in epoch milliseconds, which is what our own times are. One between
+ * two milliseconds, however near to the first, is half a millisecond behind it: so that it compares
+ * with ours as it should.
  */
 export const DateTime = z
   .string()

@@ -37,7 +37,8 @@ export type Patience = "usual" | "stubborn"
 const TRIES = { usual: 3, stubborn: 5 }
 const FIRST_PAUSE_MS = 50
 
-// The size that the last batch reported, for each database of this isolate: a Db lives as long as an invocation.
+// The size that the last batch reported, for each database of this isolate: a Db lives as
+// long as an invocation.
 const sizes = new WeakMap<D1Database, number>()
 
 const dialect = new SQLiteAsyncDialect()
@@ -104,14 +105,19 @@ function isList(given: Statement | readonly Statement[]): given is readonly Stat
   return Array.isArray(given)
 }
 
-/** True for the faults after which D1's documentation says to try again: resets, lost connections, overload. */
+/**
+ * True for the faults after which D1's documentation says to try again: resets, lost connections, overload.
+ */
 function isPassingFault(error: unknown): boolean {
   return /network connection lost|storage caused object to be reset|reset because|internal error|cannot resolve|overloaded|starting up|timed? ?out/i.test(
     String(error),
   )
 }
 
-/** Said of a write to an application that is on its way to another shard: it goes through once that has arrived. */
+/**
+ * Said of a write to an application that is on its way to another shard: it goes through
+ * once that has arrived.
+ */
 export class MovingError extends Error {
   constructor() {
     super(

@@ -12,9 +12,9 @@ export interface Resident {
 }
 
 /**
- * The databases of a deployment and who lives where. The directory knows every application, its shard, the catalog's
- * event types and the revoked tokens; a shard holds what applications own. Shard 0 is the directory's own database, and
- * in a small deployment the only one there is.
+ * The databases of a deployment and who lives where. The directory knows every application, its shard, the
+ * catalog's event types and the revoked tokens; a shard holds what applications own. Shard 0 is the
+ * directory's own database, and in a small deployment the only one there is.
  */
 export interface Layout {
   directory: Db
@@ -22,8 +22,9 @@ export interface Layout {
   shards: readonly Db[]
   residents: Residents
   /**
-   * The shard in which the application lives. It has been looked up before; the built-in ones are in the first. Its
-   * batches throw a `MovingError`, and write nothing, while the application is moving to another shard, and from then on.
+   * The shard in which the application lives. It has been looked up before; the built-in ones are in the
+   * first. Its batches throw a `MovingError`, and write nothing, while the application is moving to another
+   * shard, and from then on.
    */
   shardOf(applicationId: string): Db
 }
@@ -44,8 +45,8 @@ export class Residents {
   }
 
   /**
-   * The shard of a new application: the first is left to the directory and the built-in applications as soon as there
-   * are others, and those take turns by the last digits of the id, which are random.
+   * The shard of a new application: the first is left to the directory and the built-in applications as soon
+   * as there are others, and those take turns by the last digits of the id, which are random.
    */
   placeOf(applicationId: string): number {
     if (this.shards === 1) return 0
@@ -71,12 +72,14 @@ export function layOut(shards: readonly Db[]): Layout {
   }
 }
 
-/** What SQLite says of a path that is none is the only refusal that a statement which writes nothing can have. */
+/**
+ * What SQLite says of a path that is none is the only refusal that a statement which writes nothing can have.
+ */
 const FENCE = "this application is moving"
 
 /**
- * The database, for whoever writes to this application: whether it lives here is asked in the batch of the write itself,
- * since what the directory has answered may be of the past by then.
+ * The database, for whoever writes to this application: whether it lives here is asked in the batch of the
+ * write itself, since what the directory has answered may be of the past by then.
  */
 function fenced(db: Db, applicationId: string): Db {
   const fence = sql`

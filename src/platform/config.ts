@@ -97,7 +97,9 @@ export class ConfigError extends Error {}
 
 const configs = new WeakMap<object, { families: readonly Declared[]; config: Config }>()
 
-/** The settings of an instance, parsed once: what `env` holds stays as it is. Throws a ConfigError, each time. */
+/**
+ * The settings of an instance, parsed once: what `env` holds stays as it is. Throws a ConfigError, each time.
+ */
 export function configOf(env: object, families: readonly Declared[]): Config {
   const known = configs.get(env)
   if (known?.families === families) return known.config
@@ -107,8 +109,8 @@ export function configOf(env: object, families: readonly Declared[]): Config {
 }
 
 /**
- * Reads the settings, the families' among them; throws a ConfigError that names each bad one and what it must be, never
- * its value.
+ * Reads the settings, the families' among them; throws a ConfigError that names each bad one and what it
+ * must be, never its value.
  */
 export function parseConfig(env: object, families: readonly Declared[] = []): Config {
   const own = settings.safeParse(env)

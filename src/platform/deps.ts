@@ -16,7 +16,10 @@ export interface Deps extends Layout {
   /** Where uploaded files are kept; null on an account without R2. */
   files: R2Bucket | null
   fetch: typeof fetch
-  /** Lets work go on when the invocation has answered: 30 s at most, and gone without a word if the process dies. */
+  /**
+   * Lets work go on when the invocation has answered: 30 s at most, and gone without a
+   * word if the process dies.
+   */
   waitUntil(work: Promise<unknown>): void
   clock: Clock
   random(): number
@@ -28,14 +31,18 @@ export interface Deps extends Layout {
   activities: readonly ActivitySource[]
 }
 
-/** What a family may declare for its dependencies: settings, receivers within this Worker, the engine's words. */
+/**
+ * What a family may declare for its dependencies: settings, receivers within this Worker, the engine's words.
+ */
 export interface Contributor extends Declared {
   wire?: Wire
   activity?: ActivitySource
   receives?(deps: Deps, url: string, request: () => Request): Promise<Response | null>
 }
 
-/** The only place that touches bindings. Throws a ConfigError when a setting is bad, a family's among them. */
+/**
+ * The only place that touches bindings. Throws a ConfigError when a setting is bad, a family's among them.
+ */
 export function createDeps(env: Env, families: readonly Contributor[]): Deps {
   const config = configOf(env, families)
   const deps: Deps = {

@@ -6,8 +6,8 @@ import type { AttemptObserved, Observation, Sink } from "./observations.ts"
 const ATTEMPTS_SHOWN = 25
 
 /**
- * Writes each observation as a line. Deployed, it is JSON, which Workers Logs index by field; in open mode, on
- * somebody's own machine, it is short, and JSON only for what went wrong.
+ * Writes each observation as a line. Deployed, it is JSON, which Workers Logs index by field; in open mode,
+ * on somebody's own machine, it is short, and JSON only for what went wrong.
  */
 export function logSink({ authMode }: Pick<Config, "authMode">, clock: Pick<Clock, "now">): Sink {
   const toLine = authMode === "open" ? shortLine : jsonLine

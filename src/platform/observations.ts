@@ -2,8 +2,8 @@ import type { Job } from "../engine/jobs/job.ts"
 import type { ErrorClass, Outcome } from "../engine/rules/outcome.ts"
 
 /**
- * A fact about our own work, made once, where it happened, and handed to every sink. It has ids, counts and times:
- * never a secret, a header's value or a payload, so that a sink may write down all of it.
+ * A fact about our own work, made once, where it happened, and handed to every sink. It has ids, counts and
+ * times: never a secret, a header's value or a payload, so that a sink may write down all of it.
  */
 export type Observation =
   | RequestObserved
@@ -19,7 +19,10 @@ export type Observation =
   | JobObserved
   | Fault
 
-/** Whoever makes something of observations: the log, metrics. Must not throw, and does not keep the work waiting. */
+/**
+ * Whoever makes something of observations: the log, metrics. Must not throw, and does not
+ * keep the work waiting.
+ */
 export type Sink = (observation: Observation) => void
 
 /** One request to us, and what it was answered. */

@@ -1,6 +1,6 @@
 /**
- * The words in which the engine speaks to customers in its own name. The family whose API they belong to declares them;
- * the engine knows what happened, and fills it in.
+ * The words in which the engine speaks to customers in its own name. The family whose API they belong to
+ * declares them; the engine knows what happened, and fills it in.
  */
 export interface Wire {
   operational: OperationalWire
@@ -8,7 +8,10 @@ export interface Wire {
   ping: { eventType: string; payload: string }
 }
 
-/** How operational events say what happened: the names of their types, and templates of the data in their payloads. */
+/**
+ * How operational events say what happened: the names of their types, and templates of the
+ * data in their payloads.
+ */
 export interface OperationalWire {
   types: Readonly<Record<EndpointHappening | DeliveryHappening, string>>
   endpoint: Template<EndpointFact>
@@ -21,7 +24,10 @@ export type EndpointHappening =
   | "endpoint.updated"
   | "endpoint.deleted"
   | "endpoint.disabled"
-/** It has failed several times and is still retried; has failed for good; or was delivered after it had been failing. */
+/**
+ * It has failed several times and is still retried; has failed for good; or was delivered
+ * after it had been failing.
+ */
 export type DeliveryHappening = "delivery.failing" | "delivery.exhausted" | "delivery.recovered"
 
 /** Times are ISO 8601 in UTC, with milliseconds. */
@@ -37,8 +43,8 @@ export type DeliveryFact =
   | "statusCode"
 
 /**
- * A JSON object with facts in place of its values. A fact that there is not is left out together with its field, unless
- * a number stands in for it.
+ * A JSON object with facts in place of its values. A fact that there is not is left out together with its
+ * field, unless a number stands in for it.
  */
 export interface Template<Fact extends string> {
   readonly [field: string]: Fact | readonly [fact: Fact, orElse: number] | Template<Fact>

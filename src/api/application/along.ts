@@ -12,7 +12,9 @@ import { type ApplicationIn, toSettings } from "./application.ts"
 
 type Along = z.infer<typeof ApplicationIn> | null | undefined
 
-/** The application that a path names; if there is none, the one given along is made, which must have that uid. */
+/**
+ * The application that a path names; if there is none, the one given along is made, which must have that uid.
+ */
 export async function getOrCreateApplication(
   deps: Deps,
   idOrUid: string,
@@ -24,8 +26,9 @@ export async function getOrCreateApplication(
 }
 
 /**
- * Does work in the application that a path names; if there is none, in a draft of the one given along, which the
- * work is to make in the batch of what it writes. When somebody else has made it meanwhile, does it in theirs.
+ * Does work in the application that a path names; if there is none, in a draft of the one given
+ * along, which the work is to make in the batch of what it writes. When somebody else has made it
+ * meanwhile, does it in theirs.
  */
 export async function inApplication<Result>(
   deps: Deps,

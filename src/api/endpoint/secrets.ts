@@ -109,8 +109,8 @@ endpointSecrets.openapi(
 )
 
 /**
- * Svix's document still says 204 here, and version 1 of its clients was made from it: those for Java, Kotlin and C#
- * throw at any body, when the secret is rotated already. Version 2 throws where there is none.
+ * Svix's document still says 204 here, and version 1 of its clients was made from it: those for Java, Kotlin
+ * and C# throw at any body, when the secret is rotated already. Version 2 throws where there is none.
  */
 function expectsNoBody(userAgent = ""): boolean {
   return userAgent.startsWith("svix-libs/1.")

@@ -6,8 +6,8 @@ export const CATALOG = "app_catalog"
 export const OPERATIONS = "app_operations"
 
 /**
- * Whether an application comes with the system, a family's or our own: it keeps its uid, and it stays. Its id has
- * a word: a migration of seeds has made it.
+ * Whether an application comes with the system, a family's or our own: it keeps its uid, and it stays. Its id
+ * has a word: a migration of seeds has made it.
  */
 export function isBuiltIn(id: string): boolean {
   return !isMade("application", id)

@@ -6,9 +6,9 @@ import type { Deps } from "../../platform/deps.ts"
 import { CATALOG } from "./built-in.ts"
 
 /**
- * The statements that make or renew a shard's copy of an application that lives there: its id, which rows refer to, its uid,
- * which operational events name, and its rate. They belong ahead of what needs the copy, in its batch. None where the
- * directory itself is the shard. A copy that is marked as removed stays so.
+ * The statements that make or renew a shard's copy of an application that lives there: its id, which rows
+ * refer to, its uid, which operational events name, and its rate. They belong ahead of what needs the copy,
+ * in its batch. None where the directory itself is the shard. A copy that is marked as removed stays so.
  */
 export function copyApplication(deps: Deps, applicationId: string): SQL[] {
   const resident = deps.residents.get(applicationId)
@@ -35,9 +35,9 @@ export function copyInto(
 }
 
 /**
- * The statements that copy event types of the catalog, id and name alone, into the shard that subscribes to them. A type
- * that was deleted and made again has another id: the copy of the old one goes, or the batch breaks while somebody still
- * subscribes to it.
+ * The statements that copy event types of the catalog, id and name alone, into the shard that subscribes to
+ * them. A type that was deleted and made again has another id: the copy of the old one goes, or the batch
+ * breaks while somebody still subscribes to it.
  */
 export function copyTypes(db: Db, types: readonly { id: string; name: string }[], now: number): SQL[] {
   if (isDirectory(db) || types.length === 0) return []

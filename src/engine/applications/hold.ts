@@ -17,14 +17,17 @@ const HOLDER = "moving"
 export const isNotHeld = sql`lease_token IS NOT ${HOLDER}`
 
 /**
- * How long work that has begun may go on, be it that it holds no lease: an event's first minute is its own job's, and a
- * ping's requests are over when it has expired.
+ * How long work that has begun may go on, be it that it holds no lease: an event's first minute is its own
+ * job's, and a ping's requests are over when it has expired.
  */
 export function quietMs(deps: Deps): number {
   return Math.max(leaseMs(deps), PING_EXPIRES_MS)
 }
 
-/** Whatever somebody can take a lease on: endpoints, undispatched events, resends that are asked for, running tasks. */
+/**
+ * Whatever somebody can take a lease on: endpoints, undispatched events, resends that are
+ * asked for, running tasks.
+ */
 interface Leased {
   name: SQL
   /** The same, with the index by which what is owed is found. */
@@ -81,8 +84,8 @@ const LEASED: readonly Leased[] = [
 ]
 
 /**
- * Holds what the application owes in this shard, so that nobody takes it: what is leased once the lease is over, or at
- * once with `force`. Answers whether all of it is held; a bounded number of rows at a time.
+ * Holds what the application owes in this shard, so that nobody takes it: what is leased once the lease is
+ * over, or at once with `force`. Answers whether all of it is held; a bounded number of rows at a time.
  */
 export async function hold(
   db: Db,

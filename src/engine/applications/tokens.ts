@@ -52,9 +52,10 @@ export async function revokeToken(deps: Deps, token: ApplicationToken): Promise<
 }
 
 /**
- * Ends the tokens that an application has by now, or those of these sessions, once `afterMs` have passed. It takes a
- * row for the application, or for each session, however many tokens there are. While an earlier call has not had its
- * effect yet, the sooner of the two ends holds for all of them: no token lives longer for being ended twice.
+ * Ends the tokens that an application has by now, or those of these sessions, once `afterMs` have passed.
+ * It takes a row for the application, or for each session, however many tokens there are. While an earlier
+ * call has not had its effect yet, the sooner of the two ends holds for all of them: no token lives longer
+ * for being ended twice.
  */
 export async function endTokens(
   deps: Deps,

@@ -7,9 +7,9 @@ import { EngineError } from "../kit/errors.ts"
 import { refreshDueAt } from "../pipeline/due.ts"
 
 /**
- * Ends a delivery that waits for its first attempt or for a retry: no further one is made by itself. An attempt under way is
- * not called back; it is kept, and changes nothing any more. One that is canceled by hand already stays so. Refuses with
- * `not_found`, and with `conflict` where nothing waits.
+ * Ends a delivery that waits for its first attempt or for a retry: no further one is made by itself. An
+ * attempt under way is not called back; it is kept, and changes nothing any more. One that is canceled by
+ * hand already stays so. Refuses with `not_found`, and with `conflict` where nothing waits.
  */
 export async function cancelDelivery(
   deps: Deps,

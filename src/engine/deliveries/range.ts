@@ -7,8 +7,8 @@ const MAX_DAYS = 28
 const CLOCKS_DIFFER_MS = 5 * 60 * 1000
 
 /**
- * The time from `since` until `until` (epoch ms) that is asked about: the last 28 days if nothing is said. Refuses with
- * `invalid_range` what is longer, or in the future.
+ * The time from `since` until `until` (epoch ms) that is asked about: the last 28 days if nothing is said.
+ * Refuses with `invalid_range` what is longer, or in the future.
  */
 export function rangeOf(
   deps: Deps,

@@ -18,9 +18,9 @@ export interface Resend {
 }
 
 /**
- * Asks for one more attempt of an event to an endpoint, now, whether or not it was owed to it before. Once this
- * resolves the attempt is made, or a reason kept why not, whatever dies. Refuses with `not_found`, or with
- * `conflict` when the payload is gone or the endpoint is disabled.
+ * Asks for one more attempt of an event to an endpoint, now, whether or not it was owed to it before. Once
+ * this resolves the attempt is made, or a reason kept why not, whatever dies. Refuses with `not_found`, or
+ * with `conflict` when the payload is gone or the endpoint is disabled.
  */
 export async function resend(
   deps: Deps,
@@ -41,8 +41,8 @@ export async function resend(
       AND resend_requested_at = ${now})`
   const db = deps.shardOf(applicationId)
   const { found, ready } = await db.batch({
-    // A delivery that is not there yet is due as usual while its event is undispatched, once nobody dispatches it:
-    // who claims the event passes over it. Later it has this attempt alone.
+    // A delivery that is not there yet is due as usual while its event is undispatched, once nobody
+    // dispatches it: who claims the event passes over it. Later it has this attempt alone.
     asked: sql`
       INSERT INTO deliveries (event_id, endpoint_id, application_id, status, next_attempt_at, created_at,
         resend_requested_at, attempt_id)

@@ -19,9 +19,9 @@ export type Verdict = { endpoint: Pick<Endpoint, "id" | "uid" | "url" | "disable
 )
 
 /**
- * What an event of the application has come to at each of its endpoints, in the order of their ids: those that were deleted
- * after it happened too. Why there is no delivery is explained by what the endpoint is now. A page may be short of its
- * limit. Refuses with `not_found`.
+ * What an event of the application has come to at each of its endpoints, in the order of their ids: those
+ * that were deleted after it happened too. Why there is no delivery is explained by what the endpoint is now.
+ * A page may be short of its limit. Refuses with `not_found`.
  */
 export async function listVerdicts(
   deps: Deps,
@@ -51,7 +51,10 @@ export function everyEndpoint(applicationId: string) {
   }
 }
 
-/** The columns of the endpoint `e` that `readMatched` takes; what it subscribes to is asked for one event type. */
+/**
+ * The columns of the endpoint `e` that `readMatched` takes; what it subscribes to is
+ * asked for one event type.
+ */
 export function matchedColumns(eventTypeId: SQL): SQL {
   return sql`e.id, e.uid, e.url, e.created_at, e.removed_at, e.disabled_at, e.disabled_reason, e.channels, e.all_event_types_since, (
     SELECT s.created_at FROM subscriptions s

@@ -41,8 +41,8 @@ export interface NewEndpoint extends Change<EndpointSettings> {
   /** Which event types there are for whoever asks; all of them if not given. */
   sight?: Sight | undefined
   /**
-   * The family's own statements: they take part in the batch, behind the endpoint. Must be safe to repeat, and write
-   * nothing where the endpoint is not there: it may have been refused.
+   * The family's own statements: they take part in the batch, behind the endpoint. Must be safe to repeat,
+   * and write nothing where the endpoint is not there: it may have been refused.
    */
   statements?: readonly Statement[]
 }
@@ -125,8 +125,8 @@ export async function createEndpoint(
 }
 
 /**
- * Subscribes an endpoint to event types. One that took every type until now has been subscribed to these since
- * it began to; an earlier subscription stays.
+ * Subscribes an endpoint to event types. One that took every type until now has been subscribed to these
+ * since it began to; an earlier subscription stays.
  */
 export function subscribe(
   deps: Deps,

@@ -12,7 +12,9 @@ type Headers = Readonly<Record<string, string>>
 
 const TRIES = 5
 
-/** The headers that are sent with each delivery to an endpoint, secrets among them; refuses with `not_found`. */
+/**
+ * The headers that are sent with each delivery to an endpoint, secrets among them; refuses with `not_found`.
+ */
 export async function getHeaders(deps: Deps, applicationId: string, idOrUid: string): Promise<Headers> {
   return (await readHeaders(deps, applicationId, idOrUid)).headers
 }
@@ -28,8 +30,8 @@ export function replaceHeaders(
 }
 
 /**
- * Sets the headers that are named and takes away those named with null; upper and lower case make no difference.
- * Refuses with `not_found` or `invalid`.
+ * Sets the headers that are named and takes away those named with null; upper and lower case make no
+ * difference. Refuses with `not_found` or `invalid`.
  */
 export async function changeHeaders(
   deps: Deps,

@@ -12,7 +12,10 @@ export function removeAll(ids: SQL, now: number): Statement[] {
   return [change, ...derived]
 }
 
-/** As `removeAll`, in two parts: what changes the endpoints if the condition holds, and what follows for all removed. */
+/**
+ * As `removeAll`, in two parts: what changes the endpoints if the condition holds, and what
+ * follows for all removed.
+ */
 export function removalOf(
   ids: SQL,
   now: number,

@@ -34,9 +34,9 @@ export interface Rotation {
 }
 
 /**
- * Gives an endpoint a new secret, which it answers; the one until now signs along for its grace. One batch, so that of two
- * rotations at once one follows the other. Refuses with `not_found`, `invalid` (secret), and `limit_reached`
- * while ten old secrets still sign.
+ * Gives an endpoint a new secret, which it answers; the one until now signs along for its grace. One batch,
+ * so that of two rotations at once one follows the other. Refuses with `not_found`, `invalid` (secret), and
+ * `limit_reached` while ten old secrets still sign.
  */
 export async function rotateSecret(
   deps: Deps,

@@ -79,7 +79,10 @@ export function lastHours(now: number): number[] {
 
 const { first, later } = KINDS
 
-/** The columns of the endpoint `e` that `readStanding` takes: each a bounded look at what it is owed, and at what was sent. */
+/**
+ * The columns of the endpoint `e` that `readStanding` takes: each a bounded look at what it is
+ * owed, and at what was sent.
+ */
 export const standingColumns: SQL = sql`
   e.id, e.application_id, e.uid, e.url, e.disabled_at, e.disabled_reason, e.failing_since, e.paused_until, e.slow_ms, e.due_at, (
     SELECT count(*) FROM (

@@ -8,9 +8,9 @@ const KEPT = 500
 const kept = new Map<string, RE2JS | string>()
 
 /**
- * A regular expression of JavaScript's, compiled for an engine that takes time linear in the text, whatever the
- * pattern: `^(a+)+$` keeps a backtracking engine busy for seconds. If that engine cannot have it, a sentence that
- * says why: it has no lookaround and no back references.
+ * A regular expression of JavaScript's, compiled for an engine that takes time linear in the text, whatever
+ * the pattern: `^(a+)+$` keeps a backtracking engine busy for seconds. If that engine cannot have it, a
+ * sentence that says why: it has no lookaround and no back references.
  */
 export function compilePattern(pattern: string): RE2JS | string {
   const found = kept.get(pattern)

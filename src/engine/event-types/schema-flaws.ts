@@ -97,8 +97,9 @@ const MAPS = ["$defs", "definitions", "properties", "patternProperties", "depend
 export const HOLDING = { one: new Set([...ONE, ...MORE]), list: new Set(LISTS), map: new Set(MAPS) }
 
 /**
- * What keeps a schema from being applied, the first of it: values that its draft does not allow, patterns that
- * cannot be matched in linear time, more parts than are looked at. None: it can be. References are not followed.
+ * What keeps a schema from being applied, the first of it: values that its draft does not allow,
+ * patterns that cannot be matched in linear time, more parts than are looked at. None: it can be.
+ * References are not followed.
  */
 export function flawsOf(schema: unknown): Flaw[] {
   const flaws: Flaw[] = []

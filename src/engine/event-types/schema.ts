@@ -47,8 +47,8 @@ export function flawOf(schema: Schema): Flaw | null {
 }
 
 /**
- * Why a value does not fit a schema, in one sentence; null if it fits. A schema that cannot be applied, which none
- * has been since they are checked when they are written, fits everything.
+ * Why a value does not fit a schema, in one sentence; null if it fits. A schema that cannot be applied, which
+ * none has been since they are checked when they are written, fits everything.
  */
 export function misfit(schema: Schema, value: unknown): string | null {
   if (flawOf(schema)) return null
@@ -85,9 +85,9 @@ function validate(schema: Schema, value: unknown) {
 }
 
 /**
- * The schema as the validator can take it. Each visit to a part of it counts, and too many of them throw. Patterns
- * go to the engine that takes linear time: as formats, which are functions, and those of property names as the
- * very properties of this value that they match.
+ * The schema as the validator can take it. Each visit to a part of it counts, and too many of them throw.
+ * Patterns go to the engine that takes linear time: as formats, which are functions, and those of property
+ * names as the very properties of this value that they match.
  */
 function prepare(root: Schema, formats: Map<string, (text: string) => boolean>, value: unknown): unknown {
   const { keys, longest } = measure(value)

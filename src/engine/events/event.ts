@@ -27,8 +27,8 @@ export interface Event {
 export type EventWithPayload = Event & { payload: string | null }
 
 /**
- * One event of the application by its id or uid, pings left out, and whether it was fanned out in steps; refuses
- * with `not_found`.
+ * One event of the application by its id or uid, pings left out, and whether it was fanned out in steps;
+ * refuses with `not_found`.
  */
 export async function getEvent(
   deps: Deps,

@@ -28,9 +28,9 @@ const DELIVERY = {
 }
 
 /**
- * The statement that records an operational event about an endpoint, if the condition on the endpoint `e` holds. It
- * belongs into the batch of the change: behind it, or ahead of a removal, which takes the uid away. Give what it returned
- * to `nudgeOperations`. The endpoints of `operations` itself make none.
+ * The statement that records an operational event about an endpoint, if the condition on the endpoint `e`
+ * holds. It belongs into the batch of the change: behind it, or ahead of a removal, which takes the uid away.
+ * Give what it returned to `nudgeOperations`. The endpoints of `operations` itself make none.
  */
 export function endpointEvent(
   deps: Deps,
@@ -109,7 +109,10 @@ export function deliveryEvents(
   )
 }
 
-/** The same about a delivery `d` that an attempt by hand is about to end, if the condition on it holds; ahead of its record. */
+/**
+ * The same about a delivery `d` that an attempt by hand is about to end, if the condition on it
+ * holds; ahead of its record.
+ */
 export function recoveryEvent(
   deps: Deps,
   db: Db,
@@ -151,7 +154,10 @@ function eventsOf(deps: Deps, db: Db, deliveries: readonly NotableDelivery[], on
   )
 }
 
-/** Sends the jobs for what such statements have returned in this shard; without them the sweep would find the events. */
+/**
+ * Sends the jobs for what such statements have returned in this shard; without them the sweep
+ * would find the events.
+ */
 export async function nudgeOperations(deps: Deps, db: Db, events: readonly Row[] | undefined): Promise<void> {
   if (!isDirectory(db)) {
     if (events?.length) await enqueue(deps, db, { kind: "forward" })
@@ -169,7 +175,10 @@ function isoTime(epochMs: SQL): SQL {
   return sql`strftime('%Y-%m-%dT%H:%M:%fZ', (${epochMs}) / 1000.0, 'unixepoch')`
 }
 
-/** Inserts what `happened` selects (id, name, data): in the shard of `operations` at once, in any other into its outbox. */
+/**
+ * Inserts what `happened` selects (id, name, data): in the shard of `operations` at once, in any
+ * other into its outbox.
+ */
 function insert(db: Db, now: number, happened: SQL): SQL {
   if (isDirectory(db))
     return insertOperational(sql`SELECT n.*, ${now} AS created_at FROM (${happened}) n`, now)
@@ -179,9 +188,9 @@ function insert(db: Db, now: number, happened: SQL): SQL {
 }
 
 /**
- * Inserts what `happened` selects (id, name, data, created_at) as events of `operations`, in its shard; returns them, also
- * when a repeated batch finds them there. Nothing is written as long as `operations` has no endpoint: nobody could hear it,
- * and rows cost.
+ * Inserts what `happened` selects (id, name, data, created_at) as events of `operations`, in its shard;
+ * returns them, also when a repeated batch finds them there. Nothing is written as long as `operations` has
+ * no endpoint: nobody could hear it, and rows cost.
  */
 export function insertOperational(happened: SQL, now: number): SQL {
   return sql`

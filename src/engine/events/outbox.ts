@@ -12,9 +12,9 @@ import { insertOperational, nudgeOperations } from "./operational.ts"
 const FORWARDED_PER_PASS = 100
 
 /**
- * Moves the oldest operational events of a shard's outbox to `operations`, which lives in the first. What has arrived is
- * known by its id, so a pass that died in between is repeated without a second event. Books another pass behind a full
- * one.
+ * Moves the oldest operational events of a shard's outbox to `operations`, which lives in the first. What has
+ * arrived is known by its id, so a pass that died in between is repeated without a second event. Books
+ * another pass behind a full one.
  */
 export async function forward(deps: Deps, db: Db): Promise<void> {
   const rows = await db.read(sql`

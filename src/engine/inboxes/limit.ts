@@ -3,8 +3,8 @@ const REQUESTS_PER_INBOX = 20
 const REQUESTS_IN_ALL = 200
 
 /**
- * How many requests an isolate takes a second, of each inbox and of all together, so that a stranger's flood stops before
- * it reaches D1. It is a bound, not a promise: other isolates count for themselves.
+ * How many requests an isolate takes a second, of each inbox and of all together, so that a stranger's flood
+ * stops before it reaches D1. It is a bound, not a promise: other isolates count for themselves.
  */
 export function createLimit() {
   let window = 0

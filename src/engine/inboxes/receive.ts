@@ -15,7 +15,10 @@ const PLAIN = { "content-type": "text/plain; charset=utf-8", "x-content-type-opt
 
 const isWithinLimit = createLimit()
 
-/** Takes what comes to an inbox, keeps it, and answers as the inbox was told to. Known ones are looked up by their id. */
+/**
+ * Takes what comes to an inbox, keeps it, and answers as the inbox was told to. Known ones are
+ * looked up by their id.
+ */
 export async function receive(deps: Deps, id: string, request: Request): Promise<Response> {
   if (!isWithinLimit(id, deps.clock.now())) return busy()
   const inbox = await findInbox(deps, id)
@@ -24,8 +27,8 @@ export async function receive(deps: Deps, id: string, request: Request): Promise
 }
 
 /**
- * The same for a delivery of our own, which goes by no network: a Worker cannot count on reaching itself. Null for
- * whatever is not for an inbox made here.
+ * The same for a delivery of our own, which goes by no network: a Worker cannot count on reaching itself.
+ * Null for whatever is not for an inbox made here.
  */
 export async function receiveHere(deps: Deps, url: string, request: () => Request): Promise<Response | null> {
   // Most deliveries go elsewhere, and a parser takes its time.

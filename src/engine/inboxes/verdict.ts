@@ -1,7 +1,10 @@
 import { sign } from "../rules/signature.ts"
 import type { InboxRequest } from "./requests.ts"
 
-/** How far the time of a delivery and of its receipt may lie apart, as the libraries of Standard Webhooks have it. */
+/**
+ * How far the time of a delivery and of its receipt may lie apart, as the libraries of
+ * Standard Webhooks have it.
+ */
 const TOLERANCE_MS = 5 * 60 * 1000
 
 /** Whether the signature of a request verifies, or why not. */

@@ -8,8 +8,8 @@ export interface AnyWork {
 }
 
 /**
- * A queue message: some work, and the one shard that it is for. Losing one costs time, never an event: the sweep finds
- * what it named.
+ * A queue message: some work, and the one shard that it is for. Losing one costs time, never an event: the
+ * sweep finds what it named.
  */
 export interface Job extends AnyWork {
   readonly shard: number
@@ -25,8 +25,8 @@ export interface SingleJobs<W extends AnyWork> {
 }
 
 /**
- * A kind of job of which all that a batch brings for a shard are worked together, under the same rule: those that come
- * for the first time, then those that come `again` and may have been worked on already.
+ * A kind of job of which all that a batch brings for a shard are worked together, under the same rule: those
+ * that come for the first time, then those that come `again` and may have been worked on already.
  */
 export interface JobsTogether<W extends AnyWork> {
   lane: Lane
@@ -39,7 +39,10 @@ export type JobKind<W extends AnyWork = AnyWork> = SingleJobs<W> | JobsTogether<
 /** Kinds of job, by the kind that their messages name. */
 export type JobKinds = Readonly<Record<string, JobKind>>
 
-/** Sends a job for a shard, after `delayMs` if given. Answers false instead of throwing when the queue refuses it. */
+/**
+ * Sends a job for a shard, after `delayMs` if given. Answers false instead of throwing
+ * when the queue refuses it.
+ */
 export async function send(deps: Deps, lane: Lane, db: Db, work: AnyWork, delayMs = 0): Promise<boolean> {
   try {
     const seconds = delaySeconds(delayMs)

@@ -27,8 +27,8 @@ export function notFound(what: string): EngineError {
 }
 
 /**
- * What the batch answers. If it breaks a unique index, that is a `conflict`, in the words given for one of the
- * index's columns.
+ * What the batch answers. If it breaks a unique index, that is a `conflict`, in the words given for one
+ * of the index's columns.
  */
 export async function orConflict<T>(work: Promise<T>, sentences: Record<string, string>): Promise<T> {
   try {

@@ -34,12 +34,17 @@ export interface Slot {
   key: string
 }
 
-/** The scope that `before` begins and an application's id ends, for where that is still to be looked up: by `idOf`. */
+/**
+ * The scope that `before` begins and an application's id ends, for where that is still to
+ * be looked up: by `idOf`.
+ */
 export function scopeIn(before: string, idOf: SQL): SQL {
   return sql`${before} || ' ' || (${idOf})`
 }
 
-/** The answer kept for a key of this scope; one older than a day is forgotten, so that the key is free again. */
+/**
+ * The answer kept for a key of this scope; one older than a day is forgotten, so that the key is free again.
+ */
 export async function findAnswer(
   deps: Deps,
   applicationId: string,
@@ -78,7 +83,9 @@ export function isFree({ scope, key }: Slot): SQL {
   return sql`NOT EXISTS (SELECT 1 FROM idempotency_keys WHERE scope = ${scope} AND key = ${key})`
 }
 
-/** The statement that keeps an answer if the condition holds; it fails, and its batch with it, for a used key. */
+/**
+ * The statement that keeps an answer if the condition holds; it fails, and its batch with it, for a used key.
+ */
 export async function keepAnswer(
   deps: Deps,
   slot: Slot,

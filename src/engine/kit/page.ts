@@ -16,7 +16,9 @@ export interface Page<Row> {
   done: boolean
 }
 
-/** The direction in which SQL must walk the ids: against the list's order when a page is asked for backwards. */
+/**
+ * The direction in which SQL must walk the ids: against the list's order when a page is asked for backwards.
+ */
 export function walksUp({ order, backwards = false }: PageRequest): boolean {
   return (order === "ascending") !== backwards
 }

@@ -3,7 +3,9 @@ import type { Db, Row } from "../../db/client.ts"
 import { literal } from "../../db/literal.ts"
 import { type Page, type PageRequest, walksUp } from "./page.ts"
 
-/** Rows that one call of a list with a filter looks at: a rare kind must not cost a walk through everything. */
+/**
+ * Rows that one call of a list with a filter looks at: a rare kind must not cost a walk through everything.
+ */
 export const SCANNED_ROWS = 2000
 /** Contents that one page holds: what an invocation can keep in memory. */
 const MAX_PAGE_BYTES = 8 * 1024 * 1024
@@ -31,16 +33,20 @@ export interface Scan {
 /** `reached` is the key up to which was looked in the direction asked for; null when there was nothing. */
 export type ScannedPage<Item> = Page<Item> & { reached: string | null }
 
-/** What one table has for a page, in walking order; `end` is the key that it was looked up to, null: all of it. */
+/**
+ * What one table has for a page, in walking order; `end` is the key that it was looked
+ * up to, null: all of it.
+ */
 interface Part {
   rows: Row[]
   end: string | null
 }
 
 /**
- * One page of a list, each row with its key as `k`. With a filter it looks at a bounded number of rows, and a page
- * never holds more contents than fit: so it may have fewer rows than asked for, even none, and not be the end; `done`
- * tells. Where the list's rows are in several tables, they are walked side by side, in one round trip.
+ * One page of a list, each row with its key as `k`. With a filter it looks at a bounded number of rows,
+ * and a page never holds more contents than fit: so it may have fewer rows than asked for, even none, and
+ * not be the end; `done` tells. Where the list's rows are in several tables, they are walked side by
+ * side, in one round trip.
  */
 export async function scanPage(
   db: Db,

@@ -24,7 +24,9 @@ export interface PingKey {
 }
 
 export interface Ping extends PingKey {
-  /** What it consists of: a request for each, by event type, then registration, application after application. */
+  /**
+   * What it consists of: a request for each, by event type, then registration, application after application.
+   */
   subscriptions: readonly Subscription[]
 }
 
@@ -41,9 +43,10 @@ export interface PingResult {
 }
 
 /**
- * Sends a test event to every subscription of the applications (of one event type, if named): an event a type,
- * marked as a ping, with a delivery a subscription, attempted once by the queue `tasks`. Disabled endpoints are
- * pinged too. Answers null when there is no subscription; refuses with `payload_too_large` or `storage_full`.
+ * Sends a test event to every subscription of the applications (of one event type, if named): an event
+ * a type, marked as a ping, with a delivery a subscription, attempted once by the queue `tasks`.
+ * Disabled endpoints are pinged too. Answers null when there is no subscription; refuses with
+ * `payload_too_large` or `storage_full`.
  */
 export async function startPing(
   deps: Deps,
@@ -153,7 +156,10 @@ interface PingPart {
   deliveries: { eventId: string; endpointId: string; place: string }[]
 }
 
-/** The same payloads, refused as soon as all of them together are more than `limit`: before they fill the memory. */
+/**
+ * The same payloads, refused as soon as all of them together are more than `limit`:
+ * before they fill the memory.
+ */
 function withinBytes(limit: number, payload: (eventType: string) => string): (eventType: string) => string {
   let left = limit
   return (eventType) => {

@@ -68,14 +68,17 @@ export interface Attempt {
   headers: KeptHeaders | null
 }
 
-/** When an attempt was over, epoch ms: what follows from it counts from here, whoever it shared a batch with. */
+/**
+ * When an attempt was over, epoch ms: what follows from it counts from here, whoever it shared a batch with.
+ */
 export function endOf({ at, durationMs }: { at: number; durationMs: number }): number {
   return at + durationMs
 }
 
 /**
- * Makes one HTTP request for a delivery: checks the target again, signs the exact bytes, sends, reads a bounded
- * part of the answer. Never throws: whatever goes wrong is an attempt with an error class. Records nothing.
+ * Makes one HTTP request for a delivery: checks the target again, signs the exact bytes, sends,
+ * reads a bounded part of the answer. Never throws: whatever goes wrong is an attempt with an error
+ * class. Records nothing.
  */
 export async function attempt(
   deps: Deps,

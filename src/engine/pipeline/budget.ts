@@ -1,11 +1,19 @@
 import type { Db } from "../../db/client.ts"
 import type { Deps } from "../../platform/deps.ts"
 
-/** What one invocation may ask of D1: the Free plan allows 50 queries, and may count each statement as one. */
+/**
+ * What one invocation may ask of D1: the Free plan allows 50 queries, and may count each statement as one.
+ */
 export const STATEMENTS_PER_INVOCATION = 50
-/** Requests that may wait for response headers: the runtime queues a seventh, and its timer would run meanwhile. */
+/**
+ * Requests that may wait for response headers: the runtime queues a seventh, and its
+ * timer would run meanwhile.
+ */
 export const REQUESTS_AT_ONCE = 6
-/** Statements that are always left for what closes an invocation: giving back what was not done, and a sweep's own end. */
+/**
+ * Statements that are always left for what closes an invocation: giving back what was not done,
+ * and a sweep's own end.
+ */
 const STATEMENTS_IN_RESERVE = 9
 const LEASE_RESERVE_MS = 30_000
 const RECORDING_RESERVE_MS = 10_000
@@ -21,8 +29,8 @@ export function lastStart(deps: Deps, claimedAt: number): number {
 }
 
 /**
- * Until when nobody else may make the request of a delivery whose first one is open at `now` (epoch ms): time for it to
- * end, and for recording it.
+ * Until when nobody else may make the request of a delivery whose first one is open at `now` (epoch ms): time
+ * for it to end, and for recording it.
  */
 export function openUntil(deps: Deps, now: number): number {
   return now + deps.config.attemptTimeoutMs + LEASE_RESERVE_MS
@@ -33,7 +41,9 @@ export function budgetOf(deps: Deps): Budget {
   return new Budget(deps.config.attemptsPerInvocation, deps.shards)
 }
 
-/** What batches have left open behind them: the endpoint of each request, and the statements that record them. */
+/**
+ * What batches have left open behind them: the endpoint of each request, and the statements that record them.
+ */
 interface Behind {
   endpointIds: string[]
   statements: number
@@ -53,7 +63,9 @@ export class Budget {
     this.askedBefore = askedOf(databases)
   }
 
-  /** Whether there are so many statements left. Work asks for what it takes to its end, its record among it. */
+  /**
+   * Whether there are so many statements left. Work asks for what it takes to its end, its record among it.
+   */
   affords(statements: number): boolean {
     const asked = askedOf(this.databases) - this.askedBefore
     return asked + this.behind.statements + statements + STATEMENTS_IN_RESERVE <= this.statements
@@ -80,8 +92,8 @@ export class Budget {
   }
 
   /**
-   * Puts statements aside for what is recorded behind a batch, until that has ended: nothing else in this invocation gets
-   * them.
+   * Puts statements aside for what is recorded behind a batch, until that has ended: nothing else in
+   * this invocation gets them.
    */
   setAside(statements: number, recorded: Promise<unknown>): void {
     this.behind.statements += statements

@@ -129,7 +129,10 @@ export function healthChanges(
   })
 }
 
-/** What one statement writes to an endpoint: its health if that has changed, its rate, its release, when it is next due. */
+/**
+ * What one statement writes to an endpoint: its health if that has changed, its rate, its
+ * release, when it is next due.
+ */
 export interface EndpointUpdate extends Partial<HealthChange> {
   id: string
   /** Whether its lease ends, and whether it stays suspect nevertheless: 1 or 0. */
@@ -140,11 +143,11 @@ export interface EndpointUpdate extends Partial<HealthChange> {
 }
 
 /**
- * Writes `EndpointUpdate`s in one statement, and returns when each endpoint is due. A change of health is merged into
- * what the row is by now, since invocations work on one endpoint at the same time: a success ends the failing, a failure
- * keeps its earliest time unless that is forgiven, the longer pause wins, and so does the slower answer. It applies only
- * while the work is held, and not over a fresh start that came between; when the endpoint is due follows from its
- * deliveries in any case.
+ * Writes `EndpointUpdate`s in one statement, and returns when each endpoint is due. A change of health is
+ * merged into what the row is by now, since invocations work on one endpoint at the same time: a success ends
+ * the failing, a failure keeps its earliest time unless that is forgiven, the longer pause wins, and so does
+ * the slower answer. It applies only while the work is held, and not over a fresh start that came between;
+ * when the endpoint is due follows from its deliveries in any case.
  */
 export function updateEndpoints(rows: string, held: Held, now: number): SQL {
   const token = held.by === "endpoint" ? held.token : null

@@ -1,9 +1,9 @@
 import { type SQL, sql } from "drizzle-orm"
 
 /**
- * By what right an invocation makes results state: because it has leased the events (or, without a token, because they
- * are in their first minute and nobody has), or the endpoints, or the requests of a ping; or because the delivery waits
- * for that one request, which was open when its event was recorded as dispatched.
+ * By what right an invocation makes results state: because it has leased the events (or, without a token,
+ * because they are in their first minute and nobody has), or the endpoints, or the requests of a ping; or
+ * because the delivery waits for that one request, which was open when its event was recorded as dispatched.
  */
 export type Held =
   | { by: "event"; token: string | null }

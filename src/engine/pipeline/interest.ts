@@ -2,8 +2,8 @@ import { type SQL, sql } from "drizzle-orm"
 
 import { literal } from "../../db/literal.ts"
 
-// What an index answers of who gets an event. `match` (rules/match.ts) decides the same of one endpoint, and says why not;
-// one table of cases holds both.
+// What an index answers of who gets an event. `match` (rules/match.ts) decides the same of one endpoint, and
+// says why not; one table of cases holds both.
 
 /** An event with more candidates than this is fanned out in steps instead of attempted at once. */
 export const DIRECT_LIMIT = 25
@@ -31,8 +31,8 @@ export function candidates(limit: number): SQL {
 }
 
 /**
- * The condition that the candidate `e` gets the event `v`: its own, enabled now, and either the one that the event
- * is directed at, or without channels, or sharing one.
+ * The condition that the candidate `e` gets the event `v`: its own, enabled now, and either the one that the
+ * event is directed at, or without channels, or sharing one.
  */
 export const isInterested = sql`
   e.application_id = v.application_id AND e.removed_at IS NULL AND e.disabled_at IS NULL AND (

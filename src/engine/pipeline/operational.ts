@@ -11,8 +11,8 @@ import type { DeliveryResult, DeliveryState } from "./state.ts"
 export const FAILING_ATTEMPTS = 4
 
 /**
- * The operational events of some results, as statements for the batch that records it at `now`, behind what they are
- * about; none if all is as usual.
+ * The operational events of some results, as statements for the batch that records it at `now`, behind what
+ * they are about; none if all is as usual.
  */
 export function operationalEvents(
   deps: Deps,

@@ -5,7 +5,10 @@ import type { Attempt } from "./attempt.ts"
 import { type Budget, REQUESTS_AT_ONCE } from "./budget.ts"
 import type { ClaimedDelivery, ClaimedEndpoint } from "./claim.ts"
 
-/** So long a batch waits for answers. What is still open then goes on by itself (`follow`), what has not started is put off. */
+/**
+ * So long a batch waits for answers. What is still open then goes on by itself (`follow`), what has
+ * not started is put off.
+ */
 export const STRAGGLER_AFTER_MS = 2_000
 /** So long it waits when all that is open is for endpoints that it need not wait for. */
 const IMPATIENT_AFTER_MS = 250
@@ -16,7 +19,9 @@ const BEHIND_AFTER_MS = 500
 export interface Manner {
   /** Whether it waits for those that have never taken a delivery, as it does for all but the slow. */
   waitsForUnproven: boolean
-  /** Whether others wait behind it: then it has half a second, and who lets it wait as long counts as slow. */
+  /**
+   * Whether others wait behind it: then it has half a second, and who lets it wait as long counts as slow.
+   */
   isBehind?: boolean
 }
 
@@ -37,9 +42,9 @@ export interface Pooled {
 }
 
 /**
- * Attempts what is owed, as many at once as the invocation has lanes left, in turns (see `inTurns`). Answers when all is
- * done, or after two seconds (see `Manner`), sooner where it would wait for none but those that it need not wait for: then
- * nothing more is started, and what is open is to be handed to `follow`.
+ * Attempts what is owed, as many at once as the invocation has lanes left, in turns (see `inTurns`). Answers
+ * when all is done, or after two seconds (see `Manner`), sooner where it would wait for none but those that
+ * it need not wait for: then nothing more is started, and what is open is to be handed to `follow`.
  */
 export async function attemptAll(
   deps: Deps,
@@ -62,7 +67,10 @@ interface Started {
   attempt: Promise<Attempt>
 }
 
-/** Starts one after the other, as many at once as there are lanes; answers when that is over, as `attemptAll` says. */
+/**
+ * Starts one after the other, as many at once as there are lanes; answers when that is
+ * over, as `attemptAll` says.
+ */
 async function attemptInTurns(
   deps: Deps,
   turns: Turns,
@@ -117,7 +125,9 @@ async function attemptInTurns(
   return { made, open }
 }
 
-/** The requests that go on behind the batch, each with the id that its attempt will have, and with its lane. */
+/**
+ * The requests that go on behind the batch, each with the id that its attempt will have, and with its lane.
+ */
 function leaveOpen(
   deps: Deps,
   budget: Budget,
@@ -144,10 +154,11 @@ interface Turns {
 }
 
 /**
- * Whose turn it is among what is owed: proven endpoints go before unproven ones and those before the slow, and of these
- * whoever has the fewest open. An endpoint that has never taken a delivery has one open at a time, until it does, and so
- * has one that fails or is slow; any other has its share. Nothing starts after its `startBy`, and nothing more for an
- * endpoint that has taken long, asks for a pause, or is `waitedFor` already.
+ * Whose turn it is among what is owed: proven endpoints go before unproven ones and those before the
+ * slow, and of these whoever has the fewest open. An endpoint that has never taken a delivery has one
+ * open at a time, until it does, and so has one that fails or is slow; any other has its share. Nothing
+ * starts after its `startBy`, and nothing more for an endpoint that has taken long, asks for a pause, or
+ * is `waitedFor` already.
  */
 function inTurns(deliveries: readonly ClaimedDelivery[], waitedFor: ReadonlySet<string>): Turns {
   const waiting = [...deliveries]

@@ -4,7 +4,9 @@ import { MAX_CLAIMS } from "./claim.ts"
 /** Why a delivery ends without an attempt. */
 export type Ended = "internal" | "expired" | "removed" | "disabled" | "unsubscribed"
 
-/** What a claim has read that can stand against an attempt. What it leaves out, its own SQL has made sure of. */
+/**
+ * What a claim has read that can stand against an attempt. What it leaves out, its own SQL has made sure of.
+ */
 export interface Claimed {
   /** Null: retention has deleted it. */
   event: Pick<AttemptedEvent, "payload"> | null
@@ -16,8 +18,9 @@ export interface Claimed {
 }
 
 /**
- * Stands between claim and attempt, whoever drives them: answers why the delivery ends here, null when its request is
- * to be made. The first reason counts: what we have lost or given up ourselves, then the endpoint's state, then its filter.
+ * Stands between claim and attempt, whoever drives them: answers why the delivery ends here, null when its
+ * request is to be made. The first reason counts: what we have lost or given up ourselves, then the
+ * endpoint's state, then its filter.
  */
 export function prepare({
   event,

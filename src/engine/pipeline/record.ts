@@ -35,10 +35,10 @@ export interface Recorded {
 }
 
 /**
- * Writes everything that happened in one batch: attempts always, state only while the work is still held. What was
- * sent must not be forgotten, so the batch is repeated, and then taken apart delivery by delivery: one bad row cannot
- * take its neighbours along. Never throws: what stays unrecorded is logged, and found when its lease runs out.
- * Answers when the endpoints concerned are next due (epoch ms), null: never.
+ * Writes everything that happened in one batch: attempts always, state only while the work is still held.
+ * What was sent must not be forgotten, so the batch is repeated, and then taken apart delivery by delivery:
+ * one bad row cannot take its neighbours along. Never throws: what stays unrecorded is logged, and found when
+ * its lease runs out. Answers when the endpoints concerned are next due (epoch ms), null: never.
  */
 export async function record(deps: Deps, db: Db, recorded: Recorded): Promise<number | null> {
   const verdicts = await judgeAll(deps, db, recorded.results)
@@ -143,7 +143,10 @@ async function recordOneByOne(
   }
 }
 
-/** A delivery and what was attempted for it, as JSON for the statements below; without an attempt it has no `at`. */
+/**
+ * A delivery and what was attempted for it, as JSON for the statements below; without an
+ * attempt it has no `at`.
+ */
 function rowsOf({ held, results }: Recorded, states: Verdicts["states"], now: number) {
   return results.flatMap((one) => {
     const state = states.get(one)
@@ -157,7 +160,10 @@ function rowsOf({ held, results }: Recorded, states: Verdicts["states"], now: nu
   })
 }
 
-/** The endpoints of which something follows: their health has changed, something is due there, or they are released. */
+/**
+ * The endpoints of which something follows: their health has changed, something is due
+ * there, or they are released.
+ */
 function endpointUpdates(
   { held, results, released = [], throttled = new Map(), suspect = [] }: Recorded,
   states: Verdicts["states"],
@@ -193,8 +199,9 @@ function isOfFirsts(held: Held): held is HeldByFirst {
 }
 
 /**
- * Deliveries, each with its first attempt in its row; one whose request is still open waits for that. An attempt that has
- * no place there, because somebody else's is in it or it is not held any more, is kept by itself.
+ * Deliveries, each with its first attempt in its row; one whose request is still open waits for
+ * that. An attempt that has no place there, because somebody else's is in it or it is not held any
+ * more, is kept by itself.
  */
 function recordFirst(deliveries: readonly string[], held: HeldByFirst, now: number) {
   const isOwn = sql`EXISTS (

@@ -21,8 +21,8 @@ export type DeliveryReason =
   | "by-hand"
 
 /**
- * What happened to one delivery under a claim: an attempt; or one is still open; or it ended without one, for a reason;
- * or, with none of these, it was put off and is due at once.
+ * What happened to one delivery under a claim: an attempt; or one is still open; or it ended without one, for
+ * a reason; or, with none of these, it was put off and is due at once.
  */
 export interface DeliveryResult {
   delivery: ClaimedDelivery

@@ -14,9 +14,10 @@ const RECORDS = 3
 const STATEMENTS_PER_RECORD = 5
 
 /**
- * Sees the requests that were open when their batch ended through to their end, under `waitUntil`: each
- * is given to `recordEnded` when its answer or its timeout has come, together with those that end close by. Call it
- * when the batch is recorded. Resolves at once; only where a timeout is longer than `waitUntil` lasts, when all is done.
+ * Sees the requests that were open when their batch ended through to their end, under `waitUntil`: each is
+ * given to `recordEnded` when its answer or its timeout has come, together with those that end close by.
+ * Call it when the batch is recorded. Resolves at once; only where a timeout is longer than `waitUntil`
+ * lasts, when all is done.
  */
 export async function follow(
   deps: Deps,
@@ -32,9 +33,9 @@ export async function follow(
 }
 
 /**
- * Lets work that waits for receivers, `timeoutMs` at most, go on behind its batch under `waitUntil`. Resolves at once; only
- * where that is longer than `waitUntil` lasts, when the work is done. Never throws: what is unrecorded is found like what
- * a crash leaves behind.
+ * Lets work that waits for receivers, `timeoutMs` at most, go on behind its batch under `waitUntil`. Resolves
+ * at once; only where that is longer than `waitUntil` lasts, when the work is done. Never throws: what is
+ * unrecorded is found like what a crash leaves behind.
  */
 export async function goOnBehind(deps: Deps, timeoutMs: number, work: Promise<void>): Promise<void> {
   const done = work.catch((error) =>

@@ -1,6 +1,6 @@
 /**
- * The bytes of canonical base64 (RFC 4648 §4), or null. The parser alone would also take white space between the
- * characters, which receivers' libraries do not.
+ * The bytes of canonical base64 (RFC 4648 §4), or null. The parser alone would also take white space between
+ * the characters, which receivers' libraries do not.
  */
 export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | null {
   try {

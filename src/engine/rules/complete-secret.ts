@@ -2,8 +2,8 @@ import { decodeSecret } from "./secret.ts"
 import { importEd25519 } from "./signature.ts"
 
 /**
- * A secret as people give it, in full: `whsec_` may be missing, and of an Ed25519 key its public half. Null if
- * it is malformed, or if the halves of a key do not belong together.
+ * A secret as people give it, in full: `whsec_` may be missing, and of an Ed25519 key its public half. Null
+ * if it is malformed, or if the halves of a key do not belong together.
  */
 export async function completeSecret(given: string): Promise<string | null> {
   const secret = /^wh[a-z]*_/.test(given) ? given : `whsec_${given}`

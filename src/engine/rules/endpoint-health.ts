@@ -23,8 +23,8 @@ export interface AttemptResult {
 }
 
 /**
- * An answer that takes longer is slow. Less than a batch waits: of what was asked early in a batch and is open at its end
- * this much is known by then.
+ * An answer that takes longer is slow. Less than a batch waits: of what was asked early in a batch and is
+ * open at its end this much is known by then.
  */
 export const SLOW_AFTER_MS = 1_500
 /** One that has been slow is quick again when it counts as quicker than this. */
@@ -42,8 +42,8 @@ const FAILURE_GAP_SHARE = 1 / 10
 
 /**
  * An endpoint's health after some attempts, and whether to disable it. Attempts refused by us say nothing
- * about the endpoint. One success ends a failing spell, and so does its age (`forgiveAfterMs`). Until then the
- * endpoint is left alone for an eighth of the time it has failed. `gone`: whether `hasGone` says so.
+ * about the endpoint. One success ends a failing spell, and so does its age (`forgiveAfterMs`). Until then
+ * the endpoint is left alone for an eighth of the time it has failed. `gone`: whether `hasGone` says so.
  */
 export function afterAttempts(
   health: Health,
@@ -89,8 +89,8 @@ export function afterAttempts(
 }
 
 /**
- * The same for an endpoint that has let a request wait for so long, and has not answered it yet. One that has never taken
- * a delivery counts as slow until a quick answer comes.
+ * The same for an endpoint that has let a request wait for so long, and has not answered it yet. One that has
+ * never taken a delivery counts as slow until a quick answer comes.
  */
 export function whileOpen(health: Health, waitedMs: number): Health {
   if (waitedMs > SLOW_AFTER_MS) return { ...health, slowMs: slownessAfter(health.slowMs, waitedMs) }
@@ -98,9 +98,9 @@ export function whileOpen(health: Health, waitedMs: number): Health {
 }
 
 /**
- * How slow an endpoint is after an answer that took `durationMs`; null: not slow. A slower answer counts at once, a
- * quicker one by a quarter: one quick answer among slow ones makes no endpoint quick, and none is slow for ever after a
- * single slow one. While it is quick there is nothing to remember.
+ * How slow an endpoint is after an answer that took `durationMs`; null: not slow. A slower answer counts at
+ * once, a quicker one by a quarter: one quick answer among slow ones makes no endpoint quick, and none is
+ * slow for ever after a single slow one. While it is quick there is nothing to remember.
  */
 export function slownessAfter(slowMs: number | null, durationMs: number): number | null {
   const tookMs = Math.min(durationMs, SLOWEST_MS)
@@ -110,7 +110,10 @@ export function slownessAfter(slowMs: number | null, durationMs: number): number
   return after < QUICK_BELOW_MS ? null : after
 }
 
-/** Whom a batch asks first: who has taken a delivery before (0), then who has not yet (1), then who is slow (2). */
+/**
+ * Whom a batch asks first: who has taken a delivery before (0), then who has not yet
+ * (1), then who is slow (2).
+ */
 export function turnOf({ provenAt, slowMs }: Health): 0 | 1 | 2 {
   if (slowMs !== null) return 2
   return provenAt === null ? 1 : 0
@@ -118,9 +121,9 @@ export function turnOf({ provenAt, slowMs }: Health): 0 | 1 | 2 {
 
 /**
  * Whether the attempts, made after `health` was read, say that the endpoint has gone for good. A farewell is
- * believed at once from one that has not been `answering` 2xx; from one that has, when a later attempt says it
- * again without a success between: on a connection that receivers share, bytes that one of them sent too many
- * can become the answer of another.
+ * believed at once from one that has not been `answering` 2xx; from one that has, when a later attempt says
+ * it again without a success between: on a connection that receivers share, bytes that one of them sent too
+ * many can become the answer of another.
  */
 export function hasGone(health: Health, results: readonly AttemptResult[], answering: boolean): boolean {
   const saysGone = results.some(({ farewell }) => farewell !== null)
@@ -137,9 +140,9 @@ function goneSince(health: Health, results: readonly AttemptResult[]): number | 
 }
 
 /**
- * After how long a failure is forgiven when the next one comes: nobody knows how the endpoint was in between. That
- * is twice the time that disables, but longer than the schedule itself leaves an endpoint alone, which would else
- * never be disabled.
+ * After how long a failure is forgiven when the next one comes: nobody knows how the endpoint was in between.
+ * That is twice the time that disables, but longer than the schedule itself leaves an endpoint alone, which
+ * would else never be disabled.
  */
 export function forgiveAfterMs(disableAfterMs: number, schedule: readonly number[]): number {
   return FORGIVEN_AFTER * Math.max(disableAfterMs, ...schedule.map((seconds) => seconds * 1_000))

@@ -8,9 +8,10 @@ const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/i
 const VALUE = /^[\t\x20-\x7e]*$/
 
 /**
- * Headers an endpoint may not set, because the runtime drops them silently (host … transfer-encoding), because
- * they break the request (expect, upgrade) or say something else of the body than is true, or because they speak
- * for somebody else: a proxy, a cloud's front end, a browser, or us. The loop check relies on our own user-agent.
+ * Headers an endpoint may not set, because the runtime drops them silently (host … transfer-encoding),
+ * because they break the request (expect, upgrade) or say something else of the body than is true, or
+ * because they speak for somebody else: a proxy, a cloud's front end, a browser, or us. The loop check
+ * relies on our own user-agent.
  */
 const RESERVED_NAMES = new Set([
   "host",
@@ -69,8 +70,8 @@ const MEDIA_TYPE = /^[!#$%&'*+\-.^_`|~0-9a-z]+\/[!#$%&'*+\-.^_`|~0-9a-z]+[\t ]*(
 
 /**
  * Checks an endpoint's own headers: at most 64, 16 KiB in all, each name a token that is not reserved, each
- * value printable ASCII, spaces and tabs; a content type, which is a media type, with `ownContentType` alone. The first
- * offence is reported by header name; the message never shows a value, which may be a credential.
+ * value printable ASCII, spaces and tabs; a content type, which is a media type, with `ownContentType` alone.
+ * The first offence is reported by header name; the message never shows a value, which may be a credential.
  */
 export function checkCustomHeaders(
   headers: Readonly<Record<string, string>>,
@@ -89,7 +90,9 @@ export function checkCustomHeaders(
   return { ok: true }
 }
 
-/** Whether a text is a header's name at all, as it was typed: lower case makes an ASCII k of a Kelvin sign. */
+/**
+ * Whether a text is a header's name at all, as it was typed: lower case makes an ASCII k of a Kelvin sign.
+ */
 export function isHeaderName(header: string): boolean {
   return NAME.test(header)
 }

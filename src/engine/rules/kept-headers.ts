@@ -3,7 +3,10 @@ import { isSensitiveHeader } from "./sensitive-header.ts"
 /** A header as it is kept; without its value where that is nobody else's business. */
 export type KeptHeader = [name: string, value: string | null]
 
-/** The headers of an attempt as they are kept. What can be told from the event and the attempt is not among them. */
+/**
+ * The headers of an attempt as they are kept. What can be told from the event and the
+ * attempt is not among them.
+ */
 export interface KeptHeaders {
   sent: KeptHeader[]
   /** Null: there was no answer. */
@@ -25,8 +28,9 @@ const SHOWN = /^(user-agent|content-type|svix-id|svix-timestamp)$/
 const FIRST = ["retry-after", "webhook-delivery"]
 
 /**
- * The headers of a request and of its answer as they are kept: of the endpoint's `own` their names alone, of the answer what
- * fits into `mostBytes`. Values that are credentials by their names are left out, and so is what repeats one of `own`.
+ * The headers of a request and of its answer as they are kept: of the endpoint's `own` their names alone, of
+ * the answer what fits into `mostBytes`. Values that are credentials by their names are left out, and so is
+ * what repeats one of `own`.
  */
 export function keepHeaders(
   sent: Iterable<[string, string]>,

@@ -31,10 +31,10 @@ export type Mismatch =
   | "disabled"
 
 /**
- * Decides whether an endpoint, as it is now, gets an event: null, or the first reason why not. What the endpoint is
- * comes first, then what it asks for, then whether it is enabled; a directed event asks for none of its filters. The
- * dispatch decides the same in SQL, by index (`candidates` and `isInterested` in pipeline/interest.ts); what no index can
- * answer belongs here alone.
+ * Decides whether an endpoint, as it is now, gets an event: null, or the first reason why not. What the
+ * endpoint is comes first, then what it asks for, then whether it is enabled; a directed event asks for none
+ * of its filters. The dispatch decides the same in SQL, by index (`candidates` and `isInterested` in
+ * pipeline/interest.ts); what no index can answer belongs here alone.
  */
 export function match(event: MatchedEvent, endpoint: MatchedEndpoint): Mismatch | null {
   if (endpoint.removedAt !== null) return "removed"
@@ -55,7 +55,10 @@ function filter(event: MatchedEvent, endpoint: MatchedEndpoint): Mismatch | null
   return sharesChannel(event.channels, endpoint.channels) ? null : "channel-mismatch"
 }
 
-/** Since when an endpoint has asked for events of the type: by a subscription or by taking all; null: it does not. */
+/**
+ * Since when an endpoint has asked for events of the type: by a subscription or by taking
+ * all; null: it does not.
+ */
 export function interestedSince({
   subscribedAt,
   allEventTypesSince,
@@ -69,9 +72,9 @@ function sharesChannel(event: readonly string[] | null, endpoint: readonly strin
 }
 
 /**
- * Why an endpoint has no delivery of an event that is kept. `changed-since`: it would get the event today, so something
- * was different when the event was dispatched. `undispatched`: its delivery is still to be made. `internal`: dispatching
- * was given up.
+ * Why an endpoint has no delivery of an event that is kept. `changed-since`: it would get the event today, so
+ * something was different when the event was dispatched. `undispatched`: its delivery is still to be made.
+ * `internal`: dispatching was given up.
  */
 export type Absence = Mismatch | "changed-since" | "undispatched" | "internal"
 
@@ -82,8 +85,8 @@ export interface Dispatched {
 }
 
 /**
- * Explains why an event has made no delivery for an endpoint, by what the endpoint is now: one that was disabled after the
- * event had been dispatched has missed it for another reason, which is not known any more.
+ * Explains why an event has made no delivery for an endpoint, by what the endpoint is now: one that was
+ * disabled after the event had been dispatched has missed it for another reason, which is not known any more.
  */
 export function explainAbsence(event: MatchedEvent & Dispatched, endpoint: MatchedEndpoint): Absence {
   const mismatch = match(event, endpoint)

@@ -23,7 +23,9 @@ export type Farewell = "gone" | "asked"
 const CONNECTION_LOST =
   /network connection lost|connection (was )?(refused|reset|closed)|econnrefused|econnreset/i
 const MALFORMED = /content-length|invalid header|malformed|http (protocol|parse)/i
-/** Said of faults that the runtime does not tell apart: in resolving, in TLS, in reading the answer's head. */
+/**
+ * Said of faults that the runtime does not tell apart: in resolving, in TLS, in reading the answer's head.
+ */
 const UNNAMED = /internal error/i
 const NAME_OR_TLS = /\bdns\b|enotfound|resolve|name not known|\btls\b|\bssl\b|certificate|handshake/i
 const TIMED_OUT = /timed out|etimedout/i
@@ -55,8 +57,8 @@ const INTERIM =
 
 /**
  * Decides what an attempt means: 2xx delivers, 410 is a farewell, a refused target was never asked, all else
- * is tried again, unless the receiver wants no more of this delivery. A status that came counts even if reading the
- * body failed after it: the receiver has made up its mind.
+ * is tried again, unless the receiver wants no more of this delivery. A status that came counts even if
+ * reading the body failed after it: the receiver has made up its mind.
  */
 export function judge(result: {
   statusCode: number | null
@@ -99,8 +101,8 @@ export function describeStatus(statusCode: number): string {
 }
 
 /**
- * One sentence for the receiver's owner about a status that Cloudflare made (520–527, 530), or that is no answer yet;
- * null for any other.
+ * One sentence for the receiver's owner about a status that Cloudflare made (520–527, 530), or that is no
+ * answer yet; null for any other.
  */
 export function explainStatus(statusCode: number): string | null {
   if (statusCode >= 100 && statusCode <= 199) return INTERIM

@@ -22,8 +22,8 @@ export interface Pace {
 }
 
 /**
- * The pace at `now` of a sample: the newest events, each by when it came in, newest first, and their deliveries. A sample
- * that is `cut` and younger than a minute stands for the rest of its minute.
+ * The pace at `now` of a sample: the newest events, each by when it came in, newest first, and their
+ * deliveries. A sample that is `cut` and younger than a minute stands for the rest of its minute.
  */
 export function paceOf(
   publishedAt: readonly number[],

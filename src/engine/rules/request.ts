@@ -15,7 +15,10 @@ export async function buildRequest(input: {
   secrets: readonly string[]
   headers: Readonly<Record<string, string>>
   userAgent: string
-  /** Whether `svix-*` copies of the signed headers go along, for libraries that are older than Standard Webhooks. */
+  /**
+   * Whether `svix-*` copies of the signed headers go along, for libraries that are older
+   * than Standard Webhooks.
+   */
   olderHeaders?: boolean
 }): Promise<{ headers: Headers; body: Uint8Array<ArrayBuffer> }> {
   const body = new Uint8Array(new TextEncoder().encode(input.body))

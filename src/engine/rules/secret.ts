@@ -56,7 +56,9 @@ export function publicKeyOf(secret: string): string | null {
   return key?.kind === "v1a" && key.publicKey ? PUBLIC_KEY_PREFIX + key.publicKey.toBase64() : null
 }
 
-/** What of a secret may be shown: all of a symmetric one, of an Ed25519 key what verifies, never what signs. */
+/**
+ * What of a secret may be shown: all of a symmetric one, of an Ed25519 key what verifies, never what signs.
+ */
 export function shownSecret(secret: string): string {
   if (!secret.startsWith(PRIVATE_KEY_PREFIX)) return secret
   const publicKey = publicKeyOf(secret)

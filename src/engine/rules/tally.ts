@@ -26,7 +26,10 @@ export interface Tally {
   lastFailureAt: number | null
 }
 
-/** Each step ends below this many milliseconds, the last one nowhere: fine where answers are quick, a third apart beyond. */
+/**
+ * Each step ends below this many milliseconds, the last one nowhere: fine where answers are
+ * quick, a third apart beyond.
+ */
 export const DURATION_STEPS_MS = [
   5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 400, 550, 750, 1_000, 1_300, 1_700, 2_300, 3_000, 4_000, 5_500,
   7_500, 10_000, 13_000, 17_000, 30_000,
@@ -80,8 +83,8 @@ export function outcomesOf({ results }: Tally): { success: number; fail: number 
 }
 
 /**
- * What so large a share (0.5 is the median) of the requests took at most, in ms, estimated within the step where it
- * lies; null: none was made.
+ * What so large a share (0.5 is the median) of the requests took at most, in ms, estimated within the step
+ * where it lies; null: none was made.
  */
 export function durationOf({ durations }: Tally, share: number): number | null {
   const all = durations.reduce((sum, count) => sum + count, 0)

@@ -160,7 +160,8 @@ function hasEmptyLabel(host: string): boolean {
 function isPrivateHost(host: string): boolean {
   const address = parseAddress(host)
   if (address) return isBlocked(address)
-  // A single label is found through a hosts file or a search domain alone: `redis`, `metadata`, `ip6-loopback`.
+  // A single label is found through a hosts file or a search domain alone: `redis`,
+  // `metadata`, `ip6-loopback`.
   return !host.includes(".") || PRIVATE_NAMES.some((name) => isWithinName(host, name))
 }
 

@@ -20,8 +20,9 @@ const openMs = (deps: Deps) => openUntil(deps, 0)
 const LOOK_BACK_MS = 3600_000
 
 /**
- * What has happened in all applications since `from` (epoch ms, at most an hour ago), the newest first, up to `limit`. What
- * may have changed since then comes again: an attempt is told of when it is over, and events, tasks and uploads get along.
+ * What has happened in all applications since `from` (epoch ms, at most an hour ago), the newest first, up to
+ * `limit`. What may have changed since then comes again: an attempt is told of when it is over, and events,
+ * tasks and uploads get along.
  */
 export async function listActivity(deps: Deps, from: number | undefined, limit: number): Promise<Activity[]> {
   const earliest = deps.clock.now() - LOOK_BACK_MS

@@ -23,7 +23,10 @@ export interface SystemHealth {
   sweep: { status: Condition; detail: string | null; lastAt: number | null }
   /** How old the oldest event is that is not dispatched, in ms; 0: all are. */
   dispatch: { status: Condition; detail: string | null; oldestMs: number | null }
-  /** For how long the retry lane could have made, and has not made, the request that has waited longest, in ms. */
+  /**
+   * For how long the retry lane could have made, and has not made, the request that has
+   * waited longest, in ms.
+   */
   retries: { status: Condition; detail: string | null; overdueMs: number | null }
 }
 
@@ -39,8 +42,8 @@ export async function getSystemHealth(deps: Deps): Promise<SystemHealth> {
 }
 
 /**
- * From when on (ms) what waits is late: a lease, and as long as the sweep may be late. By then whatever a crash or a lost
- * job has left behind has been found, if somebody works at all and keeps up.
+ * From when on (ms) what waits is late: a lease, and as long as the sweep may be late. By then whatever a
+ * crash or a lost job has left behind has been found, if somebody works at all and keeps up.
  */
 export function lateMs(deps: Deps): number {
   return leaseMs(deps) + SWEEP_LATE_MS

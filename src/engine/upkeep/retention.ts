@@ -22,9 +22,9 @@ const ENDED_TASKS = 100
 const PAYLOADS_PER_SWEEP = 2000
 
 /**
- * Deletes ended events that are past retention, with their attempts and deliveries, in the order in which they were
- * written and in steps of a bounded number of rows. An event that still owes something stays; the cursor passes over
- * it, so that the next sweeps need not look at it again until they come round.
+ * Deletes ended events that are past retention, with their attempts and deliveries, in the order in which
+ * they were written and in steps of a bounded number of rows. An event that still owes something stays; the
+ * cursor passes over it, so that the next sweeps need not look at it again until they come round.
  */
 export const eventRetention: Upkeep = {
   // The numbers begin anew when the table was empty: a cursor with nothing behind it is as good as none.
@@ -75,7 +75,8 @@ async function deletePage(db: Db, cursor: number, cutoff: number): Promise<Delet
       SELECT 1 FROM deliveries d WHERE d.event_id = v.id AND d.status = 'pending'
     ) AS ended
     FROM events v WHERE v.seq > ${cursor} ORDER BY v.seq LIMIT ${literal(EVENTS_PER_STEP)}`)
-  // Numbers are given in the order of commits, times are not quite: a young event among old ones is passed over.
+  // Numbers are given in the order of commits, times are not quite: a young event among
+  // old ones is passed over.
   const old = page.filter((row) => row.old === 1)
   const isLast = page.length < EVENTS_PER_STEP || old.length === 0
   const reached = isLast ? 0 : ((old.at(-1)?.seq as number | undefined) ?? 0)
@@ -105,7 +106,9 @@ async function deleteEvents(db: Db, events: readonly Row[]): Promise<number> {
   return gone.length
 }
 
-/** Deletes removed endpoints to which nothing refers any more, and ended tasks, once they are past retention. */
+/**
+ * Deletes removed endpoints to which nothing refers any more, and ended tasks, once they are past retention.
+ */
 export const remainsRetention: Upkeep = {
   look: () => ({
     removed: sql`SELECT removed_at FROM endpoints WHERE removed_at IS NOT NULL ORDER BY removed_at LIMIT 1`,
@@ -153,7 +156,9 @@ export const keyRetention: Upkeep = {
   },
 }
 
-/** Forgets payloads whose time is over, a bounded number: their events stay, what is still owed of them ends. */
+/**
+ * Forgets payloads whose time is over, a bounded number: their events stay, what is still owed of them ends.
+ */
 export const payloadExpiry: Upkeep = {
   look: (_deps, at) => ({ expired: sql`SELECT 1 FROM events WHERE payload_expires_at <= ${at} LIMIT 1` }),
   async work({ db, at }) {

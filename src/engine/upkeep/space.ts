@@ -7,9 +7,9 @@ import { readState } from "./state.ts"
 const FULL = 0.95
 
 /**
- * Refuses with `storage_full` while the database takes nothing new. Every verb that makes it grow asks first. What
- * goes on is what makes room or must not wait: removing, disabling, archiving, replacing a secret, ending a
- * token, and deliveries.
+ * Refuses with `storage_full` while the database takes nothing new. Every verb that makes it grow asks first.
+ * What goes on is what makes room or must not wait: removing, disabling, archiving, replacing a secret,
+ * ending a token, and deliveries.
  */
 export async function requireSpace(deps: Deps, applicationId: string): Promise<void> {
   return requireSpaceIn(deps, deps.shardOf(applicationId))

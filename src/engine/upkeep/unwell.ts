@@ -3,8 +3,9 @@ import type { Row } from "../../db/client.ts"
 import { literal } from "../../db/literal.ts"
 import { readStanding, type Standing, standingColumns } from "../endpoints/standing.ts"
 
-// No index says who is unwell: it would be written with every failure. Looked at are those in the retry lane, those that
-// are disabled, which an index does know, and the newest: in all but the largest deployments that is everybody.
+// No index says who is unwell: it would be written with every failure. Looked at are those in the retry
+// lane, those that are disabled, which an index does know, and the newest: in all but the largest
+// deployments that is everybody.
 
 /** Endpoints of each sort that one look at a database goes through. */
 const LOOKED_AT = 1_000
@@ -20,7 +21,9 @@ export const looked: SQL = sql`looked(key) AS (
   UNION SELECT rowid FROM (SELECT x.rowid FROM endpoints x WHERE x.id < ${BEHIND_ALL} ORDER BY x.id DESC LIMIT ${literal(LOOKED_AT)})
 )`
 
-/** The endpoints of a database that fail, are paused or disabled at `now`, whose trouble is the newest first. */
+/**
+ * The endpoints of a database that fail, are paused or disabled at `now`, whose trouble is the newest first.
+ */
 export function selectUnwell(now: number): SQL {
   return sql`
     WITH ${looked}, disabled(key) AS (

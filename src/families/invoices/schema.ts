@@ -1,6 +1,8 @@
 import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core"
 
-/** Invoices. Amounts in minor units (cents); `lastEvent` guards each change and names the event it published. */
+/**
+ * Invoices. Amounts in minor units (cents); `lastEvent` guards each change and names the event it published.
+ */
 export const invoices = sqliteTable("invoices", {
   id: text().primaryKey(),
   amount: integer().notNull(),

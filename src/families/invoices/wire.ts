@@ -8,8 +8,8 @@ const MAX_AMOUNT = 1_000_000_000_000
 const MINOR_DIGITS = 2
 
 /**
- * The amount in minor units, exactly: read off the shortest decimal that stands for the number. Null when it is
- * negative, too large, or has more decimals than there are minor units.
+ * The amount in minor units, exactly: read off the shortest decimal that stands for the number. Null when it
+ * is negative, too large, or has more decimals than there are minor units.
  */
 function toMinorUnits(amount: number): number | null {
   const [, whole, decimals = ""] = /^(\d+)(?:\.(\d+))?$/.exec(String(amount)) ?? []
@@ -53,7 +53,10 @@ const ISO_TIME = z.union([
 const FIRST_TIME = Date.parse("0000-01-01T00:00:00.000Z")
 const LAST_TIME = Date.parse("9999-12-31T23:59:59.999Z")
 
-/** A time as sent, in epoch milliseconds as stored, fractions of a second cut off; a date is its midnight in UTC. Null: none. */
+/**
+ * A time as sent, in epoch milliseconds as stored, fractions of a second cut off; a date is its
+ * midnight in UTC. Null: none.
+ */
 export const DueDate = z
   .string()
   .transform((text, ctx) => {

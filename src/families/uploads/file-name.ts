@@ -3,7 +3,8 @@ import { parameters } from "./multipart.ts"
 /** Enough for any file system's names; longer ones are cut. */
 const MAX_LABEL_CHARS = 255
 const NAMELESS = "file"
-// Control characters, line separators, and marks that turn the reading direction: a label that lies on screen.
+// Control characters, line separators, and marks that turn the reading direction: a
+// label that lies on screen.
 const UNSEEMLY = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu
 
 /** What a part's `Content-Disposition` says; `fileName` null: it is no file. */
@@ -12,7 +13,9 @@ export interface Disposition {
   fileName: string | null
 }
 
-/** Reads a part's `Content-Disposition`. A `filename*` (RFC 5987) that can be decoded wins over `filename`. */
+/**
+ * Reads a part's `Content-Disposition`. A `filename*` (RFC 5987) that can be decoded wins over `filename`.
+ */
 export function parseDisposition(header: string | undefined): Disposition {
   const given = new Map(parameters(header ?? "").toReversed())
   const plain = given.get("filename")

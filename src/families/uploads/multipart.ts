@@ -1,6 +1,7 @@
-// A streaming parser of multipart/form-data (RFC 7578, RFC 2046 §5.1), pure: bytes in, events out. Our own,
-// because the kept ones either hold whole parts in memory or need Node's streams, and multipasta 0.2.8 refuses
-// good bodies: a raw UTF-8 file name loses its part, a chunk that ends between the last two dashes is an error.
+// A streaming parser of multipart/form-data (RFC 7578, RFC 2046 §5.1), pure: bytes in, events out. Our
+// own, because the kept ones either hold whole parts in memory or need Node's streams, and multipasta
+// 0.2.8 refuses good bodies: a raw UTF-8 file name loses its part, a chunk that ends between the last
+// two dashes is an error.
 
 /** Longer than any boundary in use; RFC 2046 allows 70 characters. */
 const MAX_BOUNDARY_CHARS = 200
@@ -38,7 +39,9 @@ export function parameters(header: string): [name: string, value: string][] {
   return Array.from(found, ([, name = "", value = ""]) => [name.toLowerCase(), unquote(value.trim())])
 }
 
-/** Quotes taken off. Only `\"` and `\\` are escapes: old browsers send `C:\dir\file` with single backslashes. */
+/**
+ * Quotes taken off. Only `\"` and `\\` are escapes: old browsers send `C:\dir\file` with single backslashes.
+ */
 function unquote(value: string): string {
   const inner = /^"(.*)"$/s.exec(value)?.[1]
   return inner === undefined ? value : inner.replaceAll(/\\(["\\])/g, "$1")

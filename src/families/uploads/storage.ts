@@ -11,7 +11,9 @@ export interface StoredFile {
   sha256: string
 }
 
-/** Brings one file into the bucket as it arrives, hashing it on the way, and never holds more than one part. */
+/**
+ * Brings one file into the bucket as it arrives, hashing it on the way, and never holds more than one part.
+ */
 export class FileWriter {
   readonly #digest = new crypto.DigestStream("SHA-256")
   readonly #hasher = this.#digest.getWriter()
@@ -118,9 +120,9 @@ export async function discard(files: R2Bucket, key: string, multipartId: string 
 }
 
 /**
- * The stored object's size and hash, read back a piece at a time; null when there is none. `breathe` is awaited
- * between pieces: the local bucket never waits for the outside, so that reading a large file in one go would
- * keep every other request of wrangler dev waiting.
+ * The stored object's size and hash, read back a piece at a time; null when there is none. `breathe` is
+ * awaited between pieces: the local bucket never waits for the outside, so that reading a large file in one
+ * go would keep every other request of wrangler dev waiting.
  */
 export async function inspect(
   files: R2Bucket,

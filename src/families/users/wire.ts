@@ -9,7 +9,9 @@ const MAX_NAME = 64
 const CONTROL = /\p{Cc}/u
 const CONTROL_IN_TEXT = /[^\P{Cc}\n\r\t]/u
 
-/** A user's name as sent, lower-cased as stored; what is stored counts: `İ` has two characters in lower case. */
+/**
+ * A user's name as sent, lower-cased as stored; what is stored counts: `İ` has two characters in lower case.
+ */
 export const Username = z
   .string()
   .transform((name) => name.toLowerCase())
