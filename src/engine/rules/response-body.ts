@@ -1,12 +1,15 @@
+/** A response body as it is kept. */
+export interface EncodedBody {
+  text: string
+  encoding: "utf8" | "base64"
+  truncated: boolean
+}
+
 /**
- * A response body as it is kept: its first `limit` bytes, as text if they are clean UTF-8 without NUL, else
- * as base64. A character that the limit cuts in half is dropped, so that cutting alone never makes a text
- * unclean.
+ * The first `limit` bytes of a body, as text if they are clean UTF-8 without NUL, else as base64. A character
+ * that the limit cuts in half is dropped, so that cutting alone never makes a text unclean.
  */
-export function encodeBody(
-  bytes: Uint8Array,
-  limit: number,
-): { text: string; encoding: "utf8" | "base64"; truncated: boolean } {
+export function encodeBody(bytes: Uint8Array, limit: number): EncodedBody {
   const truncated = bytes.length > limit
   const kept = bytes.subarray(0, limit)
   const text = decodeUtf8(kept, truncated)
