@@ -49,6 +49,11 @@ export function idAt(noun: Noun, time: number): string {
   return `${prefixOf(noun)}_${Math.max(0, Math.ceil(time)).toString(16).padStart(12, "0")}`
 }
 
+/** Greater than every id of a noun. */
+export function behindAll(noun: Noun): string {
+  return `${prefixOf(noun)}~`
+}
+
 /** The UUID within an id, with dashes, as C's contract shows it; `fromUuid` is its inverse. */
 export function toUuid(id: string): string {
   const hex = id.slice(id.indexOf("_") + 1)

@@ -1,13 +1,12 @@
 import { z } from "@hono/zod-openapi"
 
 import { type Hour, listHours } from "../../engine/deliveries/hours.ts"
-import { addTallies, durationOf, outcomesOf, type Tally } from "../../engine/rules/tally.ts"
+import { addTallies, durationOf, HOUR_MS, outcomesOf, type Tally } from "../../engine/rules/tally.ts"
 import { operation } from "../../http/operation.ts"
 import { createRouter } from "../../http/router.ts"
 import { refusals } from "../problems.ts"
 import { DateTime, EndpointPath, toTime } from "../wire.ts"
 
-const HOUR_MS = 3600_000
 /** With the hour that is not over, 24 of them. */
 const DEFAULT_MS = 23 * HOUR_MS
 

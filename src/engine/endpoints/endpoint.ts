@@ -59,10 +59,13 @@ export const endpointBytes = sql`(
 
 /** Selects one endpoint of the application by its id or uid, as long as it is not removed. */
 export function endpointRow(applicationId: string, idOrUid: string): SQL {
-  return sql`
-    SELECT ${endpointFields} FROM endpoints e
-    WHERE e.application_id = ${applicationId} AND (e.id = ${idOrUid} OR e.uid = ${idOrUid})
-      AND e.removed_at IS NULL`
+  return sql`SELECT ${endpointFields} FROM endpoints e WHERE ${isNamed(applicationId, idOrUid)}`
+}
+
+/** The condition that the endpoint `e` is the application's one with this id or uid, and not removed. */
+export function isNamed(applicationId: string, idOrUid: string): SQL {
+  return sql`e.application_id = ${applicationId} AND (e.id = ${idOrUid} OR e.uid = ${idOrUid})
+    AND e.removed_at IS NULL`
 }
 
 /** The application's endpoint with this id or uid; refuses with `not_found`. */

@@ -9,10 +9,9 @@ import type { Page, PageRequest } from "../kit/page.ts"
 import { scanPage } from "../kit/scan.ts"
 import { type EndpointState, stateOf } from "../rules/endpoint-health.ts"
 import type { ErrorClass } from "../rules/outcome.ts"
-import { hourOf, type ResultClass, resultOf, type Tally } from "../rules/tally.ts"
-import type { DisabledReason, Endpoint } from "./endpoint.ts"
+import { HOUR_MS, hourOf, type ResultClass, resultOf, type Tally } from "../rules/tally.ts"
+import { type DisabledReason, type Endpoint, isNamed } from "./endpoint.ts"
 
-const HOUR_MS = 3600_000
 const HOURS = 24
 /** Pending deliveries of an endpoint that are counted; one more says that there are more. */
 export const COUNTED_PENDING = 100
@@ -64,9 +63,7 @@ export async function getStanding(
   endpointIdOrUid: Endpoint["id"],
 ): Promise<StandingByHours> {
   const [row] = await deps.shardOf(applicationId).read(sql`
-    SELECT ${standingColumns}, ${hourColumn(deps)} FROM endpoints e
-    WHERE e.application_id = ${applicationId} AND (e.id = ${endpointIdOrUid} OR e.uid = ${endpointIdOrUid})
-      AND e.removed_at IS NULL`)
+    SELECT ${standingColumns}, ${hourColumn(deps)} FROM endpoints e WHERE ${isNamed(applicationId, endpointIdOrUid)}`)
   if (!row) throw notFound("Endpoint")
   return readWithHours(deps, row)
 }

@@ -1,6 +1,6 @@
 import type { ErrorClass } from "./outcome.ts"
 
-const HOUR_MS = 3600_000
+export const HOUR_MS = 3600_000
 
 /** How an attempt ended: the hundred of the status that came, or why none did. */
 export type ResultClass = `${1 | 2 | 3 | 4 | 5}xx` | ErrorClass

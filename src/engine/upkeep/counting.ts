@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm"
 
 import type { Db, Row } from "../../db/client.ts"
-import { idAt } from "../../db/ids.ts"
+import { behindAll, idAt } from "../../db/ids.ts"
 import { inChunks } from "../../db/json.ts"
 import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
@@ -33,8 +33,6 @@ const STATEMENTS_PER_STEP = 6
 /** An attempt is recorded when its lease is over, if not long before. */
 const RECORDED_AFTER_MS = 60_000
 const OLD_HOURS_PER_STEP = 2_000
-/** Greater than the id of any endpoint. */
-const BEHIND_ALL = "eq"
 
 /** Counts attempts by endpoint and hour, and forgets the hours that are past retention. */
 export const countingUpkeep: Upkeep = {
@@ -100,7 +98,7 @@ function selectStep(deps: Deps, at: number) {
         FROM endpoints e CROSS JOIN ${kind.table} INDEXED BY ${kind.byEndpoint}
           ON a.endpoint_id = e.id AND ${kind.id} < ${of("until")}
           AND ${kind.id} > CASE WHEN e.id = ${of("endpoint")} THEN ${of("attempt")} ELSE ${of("since")} END
-        WHERE e.id >= ${of("endpoint")} AND e.id <= coalesce(${of("last")}, ${BEHIND_ALL})
+        WHERE e.id >= ${of("endpoint")} AND e.id <= coalesce(${of("last")}, ${behindAll("endpoint")})
         ORDER BY e.id, ${kind.id} LIMIT ${literal(ATTEMPTS_PER_STEP)}`,
     )
   return {
@@ -133,7 +131,7 @@ async function count(
     old: sql`
       DELETE FROM endpoint_hours WHERE (endpoint_id, hour) IN (
         SELECT h.endpoint_id, h.hour FROM endpoints e CROSS JOIN endpoint_hours h ON h.endpoint_id = e.id
-        WHERE e.id >= ${first} AND e.id <= ${place?.[0] ?? BEHIND_ALL} AND h.hour < ${cutoff}
+        WHERE e.id >= ${first} AND e.id <= ${place?.[0] ?? behindAll("endpoint")} AND h.hour < ${cutoff}
         LIMIT ${literal(OLD_HOURS_PER_STEP)}
       )`,
     // Last: what stands before it asks whether the round is still here.

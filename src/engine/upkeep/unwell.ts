@@ -1,5 +1,6 @@
 import { type SQL, sql } from "drizzle-orm"
 import type { Row } from "../../db/client.ts"
+import { behindAll } from "../../db/ids.ts"
 import { literal } from "../../db/literal.ts"
 import { readStanding, type Standing, standingColumns } from "../endpoints/standing.ts"
 
@@ -11,14 +12,12 @@ import { readStanding, type Standing, standingColumns } from "../endpoints/stand
 const LOOKED_AT = 1_000
 /** Endpoints that are told of. */
 export const TOLD_UNWELL = 100
-/** Greater than the id of any endpoint. */
-const BEHIND_ALL = "eq"
 
 /** A table `looked(key)` for a WITH clause: the rowids of the endpoints that one look goes through. */
 export const looked: SQL = sql`looked(key) AS (
   SELECT rowid FROM (SELECT x.rowid FROM endpoints x INDEXED BY endpoints_due WHERE x.due_at IS NOT NULL LIMIT ${literal(LOOKED_AT)})
   UNION SELECT rowid FROM (SELECT x.rowid FROM endpoints x INDEXED BY endpoints_leased WHERE x.leased_until IS NOT NULL LIMIT ${literal(LOOKED_AT)})
-  UNION SELECT rowid FROM (SELECT x.rowid FROM endpoints x WHERE x.id < ${BEHIND_ALL} ORDER BY x.id DESC LIMIT ${literal(LOOKED_AT)})
+  UNION SELECT rowid FROM (SELECT x.rowid FROM endpoints x WHERE x.id < ${behindAll("endpoint")} ORDER BY x.id DESC LIMIT ${literal(LOOKED_AT)})
 )`
 
 /**
