@@ -1,4 +1,4 @@
-import { type SQL, sql } from "drizzle-orm"
+import { sql } from "drizzle-orm"
 
 import type { Deps } from "../../platform/deps.ts"
 import { copyTypes } from "../applications/copies.ts"
@@ -21,6 +21,7 @@ import {
   toEndpoint,
   UID_TAKEN,
 } from "./endpoint.ts"
+import { freshStart } from "./fresh-start.ts"
 
 export interface EndpointChange extends Change<EndpointSettings> {
   applicationId: string
@@ -51,20 +52,7 @@ export async function changeEndpoint(deps: Deps, change: EndpointChange): Promis
     eventTypes && (await resolveEventTypes(deps, applicationId, eventTypes, { endpointId: id, sight }))
   if (!isSwitch(change)) await requireSpace(deps, applicationId)
   const now = deps.clock.now()
-  const changed = setOf({
-    updated_at: now,
-    uid: change.uid,
-    url: target?.href,
-    url_key: target && sql`CASE WHEN url_key IS NOT NULL THEN ${targetKey(target)} END`,
-    description: change.description,
-    channels: change.channels && JSON.stringify(change.channels),
-    metadata: change.metadata && JSON.stringify(change.metadata),
-    throttle_rate: change.throttleRate,
-    version: change.version,
-    all_event_types_since: eventTypes === null ? sql`coalesce(all_event_types_since, ${now})` : types && null,
-    ...(change.disabled === undefined ? {} : change.disabled ? disabling(now) : ENABLING),
-    ...startingAfresh(target, change.disabled === false, now),
-  })
+  const changed = setOf(columnsOf(change, target, types, now))
   const { operational, found, due } = await orConflict(
     db.batch({
       subscribed: types
@@ -84,6 +72,30 @@ export async function changeEndpoint(deps: Deps, change: EndpointChange): Promis
   const [row] = found
   if (!row) throw notFound("Endpoint")
   return toEndpoint(row)
+}
+
+/** What an UPDATE sets for a change to these event types and to this target, as far as it names any. */
+function columnsOf(
+  change: EndpointChange,
+  target: URL | undefined,
+  types: readonly unknown[] | null | undefined,
+  now: number,
+): Parameters<typeof setOf>[0] {
+  const takesAll = change.eventTypes === null
+  return {
+    updated_at: now,
+    uid: change.uid,
+    url: target?.href,
+    url_key: target && sql`CASE WHEN url_key IS NOT NULL THEN ${targetKey(target)} END`,
+    description: change.description,
+    channels: change.channels && JSON.stringify(change.channels),
+    metadata: change.metadata && JSON.stringify(change.metadata),
+    throttle_rate: change.throttleRate,
+    version: change.version,
+    all_event_types_since: takesAll ? sql`coalesce(all_event_types_since, ${now})` : types && null,
+    ...(change.disabled === undefined ? {} : change.disabled ? disabling(now) : ENABLING),
+    ...startingAfresh(target, change.disabled === false, now),
+  }
 }
 
 /** Whether a change does no more than enable or disable. */
@@ -132,23 +144,14 @@ function disabling(now: number) {
 const ENABLING = { disabled_at: null, disabled_reason: null }
 
 /**
- * What was known of a receiver says nothing of another, nor of one that somebody calls well again. Each column is read as
- * it was before: whoever is enabled already, or has this URL already, stays as it is.
+ * What was known of a receiver says nothing of another, nor of one that is enabled again. One that is enabled
+ * already, or has this URL already, stays as it is.
  */
 function startingAfresh(target: URL | undefined, enables: boolean, now: number) {
   if (!target && !enables) return {}
   const isOther = target ? sql`url <> ${target.href}` : sql`false`
   const isEnabled = enables ? sql`disabled_at IS NOT NULL` : sql`false`
-  const unlessAfresh = (column: SQL, afresh: SQL = sql`NULL`) =>
-    sql`CASE WHEN ${isOther} OR ${isEnabled} THEN ${afresh} ELSE ${column} END`
-  return {
-    enabled_at: unlessAfresh(sql`enabled_at`, sql`${now}`),
-    proven_at: unlessAfresh(sql`proven_at`),
-    failing_since: unlessAfresh(sql`failing_since`),
-    slow_ms: unlessAfresh(sql`slow_ms`),
-    paused_until: unlessAfresh(sql`paused_until`),
-    gone_at: unlessAfresh(sql`gone_at`),
-  }
+  return freshStart(now, sql`${isOther} OR ${isEnabled}`)
 }
 
 function keepOnly(endpointId: string, types: readonly { id: string }[]) {

@@ -1,6 +1,7 @@
 import { type SQL, sql } from "drizzle-orm"
 
 import type { Row } from "../../db/client.ts"
+import type { endpoints } from "../../db/schema/endpoints.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { endpointEvent, nudgeOperations } from "../events/operational.ts"
 import { EngineError, notFound } from "../kit/errors.ts"
@@ -28,7 +29,7 @@ export interface EndpointSettings {
 }
 
 /** By hand, by a farewell of the receiver's (410, or in a header), or by failing for too long. */
-export type DisabledReason = "manual" | "gone" | "asked" | "failing"
+export type DisabledReason = NonNullable<(typeof endpoints.$inferSelect)["disabledReason"]>
 
 export interface Endpoint extends Omit<EndpointSettings, "disabled"> {
   id: string

@@ -10,6 +10,7 @@ import {
   tooManyTypes,
 } from "../event-types/event-type.ts"
 import { endpointEvent, nudgeOperations } from "../events/operational.ts"
+import { setOf } from "../kit/change.ts"
 import { seal } from "../kit/encryption.ts"
 import { type EngineError, notFound } from "../kit/errors.ts"
 import { refreshDueAt } from "../pipeline/due.ts"
@@ -18,6 +19,7 @@ import { generateSecret, SECRET_BYTES } from "../rules/secret.ts"
 import { targetKey } from "../rules/target-url.ts"
 import { requireSpace } from "../upkeep/space.ts"
 import { hasRoomForEndpoint, refuseBadTarget, tooManyEndpoints } from "./endpoint.ts"
+import { freshStart } from "./fresh-start.ts"
 import { removeAll } from "./remove.ts"
 
 export interface Registration {
@@ -78,8 +80,7 @@ export async function registerUrl(deps: Deps, registration: Registration): Promi
       SELECT ${newId("secret", now)}, id, ${sealed}, ${now} FROM endpoints WHERE id = ${endpointId}
       ON CONFLICT DO NOTHING`,
     enabled: sql`
-      UPDATE endpoints SET enabled_at = ${now}, updated_at = ${now}, disabled_at = NULL, disabled_reason = NULL,
-        proven_at = NULL, failing_since = NULL, slow_ms = NULL, paused_until = NULL, gone_at = NULL
+      UPDATE endpoints ${setOf({ ...freshStart(now, sql`true`), updated_at: now, disabled_at: null, disabled_reason: null })}
       WHERE ${ofUrl} AND disabled_at IS NOT NULL AND EXISTS (${type})`,
     due: refreshDueAt(sql`SELECT id FROM endpoints WHERE ${ofUrl}`),
     subscribed: sql`

@@ -1,10 +1,11 @@
 import { newId } from "../../db/ids.ts"
+import type { attempts } from "../../db/schema/deliveries.ts"
 import type { Deps } from "../../platform/deps.ts"
 import type { AttemptObserved } from "../../platform/observations.ts"
 import { type Farewell, farewellOf, judge, type Outcome } from "../rules/outcome.ts"
 import { type Answer, send } from "./send.ts"
 
-export type Trigger = "scheduled" | "manual" | "ping"
+export type Trigger = (typeof attempts.$inferSelect)["trigger"]
 
 /** What an attempt needs to know of its event. */
 export interface AttemptedEvent {

@@ -1,3 +1,4 @@
+import type { deliveries } from "../../db/schema/deliveries.ts"
 import type { Deps } from "../../platform/deps.ts"
 import type { Farewell } from "../rules/outcome.ts"
 import { nextAttemptAt } from "../rules/retry-schedule.ts"
@@ -7,18 +8,8 @@ import type { ClaimedDelivery } from "./claim.ts"
 import type { OpenRequest, Pooled } from "./pool.ts"
 import type { Ended } from "./prepare.ts"
 
-export type DeliveryStatus = "pending" | "delivered" | "failed" | "canceled"
-export type DeliveryReason =
-  | "disabled"
-  | "gone"
-  | "exhausted"
-  | "aborted"
-  | "refused-target"
-  | "expired"
-  | "internal"
-  | "removed"
-  | "unsubscribed"
-  | "by-hand"
+export type DeliveryStatus = (typeof deliveries.$inferSelect)["status"]
+export type DeliveryReason = NonNullable<(typeof deliveries.$inferSelect)["reason"]>
 
 /**
  * What happened to one delivery under a claim: an attempt; or one is still open; or it ended without one, for
