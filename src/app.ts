@@ -6,10 +6,10 @@ import { families as all } from "./families.ts"
 import { dialectsOf } from "./http/dialects/of-path.ts"
 import type { Family } from "./http/family.ts"
 import { access, requireToken } from "./http/middleware/access.ts"
+import { drainBody } from "./http/middleware/drain-body.ts"
 import { MAX_JSON_DEPTH } from "./http/middleware/json-body.ts"
 import { refuseLoops } from "./http/middleware/loops.ts"
 import { guardOpenMode, isLoopbackOrigin } from "./http/middleware/open-mode.ts"
-import { readOn } from "./http/middleware/read-on.ts"
 import { requestLog } from "./http/middleware/request-log.ts"
 import { Problem, toProblem } from "./http/problem.ts"
 import { createRouter, type Dialect } from "./http/router.ts"
@@ -63,7 +63,7 @@ export function createApp(
           new Problem(405, null, "Method Not Allowed", { headers: { allow: methods.sort().join(", ") } }),
         ),
     }),
-    readOn((config) => Math.max(0, ...families.map((family) => family.maxBodyBytes?.(config) ?? 0))),
+    drainBody((config) => Math.max(0, ...families.map((family) => family.maxBodyBytes?.(config) ?? 0))),
     guardOpenMode,
   )
   app.use(

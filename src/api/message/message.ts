@@ -6,7 +6,7 @@ import { IdempotencyKey } from "../../http/middleware/idempotency.ts"
 import { operation } from "../../http/operation.ts"
 import { jsonAnswer } from "../../http/raw-json.ts"
 import { createRouter } from "../../http/router.ts"
-import { inApplication } from "../application/along.ts"
+import { inApplication } from "../application/get-or-create.ts"
 import {
   ChannelFilter,
   EventTypesFilter,

@@ -1,4 +1,4 @@
-import { sql } from "drizzle-orm"
+import { type SQL, sql } from "drizzle-orm"
 
 import type { Statement } from "../../db/client.ts"
 import { newId } from "../../db/ids.ts"
@@ -73,21 +73,8 @@ export async function createEndpoint(
       : await resolveEventTypes(deps, applicationId, input.eventTypes, { sight: input.sight })
   await requireSpace(deps, applicationId)
   const now = deps.clock.now()
-  const endpoint: Endpoint = {
-    id: input.endpointId ?? newId("endpoint", now),
-    uid: input.uid ?? null,
-    url: input.keepSpelling ? input.url : href,
-    description: input.description ?? "",
-    channels: input.channels ?? null,
-    metadata: input.metadata ?? {},
-    throttleRate: input.throttleRate ?? null,
-    version: input.version ?? 1,
-    eventTypes: types === null ? null : types.map(({ name }) => name).toSorted(),
-    disabledAt: input.disabled ? now : null,
-    disabledReason: input.disabled ? "manual" : null,
-    createdAt: now,
-    updatedAt: now,
-  }
+  const names = types?.map(({ name }) => name).toSorted() ?? null
+  const endpoint = draftEndpoint(input, { href, names, now })
   const { id } = endpoint
   const application = sql`SELECT 1 FROM applications WHERE id = ${applicationId} AND removed_at IS NULL`
   const exists = sql`EXISTS (SELECT 1 FROM endpoints WHERE id = ${id})`
@@ -98,14 +85,12 @@ export async function createEndpoint(
   const { made, owner, operational } = await orConflict(
     db.batch({
       copies: [...copyApplication(deps, applicationId), ...copyTypes(db, types ?? [], now)],
-      endpoint: sql`
-        INSERT INTO endpoints (id, application_id, uid, url, description, channels, metadata, headers,
-          throttle_rate, version, all_event_types_since, created_at, updated_at, enabled_at, disabled_at, disabled_reason)
-        SELECT ${id}, ${applicationId}, ${endpoint.uid}, ${endpoint.url}, ${endpoint.description},
-          ${endpoint.channels && JSON.stringify(endpoint.channels)}, ${JSON.stringify(endpoint.metadata)},
-          ${sealedHeaders}, ${endpoint.throttleRate}, ${endpoint.version}, ${types === null ? now : null}, ${now}, ${now}, ${now},
-          ${endpoint.disabledAt}, ${endpoint.disabledReason}
-        WHERE NOT ${exists} AND EXISTS (${application}) AND ${hasRoomForEndpoint(deps, applicationId)}`,
+      endpoint: insertEndpoint(
+        applicationId,
+        endpoint,
+        sealedHeaders,
+        sql`NOT ${exists} AND EXISTS (${application}) AND ${hasRoomForEndpoint(deps, applicationId)}`,
+      ),
       secret: sql`
         INSERT INTO secrets (id, endpoint_id, sealed, created_at)
         SELECT ${newId("secret", now)}, ${id}, ${sealedSecret}, ${now} WHERE ${exists} ON CONFLICT DO NOTHING`,
@@ -122,6 +107,40 @@ export async function createEndpoint(
   if (made.length === 0) throw tooManyEndpoints(deps)
   await nudgeOperations(deps, db, operational)
   return { endpoint, secret }
+}
+
+/** The endpoint that is made of these, not yet written. */
+function draftEndpoint(
+  input: NewEndpoint,
+  { href, names, now }: { href: string; names: readonly string[] | null; now: number },
+): Endpoint {
+  return {
+    id: input.endpointId ?? newId("endpoint", now),
+    uid: input.uid ?? null,
+    url: input.keepSpelling ? input.url : href,
+    description: input.description ?? "",
+    channels: input.channels ?? null,
+    metadata: input.metadata ?? {},
+    throttleRate: input.throttleRate ?? null,
+    version: input.version ?? 1,
+    eventTypes: names,
+    disabledAt: input.disabled ? now : null,
+    disabledReason: input.disabled ? "manual" : null,
+    createdAt: now,
+    updatedAt: now,
+  }
+}
+
+function insertEndpoint(applicationId: string, endpoint: Endpoint, headers: string | null, onlyIf: SQL): SQL {
+  const { channels, metadata, createdAt } = endpoint
+  return sql`
+    INSERT INTO endpoints (id, application_id, uid, url, description, channels, metadata, headers, throttle_rate,
+      version, all_event_types_since, created_at, updated_at, enabled_at, disabled_at, disabled_reason)
+    SELECT ${endpoint.id}, ${applicationId}, ${endpoint.uid}, ${endpoint.url}, ${endpoint.description},
+      ${channels && JSON.stringify(channels)}, ${JSON.stringify(metadata)}, ${headers}, ${endpoint.throttleRate},
+      ${endpoint.version}, ${endpoint.eventTypes === null ? createdAt : null}, ${createdAt}, ${createdAt},
+      ${createdAt}, ${endpoint.disabledAt}, ${endpoint.disabledReason}
+    WHERE ${onlyIf}`
 }
 
 /**

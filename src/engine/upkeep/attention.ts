@@ -1,16 +1,16 @@
 import { sql } from "drizzle-orm"
 
-import type { Db } from "../../db/client.ts"
+import type { Db, Row } from "../../db/client.ts"
 import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { isNotHeld } from "../applications/hold.ts"
 import type { Standing } from "../endpoints/standing.ts"
 import { type Pace, type PacedDelivery, paceOf } from "../rules/pace.ts"
 import { lateMs } from "./health.ts"
-import { readUnwell, selectUnwell, TOLD_UNWELL } from "./unwell.ts"
+import { LISTED_UNWELL, readUnwell, selectUnwell } from "./unwell.ts"
 
-/** Events, and running tasks, that are told of. */
-const TOLD = 50
+/** Stuck events, and running tasks, that are listed at most. */
+const LISTED = 50
 /** The newest events of a database, and as many of their deliveries, that the pace is taken from. */
 const SAMPLED_EVENTS = 500
 const SAMPLED_DELIVERIES = 2_000
@@ -51,10 +51,10 @@ export async function getAttention(deps: Deps): Promise<Attention> {
   const endpoints = seen.flatMap((shard) => shard.unwell.endpoints)
   const events = seen.flatMap((shard) => shard.sample.events).toSorted((a, b) => b - a)
   return {
-    endpoints: endpoints.slice(0, TOLD_UNWELL),
-    isComplete: endpoints.length <= TOLD_UNWELL && seen.every((shard) => shard.unwell.isComplete),
-    stuck: seen.flatMap((shard) => shard.stuck).slice(0, TOLD),
-    tasks: seen.flatMap((shard) => shard.tasks).slice(0, TOLD),
+    endpoints: endpoints.slice(0, LISTED_UNWELL),
+    isComplete: endpoints.length <= LISTED_UNWELL && seen.every((shard) => shard.unwell.isComplete),
+    stuck: seen.flatMap((shard) => shard.stuck).slice(0, LISTED),
+    tasks: seen.flatMap((shard) => shard.tasks).slice(0, LISTED),
     pace: paceOf(
       events,
       seen.flatMap((shard) => shard.sample.deliveries),
@@ -70,11 +70,11 @@ async function lookAt(deps: Deps, db: Db, now: number) {
       SELECT id, application_id, event_type, created_at FROM (
         SELECT v.id, v.application_id, v.event_type, v.created_at, v.lease_token
         FROM events v INDEXED BY events_undispatched WHERE v.dispatched_at IS NULL
-        ORDER BY v.id LIMIT ${literal(TOLD)}
+        ORDER BY v.id LIMIT ${literal(LISTED)}
       ) WHERE ${isNotHeld} AND created_at < ${now - lateMs(deps)}`,
     tasks: sql`
       SELECT t.id, t.application_id, t.kind, t.processed, t.created_at
-      FROM tasks t INDEXED BY tasks_running WHERE t.status = 'running' ORDER BY t.id DESC LIMIT ${literal(TOLD)}`,
+      FROM tasks t INDEXED BY tasks_running WHERE t.status = 'running' ORDER BY t.id DESC LIMIT ${literal(LISTED)}`,
     sampled: sql`
       WITH newest AS (
         SELECT v.id, v.created_at FROM events v
@@ -83,35 +83,49 @@ async function lookAt(deps: Deps, db: Db, now: number) {
       SELECT n.id, n.created_at, d.status, d.attempts, d.attempted_at
       FROM newest n LEFT JOIN deliveries d ON d.event_id = n.id LIMIT ${literal(SAMPLED_DELIVERIES)}`,
   })
-  const recent = sampled.filter((row) => (row.created_at as number) > now - SAMPLE_AGE_MS)
-  const events = new Map(recent.map((row) => [row.id as string, row.created_at as number]))
-  const deliveries = recent
-    .filter(({ status }) => status !== null)
-    .map((row) => ({
-      status: row.status as PacedDelivery["status"],
-      attempts: row.attempts as number,
-      publishedAt: row.created_at as number,
-      attemptedAt: row.attempted_at as number | null,
-    }))
   return {
     unwell: readUnwell(unwell, now),
-    stuck: stuck.map((row) => ({
-      id: row.id as string,
-      applicationId: row.application_id as string,
-      eventType: row.event_type as string,
-      createdAt: row.created_at as number,
-    })),
-    tasks: tasks.map((row) => ({
-      id: row.id as string,
-      applicationId: row.application_id as string,
-      kind: row.kind as string,
-      processed: row.processed as number,
-      createdAt: row.created_at as number,
-    })),
-    sample: {
-      events: [...events.values()],
-      deliveries,
-      isCut: events.size >= SAMPLED_EVENTS || sampled.length >= SAMPLED_DELIVERIES,
-    },
+    stuck: stuck.map(readStuck),
+    tasks: tasks.map(readTask),
+    sample: readSample(sampled, now),
+  }
+}
+
+function readStuck(row: Row): StuckEvent {
+  return {
+    id: row.id as string,
+    applicationId: row.application_id as string,
+    eventType: row.event_type as string,
+    createdAt: row.created_at as number,
+  }
+}
+
+function readTask(row: Row): RunningTask {
+  return {
+    id: row.id as string,
+    applicationId: row.application_id as string,
+    kind: row.kind as string,
+    processed: row.processed as number,
+    createdAt: row.created_at as number,
+  }
+}
+
+/** The recent ones of a database's newest events, by when they came in, and their deliveries. */
+function readSample(rows: readonly Row[], now: number) {
+  const recent = rows.filter((row) => (row.created_at as number) > now - SAMPLE_AGE_MS)
+  const events = new Map(recent.map((row) => [row.id as string, row.created_at as number]))
+  return {
+    events: [...events.values()],
+    deliveries: recent.filter(({ status }) => status !== null).map(readPaced),
+    isCut: events.size >= SAMPLED_EVENTS || rows.length >= SAMPLED_DELIVERIES,
+  }
+}
+
+function readPaced(row: Row): PacedDelivery {
+  return {
+    status: row.status as PacedDelivery["status"],
+    attempts: row.attempts as number,
+    publishedAt: row.created_at as number,
+    attemptedAt: row.attempted_at as number | null,
   }
 }

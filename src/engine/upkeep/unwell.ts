@@ -10,14 +10,23 @@ import { readStanding, type Standing, standingColumns } from "../endpoints/stand
 
 /** Endpoints of each sort that one look at a database goes through. */
 const LOOKED_AT = 1_000
-/** Endpoints that are told of. */
-export const TOLD_UNWELL = 100
+/** Endpoints that are listed at most. */
+export const LISTED_UNWELL = 100
 
 /** A table `looked(key)` for a WITH clause: the rowids of the endpoints that one look goes through. */
 export const looked: SQL = sql`looked(key) AS (
-  SELECT rowid FROM (SELECT x.rowid FROM endpoints x INDEXED BY endpoints_due WHERE x.due_at IS NOT NULL LIMIT ${literal(LOOKED_AT)})
-  UNION SELECT rowid FROM (SELECT x.rowid FROM endpoints x INDEXED BY endpoints_leased WHERE x.leased_until IS NOT NULL LIMIT ${literal(LOOKED_AT)})
-  UNION SELECT rowid FROM (SELECT x.rowid FROM endpoints x WHERE x.id < ${behindAll("endpoint")} ORDER BY x.id DESC LIMIT ${literal(LOOKED_AT)})
+  SELECT rowid FROM (
+    SELECT x.rowid FROM endpoints x INDEXED BY endpoints_due
+    WHERE x.due_at IS NOT NULL LIMIT ${literal(LOOKED_AT)}
+  )
+  UNION SELECT rowid FROM (
+    SELECT x.rowid FROM endpoints x INDEXED BY endpoints_leased
+    WHERE x.leased_until IS NOT NULL LIMIT ${literal(LOOKED_AT)}
+  )
+  UNION SELECT rowid FROM (
+    SELECT x.rowid FROM endpoints x
+    WHERE x.id < ${behindAll("endpoint")} ORDER BY x.id DESC LIMIT ${literal(LOOKED_AT)}
+  )
 )`
 
 /**
@@ -34,18 +43,18 @@ export function selectUnwell(now: number): SQL {
       WHERE e.removed_at IS NULL AND (
         e.disabled_at IS NOT NULL OR e.failing_since IS NOT NULL OR e.paused_until > ${now}
       )
-      ORDER BY coalesce(e.disabled_at, e.failing_since, e.paused_until) DESC LIMIT ${literal(TOLD_UNWELL + 1)}
+      ORDER BY coalesce(e.disabled_at, e.failing_since, e.paused_until) DESC LIMIT ${literal(LISTED_UNWELL + 1)}
     )
     SELECT ${standingColumns} FROM unwell u CROSS JOIN endpoints e ON e.rowid = u.key`
 }
 
-/** Those of these rows, newest first, as many as are told of. */
+/** The endpoints of these rows whose trouble is the newest, as many as are listed. */
 export function readUnwell(
   rows: readonly Row[],
   now: number,
 ): { endpoints: Standing[]; isComplete: boolean } {
   const all = rows.map((row) => readStanding(row, now)).toSorted((a, b) => troubleAt(b) - troubleAt(a))
-  return { endpoints: all.slice(0, TOLD_UNWELL), isComplete: all.length <= TOLD_UNWELL }
+  return { endpoints: all.slice(0, LISTED_UNWELL), isComplete: all.length <= LISTED_UNWELL }
 }
 
 function troubleAt({ disabledAt, failingSince, pausedUntil }: Standing): number {

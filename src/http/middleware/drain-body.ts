@@ -11,7 +11,7 @@ const ENVELOPE_BYTES = 1024 * 1024
  * before they have sent everything. Without it, one that streams a body of unknown length past the limit sees
  * a broken connection instead of the 413. `largest` is the size of the largest body that anybody takes.
  */
-export function readOn(largest: (config: Config) => number) {
+export function drainBody(largest: (config: Config) => number) {
   return createMiddleware<AppEnv>(async (c, next) => {
     const { body } = c.req.raw
     await next()
