@@ -27,7 +27,7 @@ const DOCUMENT = {
   security: [{ bearer: [] }, {}],
 }
 
-/** The whole HTTP surface: what everybody shares, and what each family brings along. */
+/** The whole HTTP surface: what everybody shares, and what each family declares. */
 export function createApp(
   makeDeps: (env: Env) => Deps = (env) => createDeps(env, all),
   families: readonly Family[] = all,

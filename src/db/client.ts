@@ -29,7 +29,7 @@ export interface Db {
 }
 
 /**
- * When a batch is tried again: after a passing fault, as whoever asked can ask again; or, for what cannot be
+ * When a batch is tried again: after a passing fault, as the caller can ask again; or, for what cannot be
  * found out a second time, after any fault and more often.
  */
 export type Patience = "usual" | "stubborn"

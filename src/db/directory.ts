@@ -78,8 +78,8 @@ export function layOut(shards: readonly Db[]): Layout {
 const FENCE = "this application is moving"
 
 /**
- * The database, for whoever writes to this application: whether it lives here is asked in the batch of the
- * write itself, since what the directory has answered may be of the past by then.
+ * The database with a fence in front of every batch: whether the application lives here is asked in the batch
+ * of the write itself, since the directory's answer may be outdated by then.
  */
 function fenced(db: Db, applicationId: string): Db {
   const fence = sql`

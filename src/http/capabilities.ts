@@ -1,4 +1,7 @@
-/** What the token of an application may do there, by the names that Svix has for it. */
+/**
+ * What a portal's token may do in its application, by Svix's names. Which of them an operation needs, it
+ * declares as `needs`; what they mean to people is in api/authentication/portal-access.ts.
+ */
 export const CAPABILITIES = [
   "ViewBase",
   "ViewEndpointSecret",
@@ -10,7 +13,7 @@ export const CAPABILITIES = [
 
 export type Capability = (typeof CAPABILITIES)[number]
 
-/** Whoever may change something may look at it, too. */
+/** Capabilities that come with others: what may be changed may be seen, too. */
 const INCLUDED: Partial<Record<Capability, readonly Capability[]>> = {
   ManageEndpointSecret: ["ViewEndpointSecret"],
   ManageEndpoint: ["ViewEndpointSecret", "ManageEndpointSecret"],

@@ -15,7 +15,7 @@ export interface Part {
 }
 
 /**
- * All that a family brings along: its index.ts exports one, and a line in src/families.ts takes it up. Its
+ * All that a family declares: its index.ts exports one, and a line in src/families.ts takes it up. Its
  * tables are in its schema.ts, which migrations are generated from.
  */
 export interface Family {
@@ -36,7 +36,7 @@ export interface Family {
    * Takes a delivery for a receiver that the family has in this very Worker; null: it is for somebody else.
    */
   receives?(deps: Deps, url: string, request: () => Request): Promise<Response | null>
-  /** What happens in it beside events and their attempts, for whoever watches the whole system. */
+  /** What happens in it beside events and their attempts, for the overview of all activity. */
   activity?: ActivitySource
   /** The most bytes that a body for it may have, where that is more than JSON has. */
   maxBodyBytes?(config: Config): number

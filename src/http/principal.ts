@@ -3,7 +3,7 @@ import type { Capability } from "./capabilities.ts"
 import { Problem } from "./problem.ts"
 import type { PortalToken } from "./tokens.ts"
 
-/** Who asks: whoever runs this system, or an application with a token of its own. */
+/** Who asks: the one who runs this system, or an application with a token of its own. */
 export type Principal = { kind: "operator" } | { kind: "application"; token: PortalToken }
 
 /** A type behind a feature flag is there for the operator, and for tokens that have the flag. */

@@ -50,7 +50,7 @@ export function fromZod(part: string, error: ZodError): Problem {
   )
 }
 
-/** When whoever wrote to an application that was moving should try again. */
+/** After how long a write that a move has refused should be tried again. */
 const MOVING_RETRY_SECONDS = "10"
 
 const STATUS: Record<Refusal, ContentfulStatusCode> = {

@@ -98,8 +98,8 @@ const MEANINGS = {
 
 type Status = keyof typeof MEANINGS
 
-/** How the document tells of refusals in one dialect. */
-interface Telling<Schema, Body extends object, Always extends Status> {
+/** How the document shows refusals in one dialect. */
+interface RefusalStyle<Schema, Body extends object, Always extends Status> {
   schema: Schema
   /** What every route can answer besides its own. */
   always: readonly Always[]
@@ -114,17 +114,17 @@ interface Telling<Schema, Body extends object, Always extends Status> {
  * 415 where a route reads a body, for what can be too large can be compressed too.
  */
 export function refusalsIn<Schema, Body extends object, Always extends Status>(
-  telling: Telling<Schema, Body, Always>,
+  style: RefusalStyle<Schema, Body, Always>,
 ) {
   const entry = (status: Status) => {
-    const { description, example } = { ...MEANINGS[status], ...telling.meanings[status] }
+    const { description, example } = { ...MEANINGS[status], ...style.meanings[status] }
     return {
       description,
-      content: { "application/json": { schema: telling.schema, example: telling.say(example) } },
+      content: { "application/json": { schema: style.schema, example: style.say(example) } },
     }
   }
   return <S extends Status = never>(...statuses: S[]) => {
-    const all = [...telling.always, ...statuses, ...(statuses.some((status) => status === 413) ? [415] : [])]
+    const all = [...style.always, ...statuses, ...(statuses.some((status) => status === 413) ? [415] : [])]
     return Object.fromEntries(all.map((status) => [status, entry(status as Status)])) as {
       [status in S | Always]: ReturnType<typeof entry>
     }
@@ -136,13 +136,13 @@ interface Entry {
   content: { "application/json": { schema: unknown; example: object } }
 }
 
-/** The same entries for `responses`, with what this route says of some of the statuses. */
-export function telling<R extends Partial<Record<number, Entry>>>(
+/** The same entries for `responses`, with examples of what this route says with some of the statuses. */
+export function withExamples<R extends Partial<Record<number, Entry>>>(
   responses: R,
-  told: { [S in keyof R]?: Example },
+  examples: { [S in keyof R]?: Example },
 ): R {
   const entries = Object.entries(responses).map(([status, entry]) => {
-    const example = told[Number(status) as keyof R]
+    const example = examples[Number(status) as keyof R]
     if (!entry || !example) return [status, entry]
     const json = { ...entry.content["application/json"], example }
     return [status, { ...entry, content: { ...entry.content, "application/json": json } }]

@@ -50,10 +50,10 @@ const FOLDED = /^\/api\/v1\/app\/[^/]+\/$/
 const CHANGING = new Set(["PUT", "PATCH", "DELETE"])
 
 /**
- * SDKs that join a base URL ending in a slash with a path ask for `//api/v1/…`: it is the management API
- * all the same, and older ones end each path in a slash. Only where somebody may have meant a thing of an
- * application that is named `..`, and not the application, does a slash at the end lead nowhere for
- * whoever changes something.
+ * SDKs that join a base URL ending in a slash with a path ask for `//api/v1/…`: it is the management API all
+ * the same, and older ones end each path in a slash. Only where somebody may have meant a thing of an
+ * application that is named `..`, and not the application, does a slash at the end lead nowhere for a request
+ * that changes something.
  */
 function pathOf(request: Request): string {
   const path = getPath(request).replace(/^\/+(?=\/api\/v1\/)/, "")

@@ -9,7 +9,7 @@ import { allOf, type Capability } from "./capabilities.ts"
 const PREFIX = "appsk_"
 const ALGORITHM = "HS256"
 const ISSUER = "posthorn"
-/** Open mode without secrets: whoever is let in there may do everything without a token anyway. */
+/** The key of open mode without secrets: everybody there may do everything without a token anyway. */
 const OPEN_MODE_KEY = "open mode has no secrets"
 
 /** A token with what it lets its bearer do and see. */

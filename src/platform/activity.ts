@@ -1,6 +1,6 @@
 import type { Deps } from "./deps.ts"
 
-/** Something that happens, as whoever watches the whole system sees it; times in epoch ms. */
+/** Something that happens, as it is shown to those who watch the whole system; times in epoch ms. */
 export interface Activity {
   kind: "event" | "attempt" | "task" | "upload"
   /** Its own id, unique within its kind. */

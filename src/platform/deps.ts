@@ -23,7 +23,7 @@ export interface Deps extends Layout {
   waitUntil(work: Promise<unknown>): void
   clock: Clock
   random(): number
-  /** Tells every sink of something about our own work. */
+  /** Hands an observation of our own work to every sink. */
   observe: Sink
   /** In which words the engine speaks to customers in its own name. */
   wire: Wire
@@ -61,7 +61,7 @@ export function createDeps(env: Env, families: readonly Contributor[]): Deps {
   return withOwnReceivers(deps, families)
 }
 
-/** What families tell of themselves. */
+/** The activities of all families. */
 export function activitiesOf(families: readonly Contributor[]): ActivitySource[] {
   return families.flatMap(({ activity }) => activity ?? [])
 }
@@ -86,7 +86,7 @@ export function withOwnReceivers(deps: Deps, families: readonly Contributor[]): 
   return { ...deps, fetch: within }
 }
 
-/** Who is told of observations; metrics would be one more. */
+/** What receives observations; metrics would be one more. */
 function sinksOf(config: Config): Sink[] {
   return [logSink(config, systemClock)]
 }

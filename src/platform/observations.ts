@@ -20,8 +20,7 @@ export type Observation =
   | Fault
 
 /**
- * Whoever makes something of observations: the log, metrics. Must not throw, and does not
- * keep the work waiting.
+ * Receives observations, as the log does and metrics would. Must neither throw nor keep the work waiting.
  */
 export type Sink = (observation: Observation) => void
 

@@ -13,13 +13,13 @@ export interface Wire {
  * data in their payloads.
  */
 export interface OperationalWire {
-  types: Readonly<Record<EndpointHappening | DeliveryHappening, string>>
+  types: Readonly<Record<EndpointEventKind | DeliveryEventKind, string>>
   endpoint: Template<EndpointFact>
   disabled: Template<EndpointFact | "failingSince">
   delivery: Template<DeliveryFact>
 }
 
-export type EndpointHappening =
+export type EndpointEventKind =
   | "endpoint.created"
   | "endpoint.updated"
   | "endpoint.deleted"
@@ -28,7 +28,7 @@ export type EndpointHappening =
  * It has failed several times and is still retried; has failed for good; or was delivered
  * after it had been failing.
  */
-export type DeliveryHappening = "delivery.failing" | "delivery.exhausted" | "delivery.recovered"
+export type DeliveryEventKind = "delivery.failing" | "delivery.exhausted" | "delivery.recovered"
 
 /** Times are ISO 8601 in UTC, with milliseconds. */
 export type EndpointFact = "applicationId" | "applicationUid" | "endpointId" | "endpointUid"

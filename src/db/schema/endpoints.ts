@@ -12,7 +12,7 @@ export const endpoints = sqliteTable(
       .notNull()
       .references(() => applications.id),
     uid: text(),
-    /** As typed by whoever registered it; `urlKey` is its `targetKey` where a family allows a URL once. */
+    /** As the client spelled it; `urlKey` is its `targetKey` where a family allows a URL once. */
     url: text().notNull(),
     urlKey: text(),
     description: text().notNull().default(""),
@@ -22,7 +22,7 @@ export const endpoints = sqliteTable(
     headers: text(),
     throttleRate: integer(),
     /**
-     * Which version of the receiver's own interface this is: kept for whoever set it, nothing here reads it.
+     * Which version of the receiver's own interface this is: kept for clients, nothing here reads it.
      */
     version: integer().notNull().default(1),
     /** Since when the endpoint takes every event type; null: only what it has subscriptions for. */
@@ -39,7 +39,9 @@ export const endpoints = sqliteTable(
     /** How slow its answers are (ms), see rules/endpoint-health.ts; null: it is not slow. */
     slowMs: integer(),
     pausedUntil: integer(),
-    /** When it first bade farewell (a 410, `webhook-delivery: disable`) since its last success. */
+    /**
+     * When it first asked for no more deliveries (a 410, `webhook-delivery: disable`) since its last success.
+     */
     goneAt: integer(),
     /** When the retry lane should next look here, null while somebody does; derived, see refreshDueAt. */
     dueAt: integer(),
@@ -88,8 +90,8 @@ export const subscriptions = sqliteTable(
 )
 
 /**
- * Signing secrets, sealed (WITHOUT ROWID). One without an end is current; the
- * others sign along until their grace ends.
+ * Signing secrets, sealed (WITHOUT ROWID). One without an end is current; the others sign beside it
+ * until their grace ends.
  */
 export const secrets = sqliteTable(
   "secrets",

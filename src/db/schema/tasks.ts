@@ -9,7 +9,7 @@ export const tasks = sqliteTable(
     applicationId: text().notNull(),
     /** Which step function works it (engine/tasks/kinds.ts). */
     kind: text().notNull(),
-    /** What its steps are told, JSON. */
+    /** The input of its steps, JSON. */
     input: text({ mode: "json" }).$type<unknown>().notNull(),
     status: text({ enum: ["running", "finished", "failed", "canceled"] }).notNull(),
     /** How far it is: the next step begins behind this; null before the first. */

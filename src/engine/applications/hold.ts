@@ -60,7 +60,7 @@ const LEASED: readonly Leased[] = [
     until: sql`leased_until`,
     isOwing: sql`dispatched_at IS NULL`,
     held: token(sql`${HOLDER}`),
-    // As one for which no job could be sent: whoever looks next takes it.
+    // Like an event for which no job could be sent: the next sweep takes it.
     freed: sql`${token(sql`NULL`)}, leased_until = 0`,
   },
   {

@@ -29,7 +29,7 @@ export interface EndpointChange extends Change<EndpointSettings> {
   endpoint: string
   /** The origin this request came in on: never a target. */
   ownOrigin: string
-  /** Which event types there are for whoever asks; all of them if not given. */
+  /** Which event types the caller may see; all of them if not given. */
   sight?: Sight | undefined
 }
 
@@ -39,8 +39,9 @@ const TAKEN = {
 }
 
 /**
- * Changes what is named of an endpoint, in one batch. Enabling and a new URL start afresh; a subscription that stays keeps
- * its age. Refuses with `not_found`, `refused_target`, `invalid` (event types) or `conflict` (uid, URL).
+ * Changes what is named of an endpoint, in one batch. Enabling and a new URL start afresh; a subscription
+ * that stays keeps its age. Refuses with `not_found`, `refused_target`, `invalid` (event types) or
+ * `conflict` (uid, URL).
  */
 export async function changeEndpoint(deps: Deps, change: EndpointChange): Promise<Endpoint> {
   const { applicationId, url, eventTypes } = change
@@ -110,13 +111,13 @@ export interface EndpointReplacement extends Omit<EndpointSettings, "uid"> {
   /** Id or uid. */
   endpoint: string
   ownOrigin: string
-  /** Which event types there are for whoever asks; all of them if not given. */
+  /** Which event types the caller may see; all of them if not given. */
   sight?: Sight | undefined
 }
 
 /**
- * Gives an endpoint these settings, or makes it if there is none of this id or uid. Without a uid it keeps the
- * one by which it is named here. Refuses like `createEndpoint` and `changeEndpoint`.
+ * Gives an endpoint these settings, or makes it if there is none of this id or uid. Without a uid it keeps
+ * the one by which it is named here. Refuses like `createEndpoint` and `changeEndpoint`.
  */
 export async function replaceEndpoint(
   deps: Deps,

@@ -38,7 +38,7 @@ export interface NewEndpoint extends Change<EndpointSettings> {
   secret?: string | null | undefined
   /** The origin this request came in on: never a target. */
   ownOrigin: string
-  /** Which event types there are for whoever asks; all of them if not given. */
+  /** Which event types the caller may see; all of them if not given. */
   sight?: Sight | undefined
   /**
    * The family's own statements: they take part in the batch, behind the endpoint. Must be safe to repeat,

@@ -13,7 +13,7 @@ import { removeAll } from "./remove.ts"
 
 export const UID_TAKEN = { "endpoints.uid": "Another endpoint of this application has this uid already" }
 
-/** What may be said of an endpoint by whoever makes it; null clears. */
+/** What a client may set of an endpoint; null clears. */
 export interface EndpointSettings {
   uid: string | null
   url: string
@@ -21,7 +21,7 @@ export interface EndpointSettings {
   channels: readonly string[] | null
   metadata: Readonly<Record<string, string>>
   throttleRate: number | null
-  /** The receiver's own, for whoever set it. */
+  /** The version of the receiver's own interface: kept for clients, not read here. */
   version: number
   /** Names of event types; null: all there are and will be. */
   eventTypes: readonly string[] | null
@@ -86,7 +86,9 @@ export async function findEndpoint(
   return row ? toEndpoint(row) : null
 }
 
-/** The application's endpoints in the order they were made, a page at a time; it may be short of its limit. */
+/**
+ * The application's endpoints in the order they were made, a page at a time; it may be short of its limit.
+ */
 export async function listEndpoints(
   deps: Deps,
   applicationId: string,
@@ -136,7 +138,10 @@ export async function removeEndpoint(deps: Deps, applicationId: string, idOrUid:
   if (due.length > 0) await enqueue(deps, db, { kind: "drain" })
 }
 
-/** The URL, parsed, if it may be a target; refuses with `refused_target` and a sentence that says what to change. */
+/**
+ * The URL, parsed, if it may be a target; refuses with `refused_target` and a sentence
+ * that says what to change.
+ */
 export function refuseBadTarget(deps: Deps, url: string, ownOrigin: string): URL {
   const target = checkTargetUrl(url, {
     allowPrivate: deps.config.allowPrivateTargets,

@@ -9,7 +9,7 @@ import type { Remember } from "../kit/idempotency.ts"
 import { getEndpoint } from "./endpoint.ts"
 import { secretOrNew } from "./new-secret.ts"
 
-/** Old secrets that may sign along with the current one. */
+/** Old secrets that may sign beside the current one. */
 const MAX_OLD_SECRETS = 10
 /** A secret that no longer signs stays this long, so that a repeated rotation recognises its own. */
 const KEPT_MS = 24 * 3600 * 1000
@@ -29,12 +29,12 @@ export interface Rotation {
   endpoint: string
   /** Null: a new one is made. */
   secret: string | null
-  /** How long the secret until now signs along. */
+  /** How long the secret until now still signs beside the new one. */
   graceMs: number
 }
 
 /**
- * Gives an endpoint a new secret, which it answers; the one until now signs along for its grace. One batch,
+ * Gives an endpoint a new secret, which it answers; the one until now still signs for its grace. One batch,
  * so that of two rotations at once one follows the other. Refuses with `not_found`, `invalid` (secret), and
  * `limit_reached` while ten old secrets still sign.
  */

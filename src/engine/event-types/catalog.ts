@@ -49,7 +49,10 @@ const shape = shapeOf(
 
 const TAKEN = "There is an event type of this name already"
 
-/** Whose event types: the catalog's, or the operational ones of `operations`, which are read and never changed. */
+/**
+ * Whose event types: the catalog's, or the operational ones of `operations`, which are
+ * read and never changed.
+ */
 export type TypeOwner = typeof CATALOG | typeof OPERATIONS
 
 /** Which types of an owner somebody wants to see. */
@@ -62,7 +65,10 @@ export interface Wanted extends Sight {
   search?: string | undefined
 }
 
-/** The owner's event types by name, a page at a time, which may be short of its limit; the page's cursor is a name. */
+/**
+ * The owner's event types by name, a page at a time, which may be short of its limit; the
+ * page's cursor is a name.
+ */
 export async function listTypes(
   deps: Deps,
   owner: TypeOwner,
@@ -100,7 +106,10 @@ function mentions(search: string): SQL {
   return sql`instr(lower(event_types.name || char(10) || event_types.description), lower(${search})) > 0`
 }
 
-/** The event type of this name that the first of the owners has, archived ones included; refuses with `not_found`. */
+/**
+ * The event type of this name that the first of the owners has, archived ones included;
+ * refuses with `not_found`.
+ */
 export async function getType(
   deps: Deps,
   owners: readonly TypeOwner[],
@@ -173,7 +182,9 @@ export async function replaceCatalogType(
   return { type, created: type.id === id }
 }
 
-/** Changes what is named of an event type of the catalog; refuses with `not_found`, or with `storage_full`. */
+/**
+ * Changes what is named of an event type of the catalog; refuses with `not_found`, or with `storage_full`.
+ */
 export async function changeCatalogType(
   deps: Deps,
   name: string,
@@ -200,12 +211,12 @@ export async function changeCatalogType(
  */
 export async function expungeCatalogType(deps: Deps, name: string): Promise<void> {
   const { id } = await getCatalogType(deps, name)
-  // Who takes every type does not need this one; what it once subscribed to goes along.
+  // An endpoint that takes every type does not need this one: its old subscription is deleted with the type.
   const subscribers = sql`
     SELECT s.endpoint_id FROM subscriptions s JOIN endpoints e ON e.id = s.endpoint_id
     WHERE s.event_type_id = ${id} AND e.all_event_types_since IS NULL`
   let count = 0
-  // The directory comes last: until then whoever asks again finds the type.
+  // The directory comes last: until then a repeated request still finds the type.
   for (const db of deps.shards.toReversed()) {
     if (isDirectory(db) && count > 0) break
     const { left } = await db.batch({

@@ -3,7 +3,7 @@ import { type SQL, sql } from "drizzle-orm"
 import type { Db, Row } from "../../db/client.ts"
 import { newId } from "../../db/ids.ts"
 import type { Deps } from "../../platform/deps.ts"
-import type { DeliveryHappening, EndpointHappening } from "../../platform/wire.ts"
+import type { DeliveryEventKind, EndpointEventKind } from "../../platform/wire.ts"
 import { OPERATIONS } from "../applications/built-in.ts"
 import { isDirectory } from "../applications/copies.ts"
 import { doneAtOnce } from "../pipeline/interest.ts"
@@ -35,7 +35,7 @@ const DELIVERY = {
 export function endpointEvent(
   deps: Deps,
   db: Db,
-  happening: Exclude<EndpointHappening, "endpoint.disabled">,
+  kind: Exclude<EndpointEventKind, "endpoint.disabled">,
   endpointId: string,
   onlyIf: SQL,
 ): SQL {
@@ -45,7 +45,7 @@ export function endpointEvent(
     db,
     now,
     sql`
-      SELECT ${newId("event", now)} AS id, ${types[happening]} AS name, ${fillIn(endpoint, ENDPOINT)} AS data
+      SELECT ${newId("event", now)} AS id, ${types[kind]} AS name, ${fillIn(endpoint, ENDPOINT)} AS data
       FROM endpoints e JOIN applications a ON a.id = e.application_id
       WHERE e.id = ${endpointId} AND e.application_id <> ${OPERATIONS} AND (${onlyIf})`,
   )
@@ -81,7 +81,7 @@ interface Pair {
 }
 
 interface NotableDelivery extends Pair {
-  happening: DeliveryHappening
+  kind: DeliveryEventKind
   attempt: { id: string; statusCode: number | null; at: number }
 }
 
@@ -124,7 +124,7 @@ export function recoveryEvent(
   return eventsOf(
     deps,
     db,
-    [{ happening: "delivery.recovered", applicationId, eventId, endpointId, attempt }],
+    [{ kind: "delivery.recovered", applicationId, eventId, endpointId, attempt }],
     sql`d.status <> 'delivered' AND ${onlyIf}`,
     now,
   )
@@ -134,10 +134,10 @@ export function recoveryEvent(
 function eventsOf(deps: Deps, db: Db, deliveries: readonly NotableDelivery[], onlyIf: SQL, now: number): SQL {
   const { types, delivery } = deps.wire.operational
   const rows = JSON.stringify(
-    deliveries.map(({ happening, attempt: { id, statusCode, at }, ...one }) => ({
+    deliveries.map(({ kind, attempt: { id, statusCode, at }, ...one }) => ({
       ...one,
       id: newId("event", now),
-      type: types[happening],
+      type: types[kind],
       attempt: { id, statusCode, at },
     })),
   )
@@ -190,7 +190,7 @@ function insert(db: Db, now: number, happened: SQL): SQL {
 /**
  * Inserts what `happened` selects (id, name, data, created_at) as events of `operations`, in its shard;
  * returns them, also when a repeated batch finds them there. Nothing is written as long as `operations` has
- * no endpoint: nobody could hear it, and rows cost.
+ * no endpoint: nobody would get it, and rows cost.
  */
 export function insertOperational(happened: SQL, now: number): SQL {
   return sql`

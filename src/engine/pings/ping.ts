@@ -12,7 +12,7 @@ import { requireSpace } from "../upkeep/space.ts"
 
 /** All payloads of one ping together: what an invocation can hold. */
 const MAX_PING_BYTES = 16 * 1024 * 1024
-/** What receivers have answered to one ping, as far as it is told: what an invocation can hold twice. */
+/** All answers to one ping together, as far as they are shown: what an invocation can hold twice. */
 const MAX_RESULTS_BYTES = 4 * 1024 * 1024
 /** A job makes at most this many requests: the budget of an invocation. */
 const REQUESTS_PER_JOB = 40

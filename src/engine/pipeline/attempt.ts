@@ -41,7 +41,7 @@ export interface Attempt extends Omit<Answer, "control"> {
 }
 
 /**
- * When an attempt was over, epoch ms: what follows from it counts from here, whoever it shared a batch with.
+ * When an attempt was over, epoch ms: what follows from it counts from here, not from the end of its batch.
  */
 export function endOf({ at, durationMs }: { at: number; durationMs: number }): number {
   return at + durationMs

@@ -58,7 +58,7 @@ function byEndpoint(results: readonly DeliveryResult[]): Attempted[] {
   return [...found.values()]
 }
 
-/** The endpoints that have gone for good, as the attempts say. Asks D1 only where one has bidden farewell. */
+/** The endpoints that have gone for good, as the attempts say. Asks D1 only where one of them has said so. */
 export async function goneEndpoints(
   db: Db,
   results: readonly DeliveryResult[],

@@ -39,7 +39,7 @@ function notable(
 ): RecordedDelivery[] {
   if (!attempt || !state || attempt.trigger === "ping" || delivery.event.applicationId === OPERATIONS)
     return []
-  const happening =
+  const kind =
     state.status === "failed"
       ? "delivery.exhausted"
       : state.status === "pending" && state.attempts === FAILING_ATTEMPTS
@@ -47,7 +47,7 @@ function notable(
         : state.status === "delivered" && delivery.attempts >= FAILING_ATTEMPTS
           ? "delivery.recovered"
           : null
-  if (happening === null) return []
+  if (kind === null) return []
   const { id: eventId, applicationId } = delivery.event
-  return [{ happening, applicationId, eventId, endpointId: delivery.endpoint.id, ...state, attempt }]
+  return [{ kind, applicationId, eventId, endpointId: delivery.endpoint.id, ...state, attempt }]
 }

@@ -12,7 +12,7 @@ import type { ClaimedDelivery, ClaimedEndpoint } from "./claim.ts"
 export const STRAGGLER_AFTER_MS = 2_000
 /** So long it waits when all that is open is for endpoints that it need not wait for. */
 const IMPATIENT_AFTER_MS = 250
-/** So long it waits when others wait behind it. */
+/** So long it waits when other batches wait behind it. */
 const BEHIND_AFTER_MS = 500
 
 /** How a pool treats endpoints. */
@@ -20,7 +20,8 @@ export interface Manner {
   /** Whether it waits for those that have never taken a delivery, as it does for all but the slow. */
   waitsForUnproven: boolean
   /**
-   * Whether others wait behind it: then it has half a second, and who lets it wait as long counts as slow.
+   * Whether other batches wait behind it: then it waits for half a second at most, and an endpoint that takes
+   * as long counts as slow.
    */
   isBehind?: boolean
 }
@@ -148,14 +149,14 @@ function leaveOpen(
 }
 
 interface Turns {
-  /** Starts whoever is next, if anybody may be at `now` (epoch ms). */
+  /** Takes the delivery whose turn it is, if one may start at `now` (epoch ms). */
   next(now: number): ClaimedDelivery | undefined
   ended(delivery: ClaimedDelivery, attempt: Attempt): void
 }
 
 /**
  * Whose turn it is among what is owed: proven endpoints go before unproven ones and those before the
- * slow, and of these whoever has the fewest open. An endpoint that has never taken a delivery has one
+ * slow, and of these the one with the fewest open. An endpoint that has never taken a delivery has one
  * open at a time, until it does, and so has one that fails or is slow; any other has its share. Nothing
  * starts after its `startBy`, and nothing more for an endpoint that has taken long, asks for a pause, or
  * is `waitedFor` already.

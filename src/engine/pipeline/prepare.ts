@@ -18,9 +18,9 @@ export interface Claimed {
 }
 
 /**
- * Stands between claim and attempt, whoever drives them: answers why the delivery ends here, null when its
- * request is to be made. The first reason counts: what we have lost or given up ourselves, then the
- * endpoint's state, then its filter.
+ * Stands between claim and attempt in dispatch, drain, ping and resend alike: answers why the delivery ends
+ * here, null when its request is to be made. The first reason counts: what we have lost or given up
+ * ourselves, then the endpoint's state, then its filter.
  */
 export function prepare({
   event,

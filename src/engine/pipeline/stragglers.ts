@@ -8,7 +8,7 @@ import type { DeliveryResult } from "./state.ts"
 
 /** How long the platform lets `waitUntil` go on behind a batch is 30 s; recording takes its part of that. */
 const BACKGROUND_MS = 20_000
-/** Records of their own that the stragglers of one batch get at most: whoever ends later shares the last. */
+/** Records that the stragglers of one batch get at most: those that end later share the last one. */
 const RECORDS = 3
 /** What one of these records asks of D1. */
 const STATEMENTS_PER_RECORD = 5

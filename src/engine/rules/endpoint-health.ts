@@ -9,7 +9,7 @@ export interface Health {
   /** How slow its answers are; null: it is not slow. */
   slowMs: number | null
   pausedUntil: number | null
-  /** When it first bade farewell since its last success. */
+  /** When it first asked for no more deliveries since its last success. */
   goneAt: number | null
 }
 
@@ -131,7 +131,7 @@ export function hasGone(health: Health, results: readonly AttemptResult[], answe
   return saysGone && !staying && (!answering || health.goneAt !== null)
 }
 
-/** When the endpoint first bade farewell, as far as no success without one came behind it. */
+/** When the endpoint first asked for no more deliveries, if no success without such a wish came later. */
 function goneSince(health: Health, results: readonly AttemptResult[]): number | null {
   return results.reduce<number | null>((goneAt, { outcome, farewell, at }) => {
     if (farewell !== null) return goneAt ?? at

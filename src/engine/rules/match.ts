@@ -1,7 +1,7 @@
 /** What decides about an event's receivers; times are epoch milliseconds. */
 export interface MatchedEvent {
   createdAt: number
-  /** The one endpoint that it is owed to; null: to whoever is interested. */
+  /** The one endpoint that it is owed to; null: to every endpoint that is interested. */
   endpointId: string | null
   channels: readonly string[] | null
 }

@@ -14,15 +14,15 @@ import { looked } from "./unwell.ts"
 const SEEN = 100
 /** Later attempts of one endpoint among them. */
 const SEEN_OF_ENDPOINT = 10
-/** Attempts are told of when they are over, and may have begun so long ago as that takes. */
+/** An attempt is shown once it is over: it may have begun this long before. */
 const openMs = (deps: Deps) => openUntil(deps, 0)
-/** Whoever begins to watch sees this much of what was. */
+/** How much of the past is shown where no time is given. */
 const LOOK_BACK_MS = 3600_000
 
 /**
  * What has happened in all applications since `from` (epoch ms, at most an hour ago), the newest first, up to
- * `limit`. What may have changed since then comes again: an attempt is told of when it is over, and events,
- * tasks and uploads get along.
+ * `limit`. What may have changed since then comes again: an attempt is shown once it is over, and events,
+ * tasks and uploads change their state.
  */
 export async function listActivity(deps: Deps, from: number | undefined, limit: number): Promise<Activity[]> {
   const earliest = deps.clock.now() - LOOK_BACK_MS

@@ -18,9 +18,8 @@ export interface Sweep {
 export type Found = Readonly<Record<string, readonly Row[]>>
 
 /**
- * What a noun or a family has the sweep do. All that is declared is looked at in one batch; whoever has
- * found nothing is not asked further, so that a minute with nothing to do costs one round trip, however
- * many declare something.
+ * What a noun or a family has the sweep do. All looks are one batch, and what has found nothing is not asked
+ * further, so that a minute with nothing to do costs one round trip, however many looks there are.
  */
 export interface Upkeep {
   /** The one application that this is about; every database if none is named. */

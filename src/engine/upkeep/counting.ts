@@ -22,7 +22,7 @@ import { keptMs } from "./retention.ts"
 
 // When an hour is over, a round walks the attempts of all endpoints since the last round, endpoint by
 // endpoint along the indexes that lists walk, and adds them up: a row for each endpoint and hour, and none
-// for whoever got nothing.
+// for an endpoint that got nothing.
 
 /** One step of a round looks at so many endpoints, and at so many attempts of each kind. */
 const ENDPOINTS_PER_STEP = 500

@@ -5,7 +5,7 @@ import { IdempotencyKey, idempotent } from "../../http/middleware/idempotency.ts
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
 import { rawMember, verbatim } from "../../http/raw-json.ts"
-import { telling } from "../../http/refusals.ts"
+import { withExamples } from "../../http/refusals.ts"
 import { createRouter } from "../../http/router.ts"
 import { APPLICATION, publishEvent } from "./store.ts"
 import { toPayload } from "./wire.ts"
@@ -35,7 +35,7 @@ events.openapi(
     },
     responses: {
       202: { description: "On its way", content: { "application/json": { schema: Accepted } } },
-      ...telling(problems(404, 413, 507), {
+      ...withExamples(problems(404, 413, 507), {
         404: { code: "not_found", detail: "Event type 'myEvent' not found" },
       }),
       ...invalid,

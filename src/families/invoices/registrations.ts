@@ -7,7 +7,7 @@ import { inWords } from "../../http/in-words.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
 import { Problem } from "../../http/problem.ts"
-import { telling } from "../../http/refusals.ts"
+import { withExamples } from "../../http/refusals.ts"
 import { createRouter } from "../../http/router.ts"
 import { APPLICATION } from "./store.ts"
 
@@ -70,7 +70,7 @@ registrations.openapi(
         },
       },
       ...inText(
-        telling(problems(400, 409, 413, 507), {
+        withExamples(problems(400, 409, 413, 507), {
           400: { detail: 'The field "url" is missing.' },
           409: {
             detail:
@@ -111,7 +111,7 @@ registrations.openapi(
     responses: {
       200: { description: "Removed", content: html('Webhook for "myEvent" unregistered successfully') },
       ...inText(
-        telling(problems(400, 404, 413), {
+        withExamples(problems(400, 404, 413), {
           400: { detail: 'The field "url" is missing.' },
           404: { detail: "This URL is not registered for this event." },
         }),

@@ -10,7 +10,7 @@ import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
 import { Problem } from "../../http/problem.ts"
 import { jsonAnswer, verbatim } from "../../http/raw-json.ts"
-import { telling } from "../../http/refusals.ts"
+import { withExamples } from "../../http/refusals.ts"
 import { type AppEnv, createRouter } from "../../http/router.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { requireEventType, toPayload } from "../users/wire.ts"
@@ -57,7 +57,7 @@ ping.openapi(
         content: { "application/json": { schema: Pinging } },
       },
       ...orInText({
-        ...telling(problems(404, 413, 507), {
+        ...withExamples(problems(404, 413, 507), {
           404: { detail: "Event 'user_registered' has no registered URLs." },
         }),
         ...invalid,

@@ -4,7 +4,7 @@ import { getPingResults } from "../../engine/pings/ping.ts"
 import { invalid, problems } from "../../http/dialects/plain.ts"
 import { operation } from "../../http/operation.ts"
 import { jsonAnswer } from "../../http/raw-json.ts"
-import { telling } from "../../http/refusals.ts"
+import { withExamples } from "../../http/refusals.ts"
 import { createRouter } from "../../http/router.ts"
 import { EventFilter, isIn, PINGED, Pinged, Pinging, pendingOf, toWire } from "./wire.ts"
 
@@ -27,7 +27,7 @@ results.openapi(
         description: "Some results are still to come",
         content: { "application/json": { schema: Pinging } },
       },
-      ...telling(problems(404), { 404: { code: "not_found", detail: "Ping not found" } }),
+      ...withExamples(problems(404), { 404: { code: "not_found", detail: "Ping not found" } }),
       ...invalid,
     },
   }),

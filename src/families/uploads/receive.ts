@@ -23,8 +23,8 @@ interface Arriving {
 
 /**
  * Takes the file of a multipart request into the bucket as it arrives, and notes it as received; answers the
- * upload's id. The row comes first, then the bytes, then the row's news of them: a crash in between leaves a
- * row that the sweep finds. Whatever is refused leaves nothing behind.
+ * upload's id. The row comes first, then the bytes, then what the row says of them: a crash in between leaves
+ * a row that the sweep finds. Whatever is refused leaves nothing behind.
  */
 export async function receiveFile(
   deps: Deps,

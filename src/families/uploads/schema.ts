@@ -27,7 +27,7 @@ export const uploads = sqliteTable(
     sha256: text(),
     /** R2's id of the unfinished multipart upload; null once it is complete or aborted. */
     multipartId: text(),
-    /** The event that told of its completion. */
+    /** The event that its completion published. */
     eventId: text(),
     createdAt: integer().notNull(),
     updatedAt: integer().notNull(),

@@ -23,7 +23,7 @@ const Facts = z.object({
   content_type: z.string(),
   sha256: z.string().nullable(),
   uploaded_at: z.string(),
-  event_id: z.string().nullable().openapi({ description: "The event that told of its completion" }),
+  event_id: z.string().nullable().openapi({ description: "The event that its completion published" }),
 })
 
 const EXAMPLE = {

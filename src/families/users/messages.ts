@@ -5,7 +5,7 @@ import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
 import { paged, pageFrom, pageQuery } from "../../http/page.ts"
 import { Problem } from "../../http/problem.ts"
-import { telling } from "../../http/refusals.ts"
+import { withExamples } from "../../http/refusals.ts"
 import { createRouter } from "../../http/router.ts"
 import {
   APPLICATION,
@@ -63,7 +63,7 @@ messages.openapi(
     },
     responses: {
       200: { description: "Sent", content: { "application/json": { schema: Message } } },
-      ...telling(problems(400, 413, 507), { 400: { detail: REFUSALS["no sender"] } }),
+      ...withExamples(problems(400, 413, 507), { 400: { detail: REFUSALS["no sender"] } }),
       ...invalid,
     },
   }),
@@ -100,7 +100,7 @@ messages.openapi(
         description: "A page of messages",
         content: { "application/json": { schema: z.array(Message) } },
       },
-      ...telling(problems(400), { 400: { detail: REFUSALS["no recipient"] } }),
+      ...withExamples(problems(400), { 400: { detail: REFUSALS["no recipient"] } }),
       ...invalid,
     },
   }),

@@ -7,7 +7,7 @@ import { inWords } from "../../http/in-words.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
 import { operation } from "../../http/operation.ts"
 import { Problem } from "../../http/problem.ts"
-import { telling } from "../../http/refusals.ts"
+import { withExamples } from "../../http/refusals.ts"
 import { createRouter } from "../../http/router.ts"
 import { APPLICATION } from "./store.ts"
 import { requireEventType } from "./wire.ts"
@@ -79,7 +79,7 @@ webhooks.openapi(
     request: { body: { required: true, content: { "application/json": { schema: Webhook } } } },
     responses: {
       200: { description: "Registered", content: { "application/json": { schema: Registered } } },
-      ...telling(problems(400, 404, 409, 413, 507), {
+      ...withExamples(problems(400, 404, 409, 413, 507), {
         400: {
           detail: "Webhook URL 'http://example.com/webhook' already exists for event 'user_registered'",
         },
@@ -134,7 +134,7 @@ webhooks.openapi(
     request: { body: { required: true, content: { "application/json": { schema: Webhook } } } },
     responses: {
       204: { description: "Removed" },
-      ...telling(problems(404, 413), {
+      ...withExamples(problems(404, 413), {
         404: { detail: "Webhook URL 'http://example.com/webhook' not found for event 'user_registered'" },
       }),
       ...invalid,
@@ -166,7 +166,7 @@ webhooks.openapi(
         description: "Every event, or the one named",
         content: { "application/json": { schema: Webhooks } },
       },
-      ...telling(problems(404), { 404: { detail: "Event 'user_registered' has no registered URLs." } }),
+      ...withExamples(problems(404), { 404: { detail: "Event 'user_registered' has no registered URLs." } }),
       ...invalid,
     },
   }),

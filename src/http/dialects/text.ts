@@ -66,7 +66,9 @@ export function orInText<R extends Responses>(responses: R) {
   }
 }
 
-/** Whether the client would rather have `type` than `usual`; whoever takes both alike gets the usual. */
+/**
+ * Whether the client would rather have `type` than `usual`; a client that takes both alike gets the usual.
+ */
 export function prefers(accept: string | undefined, type: string, usual: string): boolean {
   const accepted = parseAccept(accept ?? "*/*")
   return quality(accepted, type) > quality(accepted, usual)

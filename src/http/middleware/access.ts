@@ -12,8 +12,9 @@ import type { AppEnv } from "../router.ts"
 import { isApplicationToken, readToken } from "../tokens.ts"
 
 /**
- * Who may call a route: whoever runs this system (`operator`); the token of an application as well, for what
- * is its own (`application`); or `anybody`, without a token. A route that says nothing is the operator's.
+ * Who may call a route: the one who runs this system (`operator`); the token of an application as
+ * well, for what is its own (`application`); or `anybody`, without a token. A route that says
+ * nothing is the operator's.
  */
 export type Access = "operator" | "application" | "anybody"
 
@@ -44,7 +45,7 @@ function accessOf(c: Context<AppEnv>): Rule {
 /**
  * Lets in who may call the route: everybody where it says so, the operator with one of the API tokens, an
  * application's token where the route takes it and the token has the capability. Open mode asks for no token,
- * but whoever sends an application's is held to it.
+ * but an application's token, if one is sent, limits what its bearer may do.
  */
 export const requireToken = createMiddleware<AppEnv>(async (c, next) => {
   const rule = accessOf(c)

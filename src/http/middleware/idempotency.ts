@@ -87,7 +87,7 @@ export async function idempotent<Result, Status extends number, Body>(
     if (!isSame(remembered, answer)) await rememberAnswer(deps, applicationId, await slotNow(), answer)
     return answerOf(result)
   } catch (error) {
-    // Whoever came second with the key fails: on the key itself, or on what the first has written.
+    // The second request with a key fails: on the key itself, or on what the first one has written.
     const first = await find()
     if (first) return first
     throw isKeyUsed(error) ? new Error("an answer was kept, but cannot be found", { cause: error }) : error

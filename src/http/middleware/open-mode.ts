@@ -14,7 +14,7 @@ const OPEN_SECRET_HEADER = "posthorn-open-secret"
  * Open mode has no token, so nobody but this machine may reach it: the Host must be loopback (a DNS name
  * bound to 127.0.0.1 by a stranger is not), and no web page of another origin may use a developer's
  * browser. What the Host was is certain only behind the door of `npm start`, for wrangler dev lets
- * whoever asks choose it.
+ * any client choose it.
  */
 export const guardOpenMode = createMiddleware<AppEnv>(async (c, next) => {
   const { authMode, openSecret } = c.var.deps.config
