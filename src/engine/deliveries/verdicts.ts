@@ -2,7 +2,7 @@ import { type SQL, sql } from "drizzle-orm"
 
 import type { Row } from "../../db/client.ts"
 import type { Deps } from "../../platform/deps.ts"
-import type { Endpoint } from "../endpoints/endpoint.ts"
+import { type Endpoint, endpointsOf } from "../endpoints/endpoint.ts"
 import { getEvent } from "../events/event.ts"
 import type { PageRequest } from "../kit/page.ts"
 import { type ScannedPage, scanPage } from "../kit/scan.ts"
@@ -31,7 +31,7 @@ export async function listVerdicts(
 ): Promise<ScannedPage<Verdict>> {
   const event = await getEvent(deps, applicationId, eventIdOrUid)
   const page = await scanPage(deps.shardOf(applicationId), request, {
-    ...everyEndpoint(applicationId),
+    ...endpointsOf(applicationId, { removed: true }),
     joins: sql`
       CROSS JOIN events v ON v.application_id = ${applicationId} AND v.id = ${event.id}
       LEFT JOIN deliveries d ON d.event_id = v.id AND d.endpoint_id = e.id`,
@@ -39,16 +39,6 @@ export async function listVerdicts(
     columns: sql`${matchedColumns(sql`v.event_type_id`)}, d.status, d.reason, ${progressColumns(deps)}`,
   })
   return { ...page, rows: page.rows.map((row) => readVerdict(row, (one) => explainAbsence(event, one))) }
-}
-
-/** The endpoints of an application, for `scanPage`. */
-export function everyEndpoint(applicationId: string) {
-  return {
-    table: sql`endpoints e`,
-    place: [sql`e.id`],
-    owner: sql`e.application_id = ${applicationId}`,
-    key: sql`e.id`,
-  }
 }
 
 /**

@@ -95,14 +95,22 @@ export async function listEndpoints(
   request: PageRequest,
 ): Promise<Page<Endpoint>> {
   const { rows, done } = await scanPage(deps.shardOf(applicationId), request, {
-    table: sql`endpoints e`,
-    place: [sql`e.id`],
-    owner: sql`e.application_id = ${applicationId} AND e.removed_at IS NULL`,
-    key: sql`e.id`,
+    ...endpointsOf(applicationId),
     columns: endpointFields,
     bytes: endpointBytes,
   })
   return { rows: rows.map(toEndpoint), done }
+}
+
+/** The application's endpoints in the order of their ids, for `scanPage`; removed ones too if asked for. */
+export function endpointsOf(applicationId: string, { removed = false }: { removed?: boolean } = {}) {
+  const own = sql`e.application_id = ${applicationId}`
+  return {
+    table: sql`endpoints e`,
+    place: [sql`e.id`],
+    owner: removed ? own : sql`${own} AND e.removed_at IS NULL`,
+    key: sql`e.id`,
+  }
 }
 
 /** The condition that the application may have one more endpoint. */

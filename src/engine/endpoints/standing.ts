@@ -10,7 +10,7 @@ import { scanPage } from "../kit/scan.ts"
 import { type EndpointState, stateOf } from "../rules/endpoint-health.ts"
 import type { ErrorClass } from "../rules/outcome.ts"
 import { HOUR_MS, hourOf, type ResultClass, resultOf, type Tally } from "../rules/tally.ts"
-import { type DisabledReason, type Endpoint, isNamed } from "./endpoint.ts"
+import { type DisabledReason, type Endpoint, endpointsOf, isNamed } from "./endpoint.ts"
 
 const HOURS = 24
 /** Pending deliveries of an endpoint that are counted; one more says that there are more. */
@@ -47,10 +47,7 @@ export async function listStandings(
   request: PageRequest,
 ): Promise<Page<StandingByHours>> {
   const { rows, done } = await scanPage(deps.shardOf(applicationId), request, {
-    table: sql`endpoints e`,
-    place: [sql`e.id`],
-    owner: sql`e.application_id = ${applicationId} AND e.removed_at IS NULL`,
-    key: sql`e.id`,
+    ...endpointsOf(applicationId),
     columns: sql`${standingColumns}, ${hourColumn(deps)}`,
   })
   return { rows: rows.map((row) => readWithHours(deps, row)), done }

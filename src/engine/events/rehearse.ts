@@ -3,13 +3,8 @@ import { sql } from "drizzle-orm"
 import { newId } from "../../db/ids.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { CATALOG } from "../applications/built-in.ts"
-import {
-  everyEndpoint,
-  matchedColumns,
-  readMatched,
-  readNamed,
-  type Verdict,
-} from "../deliveries/verdicts.ts"
+import { matchedColumns, readMatched, readNamed, type Verdict } from "../deliveries/verdicts.ts"
+import { endpointsOf } from "../endpoints/endpoint.ts"
 import { hasRoomFor, tooManyTypes } from "../event-types/event-type.ts"
 import { EngineError } from "../kit/errors.ts"
 import type { PageRequest } from "../kit/page.ts"
@@ -27,8 +22,8 @@ export interface Rehearsed {
 }
 
 /**
- * What `sendEvent` would do with an event now, and nothing is written: how it would refuse, if it would, and a page of
- * the application's endpoints, in the order of their ids, each with why it would not get the event.
+ * What `sendEvent` would do with an event now, and nothing is written: how it would refuse, if it would, and
+ * a page of the application's endpoints, in the order of their ids, each with why it would not get the event.
  */
 export async function rehearseEvent(
   deps: Deps,
@@ -39,7 +34,7 @@ export async function rehearseEvent(
   const type = await findType(deps, applicationId, input.eventType)
   const event = { createdAt: deps.clock.now(), endpointId: null, channels }
   const page = await scanPage(deps.shardOf(applicationId), request, {
-    ...everyEndpoint(applicationId),
+    ...endpointsOf(applicationId, { removed: true }),
     filter: sql`e.removed_at IS NULL`,
     columns: matchedColumns(sql`${type?.id ?? null}`),
   })

@@ -2,6 +2,9 @@ import { sql } from "drizzle-orm"
 
 import type { Db, Row } from "../../db/client.ts"
 import { literal } from "../../db/literal.ts"
+import { events } from "../../db/schema/events.ts"
+import { tasks } from "../../db/schema/tasks.ts"
+import { shapeOf } from "../../db/shape.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { isNotHeld } from "../applications/hold.ts"
 import type { Standing } from "../endpoints/standing.ts"
@@ -17,20 +20,11 @@ const SAMPLED_DELIVERIES = 2_000
 /** What is older says nothing of how it goes now. */
 const SAMPLE_AGE_MS = 3600_000
 
-export interface StuckEvent {
-  id: string
-  applicationId: string
-  eventType: string
-  createdAt: number
-}
+const stuckShape = shapeOf(events, "id", "applicationId", "eventType", "createdAt")
+export type StuckEvent = ReturnType<typeof stuckShape.read>
 
-export interface RunningTask {
-  id: string
-  applicationId: string
-  kind: string
-  processed: number
-  createdAt: number
-}
+const taskShape = shapeOf(tasks, "id", "applicationId", "kind", "processed", "createdAt")
+export type RunningTask = ReturnType<typeof taskShape.read>
 
 /** What a person has to look after across all applications, and how fast things go. */
 export interface Attention {
@@ -49,14 +43,14 @@ export async function getAttention(deps: Deps): Promise<Attention> {
   const now = deps.clock.now()
   const seen = await Promise.all(deps.shards.map((db) => lookAt(deps, db, now)))
   const endpoints = seen.flatMap((shard) => shard.unwell.endpoints)
-  const events = seen.flatMap((shard) => shard.sample.events).toSorted((a, b) => b - a)
+  const published = seen.flatMap((shard) => shard.sample.events).toSorted((a, b) => b - a)
   return {
     endpoints: endpoints.slice(0, LISTED_UNWELL),
     isComplete: endpoints.length <= LISTED_UNWELL && seen.every((shard) => shard.unwell.isComplete),
     stuck: seen.flatMap((shard) => shard.stuck).slice(0, LISTED),
     tasks: seen.flatMap((shard) => shard.tasks).slice(0, LISTED),
     pace: paceOf(
-      events,
+      published,
       seen.flatMap((shard) => shard.sample.deliveries),
       { now, isCut: seen.some((shard) => shard.sample.isCut) },
     ),
@@ -64,17 +58,16 @@ export async function getAttention(deps: Deps): Promise<Attention> {
 }
 
 async function lookAt(deps: Deps, db: Db, now: number) {
-  const { unwell, stuck, tasks, sampled } = await db.readAll({
+  const { unwell, stuck, running, sampled } = await db.readAll({
     unwell: selectUnwell(now),
     stuck: sql`
-      SELECT id, application_id, event_type, created_at FROM (
-        SELECT v.id, v.application_id, v.event_type, v.created_at, v.lease_token
-        FROM events v INDEXED BY events_undispatched WHERE v.dispatched_at IS NULL
-        ORDER BY v.id LIMIT ${literal(LISTED)}
-      ) WHERE ${isNotHeld} AND created_at < ${now - lateMs(deps)}`,
-    tasks: sql`
-      SELECT t.id, t.application_id, t.kind, t.processed, t.created_at
-      FROM tasks t INDEXED BY tasks_running WHERE t.status = 'running' ORDER BY t.id DESC LIMIT ${literal(LISTED)}`,
+      SELECT ${stuckShape.columns("s")} FROM (
+        SELECT ${stuckShape.columns("v")}, v.lease_token FROM events v INDEXED BY events_undispatched
+        WHERE v.dispatched_at IS NULL ORDER BY v.id LIMIT ${literal(LISTED)}
+      ) s WHERE ${isNotHeld} AND s.created_at < ${now - lateMs(deps)}`,
+    running: sql`
+      SELECT ${taskShape.columns("t")} FROM tasks t INDEXED BY tasks_running
+      WHERE t.status = 'running' ORDER BY t.id DESC LIMIT ${literal(LISTED)}`,
     sampled: sql`
       WITH newest AS (
         SELECT v.id, v.created_at FROM events v
@@ -85,39 +78,20 @@ async function lookAt(deps: Deps, db: Db, now: number) {
   })
   return {
     unwell: readUnwell(unwell, now),
-    stuck: stuck.map(readStuck),
-    tasks: tasks.map(readTask),
+    stuck: stuck.map(stuckShape.read),
+    tasks: running.map(taskShape.read),
     sample: readSample(sampled, now),
-  }
-}
-
-function readStuck(row: Row): StuckEvent {
-  return {
-    id: row.id as string,
-    applicationId: row.application_id as string,
-    eventType: row.event_type as string,
-    createdAt: row.created_at as number,
-  }
-}
-
-function readTask(row: Row): RunningTask {
-  return {
-    id: row.id as string,
-    applicationId: row.application_id as string,
-    kind: row.kind as string,
-    processed: row.processed as number,
-    createdAt: row.created_at as number,
   }
 }
 
 /** The recent ones of a database's newest events, by when they came in, and their deliveries. */
 function readSample(rows: readonly Row[], now: number) {
   const recent = rows.filter((row) => (row.created_at as number) > now - SAMPLE_AGE_MS)
-  const events = new Map(recent.map((row) => [row.id as string, row.created_at as number]))
+  const published = new Map(recent.map((row) => [row.id as string, row.created_at as number]))
   return {
-    events: [...events.values()],
+    events: [...published.values()],
     deliveries: recent.filter(({ status }) => status !== null).map(readPaced),
-    isCut: events.size >= SAMPLED_EVENTS || rows.length >= SAMPLED_DELIVERIES,
+    isCut: published.size >= SAMPLED_EVENTS || rows.length >= SAMPLED_DELIVERIES,
   }
 }
 
