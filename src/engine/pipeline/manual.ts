@@ -18,17 +18,17 @@ import { type DeliveryReason, reasonOf } from "./state.ts"
 import { goOnBehind } from "./stragglers.ts"
 
 /** What claiming an attempt by hand asks of D1, and what recording it does at most. */
-const STATEMENTS_PER_CLAIM = 2
-const STATEMENTS_PER_RECORD = 13
+const STATEMENTS_PER_CLAIM = 3
+const STATEMENTS_PER_RECORD = 14
 
 type ResendJob = Extract<Work, { kind: "resend" }>
 
 /**
- * Makes the next attempt that somebody has asked for by hand in an application, unless as many as may be are under way:
- * then whoever ends one sees to the next. The batch does not wait for the receiver: the request goes on behind it, and
- * until it is recorded its lease keeps everybody else from making it. A success delivers, whatever the delivery was
- * before; a failure ends only a delivery that has nothing but this attempt, and leaves the schedule of any other alone.
- * Throws only before the request has gone out.
+ * Makes the next attempt that somebody has asked for by hand in an application, and sends a job for the one behind it,
+ * unless as many as may be are under way: then whoever ends one sees to the next. The batch does not wait for the
+ * receiver: the request goes on behind it, and until it is recorded its lease keeps everybody else from making it. A
+ * success delivers, whatever the delivery was before; a failure ends only a delivery that has nothing but this attempt,
+ * and leaves the schedule of any other alone. Throws only before the request has gone out.
  */
 export async function workResend(deps: Deps, db: Db, job: ResendJob, budget: Budget): Promise<void> {
   const hasRoom = budget.freeLanes() > 0 && budget.affords(STATEMENTS_PER_CLAIM + STATEMENTS_PER_RECORD)
@@ -56,6 +56,7 @@ export async function workResend(deps: Deps, db: Db, job: ResendJob, budget: Bud
     observe(deps, resend, at, made)
   })
   budget.setAside(STATEMENTS_PER_RECORD, recorded)
+  if (resend.isMore) await enqueue(deps, db, job)
   await goOnBehind(deps, deps.config.attemptTimeoutMs, recorded)
 }
 
@@ -78,7 +79,10 @@ async function record(deps: Deps, db: Db, resend: ClaimedResend, made: Attempt):
   }
 }
 
-/** One batch, and the jobs that follow: for the next resend, and, of an endpoint that is well again, for what it waits for. */
+/**
+ * One batch, and the jobs that follow: for the next resend, if this one stood in its way, and, of an endpoint that is
+ * well again, for what it waits for.
+ */
 async function write(deps: Deps, db: Db, resend: ClaimedResend, made: Attempt): Promise<void> {
   const { applicationId, endpointId } = resend
   const { outcome, farewell, retryAfterMs } = made
@@ -88,8 +92,10 @@ async function write(deps: Deps, db: Db, resend: ClaimedResend, made: Attempt): 
   const isDueAnew = taken || outcome === "aborted" || retryAfterMs !== null
   // The operational event of a disabling goes behind it, that of a delivery ahead of the state that it is about; and that
   // last, since whatever else follows asks whether it is still held.
-  const { disabling, recovery, next, due } = await db.batch(
+  const { ready, disabling, recovery, next, due } = await db.batch(
     {
+      // What may be made while this one is under way has a job.
+      ready: readyResends(applicationId, now),
       attempts: inChunks([made]).map((rows) => insertAttempts(rows)),
       disabled: gone ? disableGone(resend, gone, now) : null,
       disabling: gone ? disabledEvents(deps, db, [{ endpointId, reason: gone }], now) : null,
@@ -105,7 +111,7 @@ async function write(deps: Deps, db: Db, resend: ClaimedResend, made: Attempt): 
     "stubborn",
   )
   await nudgeOperations(deps, db, [...disabling, ...recovery])
-  if (next.length > 0) await enqueue(deps, db, { kind: "resend", applicationId })
+  if (ready.length === 0 && next.length > 0) await enqueue(deps, db, { kind: "resend", applicationId })
   if (taken) await scheduleDrain(deps, db, readDue(due))
 }
 

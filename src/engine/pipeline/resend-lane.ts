@@ -13,7 +13,9 @@ import { type Ended, prepare } from "./prepare.ts"
 import { type DeliveryReason, statusOf } from "./state.ts"
 
 // Attempts by hand wait in their deliveries' rows, application by application. One that is being made has a lease there;
-// the leases are what bounds how many an application, and an endpoint, has under way.
+// the leases are what bounds how many an application, and an endpoint, has under way. While some of an application may be
+// made, one job of its is in the queue: it makes one of them and sends the next, so that whoever waits behind it, a ping or
+// an upload, waits for one of each application, however many wait there.
 
 /** Attempts by hand that an application has under way at once. */
 const AT_ONCE = REQUESTS_AT_ONCE
@@ -26,6 +28,8 @@ const GIVEN_UP_MS = 3600 * 1000
 /** Applications of which one sweep looks what is left. */
 const APPLICATIONS_PER_LOOK = 500
 const JOBS_PER_SWEEP = 100
+/** Of those that may be made, as many as it takes to know whether there are none, one or more. */
+const READY_PER_LOOK = 2
 
 /** A resend in somebody's hands. */
 export interface ClaimedResend {
@@ -37,19 +41,21 @@ export interface ClaimedResend {
   /** Since when it was asked for (epoch ms); whoever asks again after that is owed another. */
   askedAt: number
   leasedUntil: number
+  /** Whether another one may be made beside it. */
+  isMore: boolean
   /** Why no attempt is made; null: one is. */
   ended: Ended | null
 }
 
 /**
  * Takes the resend that the application waits for longest, of an endpoint that has room, and reads what it needs; null:
- * none waits, or as many as may be are under way. Whoever ends one sends a job for the next (`readyResends`).
+ * none waits, or as many as may be are under way.
  */
 export async function claimResend(deps: Deps, db: Db, applicationId: string): Promise<ClaimedResend | null> {
   const at = deps.clock.now()
   const leasedUntil = at + leaseMs(deps)
   // If the answer gets lost, the second try takes another: this one is found when its lease is over.
-  const { taken, rows } = await db.batch({
+  const { taken, rows, more } = await db.batch({
     taken: sql`
       UPDATE deliveries SET resend_leased_until = ${leasedUntil}
       WHERE (event_id, endpoint_id) IN (${next(applicationId, at, 1)}) RETURNING event_id, endpoint_id`,
@@ -59,6 +65,7 @@ export async function claimResend(deps: Deps, db: Db, applicationId: string): Pr
       LEFT JOIN events v ON v.application_id = d.application_id AND v.id = d.event_id
       WHERE d.application_id = ${applicationId} AND d.resend_requested_at IS NOT NULL
         AND d.resend_leased_until = ${leasedUntil}`,
+    more: readyResends(applicationId, at),
   })
   const [mine] = taken
   const row = rows.find((one) => one.event_id === mine?.event_id && one.endpoint_id === mine?.endpoint_id)
@@ -73,6 +80,7 @@ export async function claimResend(deps: Deps, db: Db, applicationId: string): Pr
     event: event ?? { id: eventId, applicationId, payload: null },
     askedAt: row.resend_requested_at as number,
     leasedUntil,
+    isMore: more.length > 0,
     ended: prepare({
       event,
       removedAt: row.removed_at as number | null,
@@ -81,31 +89,23 @@ export async function claimResend(deps: Deps, db: Db, applicationId: string): Pr
   }
 }
 
-/** A row for each resend that the application waits for and that may be made now; of a few more than may be made at once. */
+/** A row for each of a few resends that the application waits for and that may be made now. */
 export function readyResends(applicationId: string, at: number): SQL {
-  return next(applicationId, at, AT_ONCE + 1)
+  return next(applicationId, at, READY_PER_LOOK)
 }
 
-/** Whether a resend that was just asked for wants a job: not where as many wait already, each of which has had one. */
+/** Whether a resend that was just asked for wants a job: it does when it is the only one that may be made. */
 export function wantsJob(ready: readonly Row[]): boolean {
-  return ready.length > 0 && ready.length <= AT_ONCE
+  return ready.length === 1
 }
 
-/** Resends of which nobody makes any: their jobs are lost, or whoever made them died. Some jobs, in turns by application. */
+/** Resends of which nobody makes any: their jobs are lost, or whoever made them died. A job for each application. */
 export const resendUpkeep: Upkeep = {
   look: (_deps, at) => ({ resends: left(at) }),
   async jobs({ db, at }, { resends = [] }) {
-    const left = resends.map((row) => ({
-      applicationId: row.application_id as string,
-      jobs: Math.min(AT_ONCE, (row.waiting as number) + (row.lost as number)),
-      lost: row.lost as number,
-    }))
-    const bereft = left.filter(({ lost }) => lost > 0).map(({ applicationId }) => applicationId)
+    const bereft = resends.filter((row) => row.lost === 1).map((row) => row.application_id as string)
     if (bereft.length > 0) await freeLost(db, bereft, at)
-    return Array.from({ length: AT_ONCE }, (_, turn) => left.filter(({ jobs }) => jobs > turn))
-      .flat()
-      .slice(0, JOBS_PER_SWEEP)
-      .map(({ applicationId }): Work => ({ kind: "resend", applicationId }))
+    return resends.map((row): Work => ({ kind: "resend", applicationId: row.application_id as string }))
   },
 }
 
@@ -137,22 +137,20 @@ function next(applicationId: string, at: number, most: number): SQL {
     ORDER BY resend_requested_at LIMIT ${literal(most)}`
 }
 
-/** How many resends of each application wait without a job, and how many are lost; of each no more than it may have at once. */
+/** Applications of which resends wait that had the time to be made, or that were lost. */
 function left(at: number): SQL {
   const asked = sql`FROM deliveries x INDEXED BY deliveries_to_resend WHERE x.resend_requested_at IS NOT NULL`
-  const count = (condition: SQL) => sql`
-    SELECT count(*) FROM (
-      SELECT 1 FROM deliveries d INDEXED BY deliveries_to_resend
-      WHERE d.application_id = each_application.id AND ${condition} LIMIT ${literal(AT_ONCE)}
-    )`
+  const has = (condition: SQL) => sql`EXISTS (
+    SELECT 1 FROM deliveries d INDEXED BY deliveries_to_resend
+    WHERE d.application_id = each_application.id AND ${condition})`
   return sql`
     WITH RECURSIVE ${eachApplication(asked, APPLICATIONS_PER_LOOK)}
     SELECT * FROM (
       SELECT id AS application_id,
-        (${count(sql`${isWaiting} AND d.resend_requested_at <= ${at - JOB_UNDER_WAY_MS}`)}) AS waiting,
-        (${count(isLost(at))}) AS lost
+        ${has(sql`${isWaiting} AND d.resend_requested_at <= ${at - JOB_UNDER_WAY_MS}`)} AS waiting,
+        ${has(isLost(at))} AS lost
       FROM each_application WHERE id IS NOT NULL
-    ) WHERE waiting + lost > 0`
+    ) WHERE waiting OR lost LIMIT ${literal(JOBS_PER_SWEEP)}`
 }
 
 /** Has what is lost wait again, and gives up what was asked for too long ago. */
