@@ -1,11 +1,9 @@
 import { z } from "@hono/zod-openapi"
 
 import {
-  type Application,
   type CreatedApplication,
   changeApplication,
   createApplication,
-  isApplicationUid,
   listApplications,
   replaceApplication,
 } from "../../engine/applications/application.ts"
@@ -19,71 +17,11 @@ import { createRouter } from "../../http/router.ts"
 import { input } from "../input.ts"
 import { Iterator, Limit, listOf, Ordering, Search, toList, toPageRequest } from "../page.ts"
 import { refusals } from "../problems.ts"
-import {
-  AppPath,
-  Flag,
-  Metadata,
-  MetadataIn,
-  MetadataPatch,
-  Name,
-  ThrottleRate,
-  toTime,
-  Uid,
-} from "../wire.ts"
+import { AppPath, Flag } from "../wire.ts"
+import { ApplicationIn, ApplicationOut, ApplicationPatch, toSettings, toWire } from "./wire.ts"
 
 const tags = ["Application"]
 const path = "/api/v1/app/{app_id}"
-
-const ApplicationUid = Uid.refine(isApplicationUid, "must not begin like an id: app_")
-
-const settings = {
-  name: Name,
-  throttleRate: ThrottleRate.nullish(),
-  uid: ApplicationUid.nullish(),
-  metadata: MetadataIn,
-}
-
-/** What version 1 of Svix's clients calls it. */
-const aliases = { rateLimit: "throttleRate" }
-
-/** An application as it is given; a message may bring one along. */
-export const ApplicationIn = input(
-  z.object(settings).openapi("ApplicationIn", {
-    example: { name: "My first application", uid: "unique-app-identifier" },
-  }),
-  { aliases },
-)
-
-const ApplicationPatch = input(
-  z
-    .object({ ...settings, name: Name.optional(), metadata: MetadataPatch.optional() })
-    .openapi("ApplicationPatch", { example: { name: "My first application" } }),
-  { aliases, nullClears: true },
-)
-
-const ApplicationOut = z
-  .object({
-    id: z.string(),
-    uid: Uid.nullish(),
-    name: z.string(),
-    throttleRate: z.number().int().nullish(),
-    rateLimit: z.number().int().nullish().openapi({ deprecated: true, description: "As `throttleRate`" }),
-    metadata: Metadata,
-    createdAt: z.iso.datetime(),
-    updatedAt: z.iso.datetime(),
-  })
-  .openapi("ApplicationOut", {
-    example: {
-      id: "app_019a8f0c5d1b7c3e9a4f2b6d8e0c1a3f",
-      uid: "unique-app-identifier",
-      name: "My first application",
-      throttleRate: null,
-      rateLimit: null,
-      metadata: {},
-      createdAt: "2025-05-07T04:03:10.779Z",
-      updatedAt: "2025-05-07T04:03:10.779Z",
-    },
-  })
 
 const body = { required: true, content: { "application/json": { schema: ApplicationIn } } } as const
 const answer = (description: string) => ({
@@ -238,13 +176,3 @@ applications.openapi(
     return c.body(null, 204)
   },
 )
-
-/** What a new application is made of. */
-export function toSettings({ name, uid, throttleRate, metadata }: z.infer<typeof ApplicationIn>) {
-  return { name, uid: uid ?? null, throttleRate: throttleRate ?? null, metadata }
-}
-
-function toWire({ createdAt, updatedAt, shard: _, movingTo: __, ...application }: Application) {
-  const { throttleRate: rateLimit } = application
-  return { ...application, rateLimit, createdAt: toTime(createdAt), updatedAt: toTime(updatedAt) }
-}

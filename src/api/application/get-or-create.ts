@@ -8,7 +8,7 @@ import {
 import { EngineError, notFound } from "../../engine/kit/errors.ts"
 import { invalidInput } from "../../http/problem.ts"
 import type { Deps } from "../../platform/deps.ts"
-import { type ApplicationIn, toSettings } from "./application.ts"
+import { type ApplicationIn, toSettings } from "./wire.ts"
 
 type Given = z.infer<typeof ApplicationIn> | null | undefined
 
