@@ -1,16 +1,13 @@
 import { z } from "@hono/zod-openapi"
 
 import { CATALOG, OPERATIONS } from "../../engine/applications/built-in.ts"
+import { type CatalogType, getType, listTypes, type TypeOwner } from "../../engine/event-types/catalog.ts"
 import {
-  type CatalogType,
   changeCatalogType,
   createCatalogType,
   expungeCatalogType,
-  getType,
-  listTypes,
   replaceCatalogType,
-  type TypeOwner,
-} from "../../engine/event-types/catalog.ts"
+} from "../../engine/event-types/change-catalog.ts"
 import type { Remember } from "../../engine/kit/idempotency.ts"
 import { IdempotencyKey, idempotent } from "../../http/middleware/idempotency.ts"
 import { jsonBody } from "../../http/middleware/json-body.ts"
