@@ -5,9 +5,10 @@ import { resolve } from "node:path"
 
 import { openFrontDoor, STARTING } from "./dev-server/front-door.mjs"
 import { keepWranglerUp } from "./dev-server/keep-up.mjs"
+import { migrate } from "./dev-server/migrate.mjs"
 import { devArguments, readSettings, readStartOptions, StartError } from "./dev-server/options.mjs"
 import { lockState, StateError } from "./dev-server/state-lock.mjs"
-import { passOn, root, runWrangler, shardsOf } from "./wrangler.mjs"
+import { root } from "./wrangler.mjs"
 
 export { StartError } from "./dev-server/options.mjs"
 export { findFreePort } from "./port.mjs"
@@ -41,7 +42,8 @@ export async function startServer({ args = [], signal, say = () => {} } = {}) {
     return code
   }
   try {
-    await migrate(options, signal)
+    const fault = await migrate(options["persist-to"] ?? DEFAULT_STATE, options, signal)
+    if (fault !== undefined) throw new StartError(`${fault}The local database could not be migrated.`)
     const wrangler = await keepWranglerUp(devArguments(options, { url, secret, settings }), {
       door,
       say,
@@ -107,16 +109,5 @@ async function isPosthorn(url) {
     return detail === STARTING || Boolean(database && queues && sweep)
   } catch {
     return false
-  }
-}
-
-/** Brings the databases that `wrangler dev` is going to use up to date. */
-async function migrate(options, signal) {
-  for (const { binding } of shardsOf(options.config)) {
-    const { code, stdout, stderr } = await runWrangler(
-      ["d1", "migrations", "apply", binding, "--local", ...passOn(options, ["persist-to", "config", "env"])],
-      { signal },
-    )
-    if (code !== 0) throw new StartError(`${stdout}${stderr}The local database could not be migrated.`)
   }
 }
