@@ -11,6 +11,8 @@ export const root = fileURLToPath(new URL("..", import.meta.url))
 // `npm run` has put the project's own wrangler first; a script that is run by itself finds it last.
 process.env.PATH += delimiter + join(root, "node_modules", ".bin")
 process.env.WRANGLER_SEND_METRICS ??= "false"
+// wrangler is one script of many megabytes: what Node has made of it is kept for the next start.
+process.env.NODE_COMPILE_CACHE ??= join(root, "node_modules/.cache/node")
 
 /**
  * Starts wrangler with no terminal to ask questions on: whatever it would ask, it decides or reports.
