@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url"
 import { launchBrowser } from "../test/system/browser.ts"
 import { pastOf } from "./dashboard/past.mjs"
 import { fillWithSamples, startSampleReceiver } from "./dashboard/sample.mjs"
-import { addressOf, pathsOf, settle } from "./dashboard/screens.mjs"
+import { addressOf, CALM, pathsOf, settle } from "./dashboard/screens.mjs"
 import { findFreePort, startServer } from "./dev-server.mjs"
 import { runWrangler } from "./wrangler.mjs"
 
@@ -58,6 +58,7 @@ try {
 /** A picture of every screen, and of the portal. */
 async function picture({ name, ...options }, params, portal) {
   const context = await browser.newContext({ ...options, locale: "en-GB", timezoneId: "UTC" })
+  await context.addInitScript({ path: CALM })
   const page = await context.newPage()
   await nameHosts(page)
   async function take(file, address) {

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url"
 import type { BrowserContextOptions, Page } from "playwright-core"
 import { expect } from "vitest"
 
+import { CALM } from "../../scripts/dashboard/screens.mjs"
 import { findFreePort, startServer } from "../../scripts/dev-server.mjs"
 import { launchBrowser } from "../system/browser.ts"
 
@@ -54,7 +55,7 @@ export async function startDashboard(settings: Record<string, string> = {}) {
      */
     async open(path: string, options: BrowserContextOptions = {}): Promise<Watched> {
       const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
-      await context.addInitScript({ path: IN_PAGE })
+      for (const path of [CALM, IN_PAGE]) await context.addInitScript({ path })
       const page = await context.newPage()
       const address = new URL(path, url)
       const faults = watch(page, url)
@@ -115,7 +116,7 @@ export async function expectToFit({ page, faults }: Watched): Promise<void> {
 
 /** What axe calls serious or critical, each with the element. */
 async function seriousFor(page: Page): Promise<string[]> {
-  await page.evaluate(AXE)
+  if (!(await page.evaluate("'axe' in globalThis"))) await page.evaluate(AXE)
   return page.evaluate(async () => {
     const { violations } = await (
       globalThis as unknown as {

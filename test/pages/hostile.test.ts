@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
 
 import { fillWithSamples, startSampleReceiver } from "../../scripts/dashboard/sample.mjs"
-import { addressOf, show } from "../../scripts/dashboard/screens.mjs"
+import { addressOf } from "../../scripts/dashboard/screens.mjs"
 import { expectToFit, startDashboard } from "./dashboard.ts"
-import { readScreens, withTabs } from "./screens.ts"
+import { eachTab, readScreens } from "./screens.ts"
 
 /** Text that would be markup, would run, would turn what stands around it, or would push it out of the page. */
 const MARKUP = `<img src=x onerror="globalThis.hit=1"><script>globalThis.hit=1</script><b id="made">'"></b>&lt;\u202e\u2067`
@@ -55,11 +55,9 @@ describe("hostile data", () => {
   it.each(screens)(
     "%s: text and only text, and the layout whole",
     async (path) => {
-      const address = addressOf(path, params)
-      const watched = await dashboard.open(address)
+      const watched = await dashboard.open(addressOf(path, params))
       const { page } = watched
-      for (const shown of await withTabs(page, address)) {
-        await show(page, shown)
+      for await (const shown of eachTab(page)) {
         expect(await page.evaluate("probe.madeOfText()"), shown).toEqual([])
         if (await page.getByText(MARKUP.slice(0, 30)).count()) shownOn.push(shown)
         await expectToFit(watched)

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { fillWithSamples, startSampleReceiver } from "../../scripts/dashboard/sample.mjs"
 import { addressOf, settle, show } from "../../scripts/dashboard/screens.mjs"
 import { type Dashboard, expectSound, startDashboard, type Watched } from "./dashboard.ts"
-import { readScreens, withTabs } from "./screens.ts"
+import { eachTab, readScreens } from "./screens.ts"
 
 const SETTINGS = {
   AUTH_MODE: "token",
@@ -100,11 +100,8 @@ describe("the portal", () => {
     })
     const screens = (await readScreens(dashboard)).filter((path) => path.startsWith("/app/"))
     for (const path of screens) {
-      const address = addressOf(path, params)
-      for (const shown of await withTabs(frame, address)) {
-        await show(frame, shown)
-        await pressAll(frame)
-      }
+      await show(frame, addressOf(path, params))
+      for await (const _tab of eachTab(frame)) await pressAll(frame)
     }
     expect(changes).toEqual([])
     expect(faults).toEqual([])

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 
 import { fillWithSamples, startSampleReceiver } from "../../scripts/dashboard/sample.mjs"
-import { addressOf, show } from "../../scripts/dashboard/screens.mjs"
+import { addressOf } from "../../scripts/dashboard/screens.mjs"
 import { expectSound, startDashboard } from "./dashboard.ts"
-import { readScreens, unreachedByTab, withTabs } from "./screens.ts"
+import { eachTab, readScreens, unreachedByTab } from "./screens.ts"
 
 // Asked for before the tests are named, so that each screen has a test of its own.
 const dashboard = await startDashboard({ RETRY_SCHEDULE: "3600,3600" })
@@ -27,11 +27,9 @@ describe("every screen", () => {
   it.each(screens)(
     "%s: sound in light, in dark and on a phone, and all of it within reach of the keyboard",
     async (path) => {
-      const address = addressOf(path, params)
-      const watched = await dashboard.open(address)
+      const watched = await dashboard.open(addressOf(path, params))
       const { page } = watched
-      for (const shown of await withTabs(page, address)) {
-        await show(page, shown)
+      for await (const shown of eachTab(page)) {
         expect(await page.getByText("There is nothing here").count(), shown).toBe(0)
         expect(await page.getByText("That did not work").count(), shown).toBe(0)
         await expectSound(watched)

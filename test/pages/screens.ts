@@ -1,6 +1,6 @@
 import type { Frame, Page } from "playwright-core"
 
-import { pathsOf, show } from "../../scripts/dashboard/screens.mjs"
+import { pathsOf, settle, show } from "../../scripts/dashboard/screens.mjs"
 import type { Dashboard } from "./dashboard.ts"
 
 /** The paths of all screens. */
@@ -11,10 +11,15 @@ export async function readScreens(dashboard: Dashboard): Promise<string[]> {
   return paths
 }
 
-/** The address, and those of the other tabs of the screen that it shows. */
-export async function withTabs(page: Page | Frame, address: string): Promise<string[]> {
-  await show(page, address)
-  return [address, ...(await page.evaluate<string[]>("probe.otherTabs()"))]
+/** Tells the address of the screen that is shown, and shows and tells each of its other tabs. */
+export async function* eachTab(page: Page | Frame): AsyncGenerator<string> {
+  await settle(page)
+  const others = await page.evaluate<string[]>("probe.otherTabs()")
+  yield page.url()
+  for (const tab of others) {
+    await show(page, tab)
+    yield tab
+  }
 }
 
 /** What has a place to press or to fill in, and Tab does not come to, or without showing where it is. */

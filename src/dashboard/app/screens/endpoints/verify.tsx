@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks"
 
 import { useQuery } from "../../frame/query.ts"
 import { Code } from "../../ui/code.tsx"
+import { Loading } from "../../ui/empty.tsx"
 import { Chips } from "../../ui/state.tsx"
 
 interface Snippet {
@@ -28,11 +29,13 @@ export function Verify() {
         onChange={setChosen}
         chips={Object.entries(snippets).map(([value, { label }]) => ({ value, label }))}
       />
-      {snippet && (
+      {snippet ? (
         <>
           <Code text={snippet.install} what="command" />
           <Code text={snippet.code} what="code" />
         </>
+      ) : (
+        <Loading />
       )}
     </section>
   )
