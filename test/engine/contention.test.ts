@@ -29,7 +29,7 @@ function answersWhenTold(world: World, url: string, ...later: number[]): (status
 async function timeOut(world: World, counts: readonly number[], ms: number): Promise<void> {
   for (const count of counts) {
     await expect.poll(() => world.receivers.received.length).toBeGreaterThanOrEqual(count)
-    await new Promise((settled) => setTimeout(settled, 20))
+    await world.quiet()
     world.clock.advance(ms)
   }
 }

@@ -228,7 +228,7 @@ async function worldWithMuchDue(answer: (clock: World["clock"]) => number = () =
   let now = 0
   world.receivers.at(HOOK, async () => {
     open.push(++now)
-    await new Promise((passed) => setTimeout(passed, 2))
+    await world.quiet()
     now--
     return answer(world.clock)
   })

@@ -45,7 +45,7 @@ async function workUntilCut(world: World, requests: number): Promise<void> {
   const work = consume(batchOf(world.queued.splice(0)), world.deps)
   await expect.poll(() => world.receivers.received.length, { interval: 1 }).toBe(requests)
   // Nothing else goes out.
-  await new Promise((passed) => setTimeout(passed, 20))
+  await world.quiet()
   world.clock.advance(STRAGGLER_AFTER_MS)
   await work
 }
@@ -108,7 +108,7 @@ describe("an endpoint that has never taken a delivery", () => {
     const startedAt = world.clock.now()
     const work = consume(batchOf(world.queued.splice(0)), world.deps)
     await expect.poll(() => world.receivers.received.length, { interval: 1 }).toBe(2)
-    await new Promise((passed) => setTimeout(passed, 20))
+    await world.quiet()
     world.clock.advance(250)
     await work
     // Until then what it is owed is due in the retry lane.

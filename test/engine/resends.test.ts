@@ -61,7 +61,7 @@ async function work(world: World): Promise<number> {
 
 /** What has ended is recorded, and whoever was waiting for it is at work. */
 async function goOn(world: World): Promise<void> {
-  await new Promise((passed) => setTimeout(passed, 50))
+  await world.quiet()
   await work(world)
 }
 
@@ -119,7 +119,7 @@ describe("a resend to a receiver that hangs", () => {
     let isOver = false
     const working = work(world).then(() => (isOver = true))
     await expect.poll(() => acme.received()).toBe(1)
-    await new Promise((passed) => setTimeout(passed, 20))
+    await world.quiet()
     expect(isOver).toBe(false)
     world.clock.advance(60_000)
     await working
@@ -337,7 +337,7 @@ describe.each([0, 8, 30])("with %i resends to endpoints that hang", (resends) =>
     world.clock.whileAsleep = async (ms) => {
       world.clock.advance(ms)
       await work(world)
-      await new Promise((passed) => setTimeout(passed, 20))
+      await world.quiet()
     }
     const since = world.clock.now()
     await ask()

@@ -352,7 +352,7 @@ describe("the log of a whole journey with faults", () => {
       over = true
     })
     while (!over) {
-      await new Promise((resolve) => setTimeout(resolve, 5))
+      await world.quiet()
       world.clock.advance(100)
     }
     await done

@@ -27,7 +27,7 @@ function answersWhenTold(world: World, url = HANGING): ((status: number) => void
 async function cut(world: World, work: Promise<unknown>, requests: number): Promise<void> {
   await expect.poll(() => world.receivers.received.length, { interval: 1 }).toBe(requests)
   // Who is well has answered by then.
-  await new Promise((passed) => setTimeout(passed, 20))
+  await world.quiet()
   world.clock.advance(STRAGGLER_AFTER_MS)
   await work
 }
@@ -150,7 +150,7 @@ describe("a batch with a straggler", () => {
     const run = consume(batchOf(world.queued.splice(0)), world.deps).then(() => (isOver = true))
     await expect.poll(() => world.receivers.received.length).toBe(1)
     world.clock.advance(59_000)
-    await new Promise((passed) => setTimeout(passed, 50))
+    await world.quiet()
     expect(isOver).toBe(false)
     world.clock.advance(1_000)
     await run
@@ -173,7 +173,7 @@ describe("a batch that others wait behind", () => {
       isOver = true
     })
     world.clock.advance(500)
-    await new Promise((passed) => setTimeout(passed, 50))
+    await world.quiet()
     return { world, work, waiting, isOver: () => isOver }
   }
 
@@ -324,7 +324,7 @@ describe("several stragglers of one batch", () => {
     for (const [n, answer] of answers.entries()) {
       world.clock.advance(100)
       answer(n === 3 ? 410 : 200)
-      await new Promise((passed) => setTimeout(passed, 60))
+      await world.quiet()
     }
     await world.settled()
     expect(records()).toBe(3)

@@ -62,7 +62,7 @@ describe("a ping that takes long", () => {
     const worked = workInBackground(settled)
     await pinged()
     world.clock.advance(5000)
-    await vi.waitFor(settled, { interval: 1, timeout: 5000 })
+    await vi.waitFor(settled, { interval: 1, timeout: 20_000 })
     world.clock.advance(10_000)
     await worked
     expect(world.receivers.to(A)).toHaveLength(1)

@@ -47,7 +47,7 @@ export function pinging(of: () => World) {
         of().clock.advance(ms)
         if (!started) void of().runDue().then(resolve)
         started = true
-        await vi.waitFor(settled, { interval: 1, timeout: 5000 })
+        await vi.waitFor(settled, { interval: 1, timeout: 20_000 })
       }
       return promise
     },

@@ -19,6 +19,9 @@ import { emptyDatabase, everything } from "./tables.ts"
 
 export const ORIGIN = "http://127.0.0.1:8787"
 
+/** Of the event loop: what has just come from D1 may lead to the next question only some turns later. */
+const QUIET_TURNS = 5
+
 export interface Queued {
   queue: "events" | "retries" | "tasks"
   job: Job
@@ -34,6 +37,8 @@ export function openConfig(settings: Record<string, string> = {}) {
 /** Counts what D1 is asked, and lets a test break it. */
 export interface DatabaseProbe {
   batches: number
+  /** Round trips that have not come back. */
+  underWay: number
   /** The most seen so far: statements of a batch, and parameters, bytes and rows written of one statement. */
   largest: {
     statements: number
@@ -73,6 +78,7 @@ export async function createWorld(settings: Record<string, string> = {}) {
   const logged: LogLine[] = []
   const probe: DatabaseProbe = {
     batches: 0,
+    underWay: 0,
     largest: { statements: 0, parameters: 0, parameterBytes: 0, sqlBytes: 0, rowsWritten: 0 },
     before: null,
     after: null,
@@ -129,6 +135,14 @@ export async function createWorld(settings: Record<string, string> = {}) {
   /** Until nothing goes on behind any invocation. */
   async function settled(): Promise<void> {
     while (background.size > 0) await Promise.all(background)
+  }
+
+  /** Until whoever works waits for a receiver, or for time to pass, and for nothing of D1's. */
+  async function quiet(): Promise<void> {
+    for (let turns = 0; turns < QUIET_TURNS; turns++) {
+      await new Promise((passed) => setTimeout(passed, 0))
+      if (probe.underWay > 0) turns = 0
+    }
   }
 
   /** A batch, and what goes on behind it, which may leave something behind in turn. */
@@ -236,6 +250,7 @@ export async function createWorld(settings: Record<string, string> = {}) {
     /** Runs these jobs as one batch, and what goes on behind it. */
     run: (entries: readonly Queued[]) => runToTheEnd(entries),
     settled,
+    quiet,
     runDue,
     runUntilDeath,
     runAll,
@@ -310,7 +325,7 @@ function probed(d1: D1Database, probe: DatabaseProbe): D1Database {
           probe.largest.parameterBytes = Math.max(probe.largest.parameterBytes, ...bytes)
           const bound = statement.bind(...values)
           texts.set(bound, text)
-          return watchReads(bound, (meta) => probe.onTrip?.([costOf(text, meta)]))
+          return watchReads(bound, probe, (meta) => probe.onTrip?.([costOf(text, meta)]))
         },
       }
     },
@@ -319,7 +334,7 @@ function probed(d1: D1Database, probe: DatabaseProbe): D1Database {
       probe.batches++
       probe.largest.statements = Math.max(probe.largest.statements, statements.length)
       await probe.before?.(sql)
-      const results = await d1.batch(statements)
+      const results = await underWay(probe, () => d1.batch(statements))
       for (const text of sql) probe.largest.sqlBytes = Math.max(probe.largest.sqlBytes, text.length)
       for (const { meta } of results)
         probe.largest.rowsWritten = Math.max(probe.largest.rowsWritten, meta.rows_written)
@@ -330,15 +345,28 @@ function probed(d1: D1Database, probe: DatabaseProbe): D1Database {
   } as unknown as D1Database
 }
 
+async function underWay<T>(probe: DatabaseProbe, trip: () => Promise<T>): Promise<T> {
+  probe.underWay++
+  try {
+    return await trip()
+  } finally {
+    probe.underWay--
+  }
+}
+
 function costOf(sql: string, meta: D1Meta): StatementCost {
   return { sql, rowsRead: meta.rows_read, rowsWritten: meta.rows_written }
 }
 
 /** The statement, telling what it has cost when it runs by itself. `raw` alone would keep that to itself. */
-function watchReads(bound: D1PreparedStatement, ran: (meta: D1Meta) => void): D1PreparedStatement {
+function watchReads(
+  bound: D1PreparedStatement,
+  probe: DatabaseProbe,
+  ran: (meta: D1Meta) => void,
+): D1PreparedStatement {
   const { all } = bound
   const run = async () => {
-    const result = await all.call(bound)
+    const result = await underWay(probe, () => all.call(bound))
     ran(result.meta)
     return result
   }
