@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest"
 import { exampleOf } from "../../src/engine/event-types/example.ts"
 import { flawOf, misfit } from "../../src/engine/event-types/schema.ts"
 import type { Schema } from "../../src/engine/event-types/schema-flaws.ts"
+import { pace } from "../support/pace.ts"
 import { createWorld, type World } from "../support/world.ts"
 
 const type = (schema: unknown, more: object = {}) => ({
@@ -12,6 +13,9 @@ const type = (schema: unknown, more: object = {}) => ({
   schemas: { "1": { type: "object" }, "2": schema },
   ...more,
 })
+
+/** Times the pace of the machine: some seconds on an ordinary one. */
+const SECONDS = 500
 
 let world: World
 
@@ -242,7 +246,7 @@ describe("no schema and payload block the isolate", () => {
     ],
   ])("%s", async (_, schema, payload) => {
     // What an isolate may take is seconds; a backtracking engine would take hours.
-    expect(await timed(() => flawOf(schema) ?? misfit(schema, payload))).toBeLessThan(5000)
+    expect(await timed(() => flawOf(schema) ?? misfit(schema, payload))).toBeLessThan(SECONDS * pace())
   })
 
   it.each([
@@ -260,6 +264,7 @@ describe("no schema and payload block the isolate", () => {
     "uuid",
     "json-pointer",
   ])("nor does the format %s", async (format) => {
+    const longest = SECONDS * pace()
     for (const text of [
       long("a"),
       `a@${long("a")}!`,
@@ -272,7 +277,7 @@ describe("no schema and payload block the isolate", () => {
       long("{a"),
       `http://a${long("%20")}^`,
     ]) {
-      expect(await timed(() => misfit({ additionalProperties: { format } }, { text }))).toBeLessThan(2000)
+      expect(await timed(() => misfit({ additionalProperties: { format } }, { text }))).toBeLessThan(longest)
     }
   })
 
@@ -301,7 +306,9 @@ describe("no schema and payload block the isolate", () => {
     ],
   ])("an example of %s stays within what a payload can have", async (_, schema) => {
     let length = 0
-    expect(await timed(() => (length = JSON.stringify(exampleOf(schema)).length))).toBeLessThan(3000)
+    expect(await timed(() => (length = JSON.stringify(exampleOf(schema)).length))).toBeLessThan(
+      SECONDS * pace(),
+    )
     expect(length).toBeLessThan(8 * 1024 * 1024)
   })
 })

@@ -1,18 +1,20 @@
 import { afterAll, beforeAll, expect, it } from "vitest"
 
+import { pace } from "../support/pace.ts"
 import { filePart, registerWebhook, uploadFile } from "../support/uploads.ts"
 import { createWorld, type StatementCost, type World } from "../support/world.ts"
 import { copyEvents, copyRow, newestEvent } from "./stored.ts"
 
 // What each screen of the dashboard asks, with 100,000 messages to three endpoints stored: two that take them, and one
-// that has failed once, and is owed a half of them; and with 10,000 of what the families store. Statements and rows read are held to bounds that no number of messages
-// moves; the time to the first byte is that of this machine.
+// that has failed once, and is owed a half of them; and with 10,000 of what the families store. Statements and rows read
+// are held to bounds that no number of messages moves; the time to the first byte, to what this machine is good for.
 
 const EVENTS = 100_000
 const ROWS = 10_000
 const INBOX_REQUESTS = 100
 const HALF_AN_HOUR_MS = 1800_000
-const FIRST_BYTE_MS = 200
+/** Times the pace of the machine: some 200 ms on an ordinary one. */
+const FIRST_BYTE = 25
 const TRIES = 3
 
 interface Asked {
@@ -37,8 +39,10 @@ let ids: Record<"failing" | "well" | "message" | "attempt" | "invoice" | "inbox"
 let middle: number
 let stored: { remove(): Promise<void> }
 const measured: Figures[] = []
+let longestMs: number
 
 beforeAll(async () => {
+  longestMs = FIRST_BYTE * pace()
   world = await createWorld({ RETRY_SCHEDULE: "86400" })
   await post("/app", { name: "screens", uid: "screens" })
   const [well] = await Promise.all(
@@ -117,7 +121,7 @@ it.each<Asked>([
   measured.push(figures)
   expect({
     ...figures,
-    over: [figures.statements > statements, figures.rowsRead > rowsRead, figures.firstByteMs > FIRST_BYTE_MS],
+    over: [figures.statements > statements, figures.rowsRead > rowsRead, figures.firstByteMs > longestMs],
   }).toEqual({
     ...figures,
     over: [false, false, false],
@@ -128,7 +132,7 @@ it("the shell asks nothing of the database", async () => {
   const figures = await measure("Shell", "/dashboard/live")
   measured.push(figures)
   expect(figures.statements).toBe(0)
-  expect(figures.firstByteMs).toBeLessThanOrEqual(FIRST_BYTE_MS)
+  expect(figures.firstByteMs).toBeLessThanOrEqual(longestMs)
 })
 
 function asked(screen: string, path: string, statements: number, rowsRead: number): Asked {
