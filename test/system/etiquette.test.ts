@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from "vitest"
 
 import { findFreePort, startServer } from "../../scripts/dev-server.mjs"
 
-const TIMEOUT_MS = 3_000
+const TIMEOUT_MS = 5_000
 const SETTINGS = { ATTEMPT_TIMEOUT_MS: String(TIMEOUT_MS), RETRY_SCHEDULE: "600" }
 
 const directory = mkdtempSync(join(tmpdir(), "posthorn-etiquette-"))
@@ -35,7 +35,8 @@ interface Exchange {
   error: string | null
 }
 
-it("keeps of a body that never ends what it keeps, and reads no further", async () => {
+// Beside each other, for several take as long as the timeout.
+it.concurrent("keeps of a body that never ends what it keeps, and reads no further", async () => {
   let sent = 0
   let closed: () => void = () => {}
   const isClosed = new Promise<void>((resolve) => {
@@ -61,20 +62,20 @@ it("keeps of a body that never ends what it keeps, and reads no further", async 
   expect(sent).toBeLessThan(64 * 1024 * 1024)
 })
 
-it("waits for a body that trickles for the rest of the timeout, and believes the status that came first", async () => {
+it.concurrent("waits for a body that trickles for the rest of the timeout, and believes the status that came first", async () => {
   const url = await receive((socket) => {
     socket.write("HTTP/1.1 202 Accepted\r\ncontent-length: 100000\r\n\r\n")
     const timer = setInterval(() => socket.write("."), 100)
     socket.on("close", () => clearInterval(timer))
   })
   const { attempt, response } = await exchangeWith(url)
-  expect(response).toMatchObject({ status: 202, body: expect.stringMatching(/^\.{5,40}$/) })
+  expect(response).toMatchObject({ status: 202, body: expect.stringMatching(/^\.{5,}$/) })
   expect(attempt.statusText).toBe("success")
   expect(attempt.responseDurationMs).toBeGreaterThan(TIMEOUT_MS - 500)
-  expect(attempt.responseDurationMs).toBeLessThan(TIMEOUT_MS + 1_500)
+  expect(attempt.responseDurationMs).toBeLessThan(2 * TIMEOUT_MS)
 })
 
-it("waits for headers that trickle no longer than the timeout", async () => {
+it.concurrent("waits for headers that trickle no longer than the timeout", async () => {
   const url = await receive((socket) => {
     socket.write("HTTP/1.1 200 OK\r\nx: ")
     const timer = setInterval(() => socket.write("x"), 100)
@@ -82,11 +83,11 @@ it("waits for headers that trickle no longer than the timeout", async () => {
   })
   const { attempt, response, error } = await exchangeWith(url)
   expect([response, error]).toEqual([null, "Timed out"])
-  expect(attempt.responseDurationMs).toBeLessThan(TIMEOUT_MS + 1_500)
+  expect(attempt.responseDurationMs).toBeLessThan(2 * TIMEOUT_MS)
 })
 
 // What interim answers come to is the runtime's doing: a version with other manners makes these fail, and the README's words too.
-it("passes over interim answers, and takes the final one", async () => {
+it.concurrent("passes over interim answers, and takes the final one", async () => {
   const interim =
     "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"
   for (const final of [200, 410]) {
@@ -104,17 +105,17 @@ it("passes over interim answers, and takes the final one", async () => {
   }
 })
 
-it("gives interim answers without a final one no more than the timeout", async () => {
+it.concurrent("gives interim answers without a final one no more than the timeout", async () => {
   const url = await receive((socket) => {
     const timer = setInterval(() => socket.write("HTTP/1.1 100 Continue\r\n\r\n"), 50)
     socket.on("close", () => clearInterval(timer))
   })
   const { attempt, response, error } = await exchangeWith(url)
   expect([response, error]).toEqual([null, "Timed out"])
-  expect(attempt.responseDurationMs).toBeLessThan(TIMEOUT_MS + 1_500)
+  expect(attempt.responseDurationMs).toBeLessThan(2 * TIMEOUT_MS)
 })
 
-it("takes a 101 for a failure, and says what is wrong with it", async () => {
+it.concurrent("takes a 101 for a failure, and says what is wrong with it", async () => {
   const url = await receive((socket) => {
     socket.write("HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n")
     setTimeout(() => socket.end(), 100)

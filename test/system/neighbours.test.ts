@@ -6,6 +6,9 @@ import { afterAll, beforeAll, expect, it } from "vitest"
 import { hangingResends } from "../../scripts/bench/isolation-cases.mjs"
 import { startSink } from "../../scripts/bench/load.mjs"
 
+/** How long a receiver that hangs is waited for. */
+const HANGING_MS = 15_000
+
 const folder = mkdtempSync(join(tmpdir(), "posthorn-neighbours-"))
 let sink: Awaited<ReturnType<typeof startSink>>
 
@@ -17,7 +20,11 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-it("a ping, an upload and a resend wait less than 2 s beside 30 resends that hang", async () => {
+// How soon is a matter of the machine: `npm run bench:isolation` holds it to 2 s, this to what the machine takes anyway.
+it("a ping, an upload and a resend wait for none of 30 resends that hang", async () => {
   const figures = await hangingResends(30, { folder, sink })
-  expect(figures.filter(({ holds }) => !holds)).toEqual([])
+  const [without, beside] = [figures.slice(0, 3), figures.slice(3)]
+  for (const [index, { figure, value }] of beside.entries()) {
+    expect(value, figure).toBeLessThan(4 * (without[index]?.value ?? 0) + HANGING_MS / 3)
+  }
 })
