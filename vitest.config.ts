@@ -6,6 +6,11 @@ import { defineConfig } from "vitest/config"
 /** POSTHORN_TEST_SHARDS=2: the built-in applications live in one database, everybody else in another. */
 const SHARDS = Number(process.env.POSTHORN_TEST_SHARDS ?? 1)
 
+/** As many files at once as there are processors: both kinds share them. */
+const WORKERS = { maxWorkers: "100%" }
+/** What a poll waits for comes, or a fault keeps it away: how soon is a matter of the machine. */
+const PATIENCE = { expect: { poll: { timeout: 20_000 } } }
+
 export const inWorkerd = cloudflareTest(async () => ({
   wrangler: { configPath: "./wrangler.toml" },
   miniflare: {
@@ -30,17 +35,20 @@ export default defineConfig({
           setupFiles: ["test/apply-migrations.ts"],
           isolate: false,
           testTimeout: 30_000,
+          ...WORKERS,
+          ...PATIENCE,
         },
       },
       {
-        // What a person runs: scripts, a real receiver, a real browser. One at a time: each starts a whole system.
+        // What a person runs: scripts, a real receiver, a real browser. Each file has a whole system of its own.
         test: {
           name: "system",
           environment: "node",
           include: ["test/{system,pages}/**/*.test.ts"],
-          fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          ...WORKERS,
+          ...PATIENCE,
         },
       },
     ],
