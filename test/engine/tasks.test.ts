@@ -25,28 +25,34 @@ beforeEach(async () => {
   await world.runAll()
 })
 
-/** Deliveries of the endpoint that have failed, straight into D1. */
-async function makeFailed(count: number): Promise<void> {
+/** Deliveries of an endpoint that have failed, straight into D1. */
+async function makeFailed(count: number, to = endpoint): Promise<void> {
+  world.clock.advance(1)
   const now = world.clock.now()
+  const prefix = `evt_${now.toString(16).padStart(12, "0")}`
   const { customersDB: DB } = world
   await DB.batch([
     DB.prepare(
       `WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < ?1)
        INSERT INTO events (id, application_id, event_type_id, event_type, created_at, dispatched_at, payload)
        SELECT ?2 || printf('%06d', i), ?3, 'ety_t', 't', ?4, ?4, '{}' FROM c`,
-    ).bind(count, `evt_${now.toString(16).padStart(12, "0")}`, app, now),
+    ).bind(count, prefix, app, now),
     DB.prepare(
       `INSERT INTO deliveries (event_id, endpoint_id, application_id, status, reason, attempts, created_at, ended_at, attempt_id)
-       SELECT id, ?1, application_id, 'failed', 'exhausted', 2, ?2, ?2, 'att' || substr(id, 4) FROM events`,
-    ).bind(endpoint, now),
+       SELECT id, ?1, application_id, 'failed', 'exhausted', 2, ?2, ?2, 'att' || substr(id, 4) FROM events WHERE id LIKE ?3 || '%'`,
+    ).bind(to, now, prefix),
   ])
 }
 
 /** Starts a recovery of steps, `RECOVER_STEP` deliveries each; answers its id. */
 async function startRecovery(steps: number): Promise<string> {
   await makeFailed(steps * RECOVER_STEP - 1)
+  return recover("acme", "ep")
+}
+
+async function recover(uid: string, endpoint: string): Promise<string> {
   const since = new Date(world.clock.now() - DAY_MS)
-  return (await svixFor(world).endpoint.recover("acme", "ep", { since })).id
+  return (await svixFor(world).endpoint.recover(uid, endpoint, { since })).id
 }
 
 /** Runs the jobs of tasks that are queued, each once. */
@@ -57,6 +63,7 @@ async function workTasks(): Promise<void> {
   }
 }
 
+const jobs = () => world.queued.filter(({ job }) => job.kind === "task")
 const rowOf = (id: string) =>
   world.customersDB.prepare("SELECT status, processed, claims FROM tasks WHERE id = ?").bind(id).first()
 const statuses = (...ids: string[]) => Promise.all(ids.map(async (id) => (await rowOf(id))?.status))
@@ -74,11 +81,11 @@ describe("a task", () => {
     for (const steps of [1, 2]) {
       await workTasks()
       expect(await rowOf(id)).toEqual({ status: "running", processed: steps * RECOVER_STEP, claims: 0 })
-      expect(world.queued.filter(({ job }) => job.kind === "task")).toHaveLength(1)
+      expect(jobs()).toHaveLength(1)
     }
     await workTasks()
     expect(await rowOf(id)).toEqual({ status: "finished", processed: 3 * RECOVER_STEP - 1, claims: 0 })
-    expect(world.queued.some(({ job }) => job.kind === "task")).toBe(false)
+    expect(jobs()).toEqual([])
   })
 
   it("keeps to the statements of an invocation, however long it is", async () => {
@@ -158,53 +165,74 @@ describe("a task", () => {
     expect(await rowOf(id)).toMatchObject({ status: "failed" })
   })
 
-  it("of an application waits for the end of its first one, and another application's for neither", async () => {
-    const svix = svixFor(world)
+  it("takes turns with the others of its application, a step each: a short one ends while a long one goes on", async () => {
+    const few = await svixFor(world).endpoint.create("acme", { url: HOOK, uid: "few" })
+    const long = await startRecovery(5)
+    await makeFailed(10, few.id)
+    const short = await recover("acme", "few")
+    world.clock.advance(MINUTE_MS)
+    await workTasks()
+    expect(await rowOf(long)).toEqual({ status: "running", processed: RECOVER_STEP, claims: 0 })
+    // The other one has not waited for want of a job.
+    await world.sweep()
+    expect(jobs()).toHaveLength(1)
+    await workTasks()
+    expect(await rowOf(short)).toEqual({ status: "finished", processed: 10, claims: 0 })
+    expect(await statuses(long)).toEqual(["running"])
+    await workTasks()
+    expect(await rowOf(long)).toEqual({ status: "finished", processed: 5 * RECOVER_STEP - 1, claims: 0 })
+    expect(jobs()).toEqual([])
+  })
+
+  it("shares a job with the others of its application, and waits for none of another's", async () => {
     await makeFailed(3 * RECOVER_STEP)
-    const since = new Date(world.clock.now() - DAY_MS)
-    const recover = async (uid: string) => (await svix.endpoint.recover(uid, "ep", { since })).id
-    const mine = [await recover("acme"), await recover("acme"), await recover("acme")]
-    await svix.application.create({ name: "Globex", uid: "globex" })
-    await svix.endpoint.create("globex", { url: HOOK, uid: "ep" })
-    const theirs = await recover("globex")
-    // Each step takes longer than a turn.
-    world.probe.before = (statements) => {
-      if (isStep(statements)) world.clock.advance(1_500)
-    }
+    const mine = [await recover("acme", "ep"), await recover("acme", "ep"), await recover("acme", "ep")]
+    await svixFor(world).application.create({ name: "Globex", uid: "globex" })
+    await svixFor(world).endpoint.create("globex", { url: HOOK, uid: "ep" })
+    const theirs = await recover("globex", "ep")
     await workTasks()
     expect(await statuses(...mine, theirs)).toEqual(["running", "running", "running", "finished"])
-    expect(await Promise.all(mine.map(async (id) => (await rowOf(id))?.claims))).toEqual([0, 0, 0])
-    // Of three tasks one job is left: who waits behind it in the queue waits for one turn.
-    expect(world.queued.filter(({ job }) => job.kind === "task")).toHaveLength(1)
-    const ended: unknown[] = []
-    while (world.queued.some(({ job }) => job.kind === "task")) {
+    while (jobs().length > 0) {
+      // Who waits behind it in the queue waits for one turn.
+      expect(jobs()).toHaveLength(1)
       await workTasks()
-      ended.push((await statuses(...mine)).filter((status) => status === "finished").length)
     }
-    expect(ended).toEqual([...ended].sort())
     expect(await statuses(...mine)).toEqual(["finished", "finished", "finished"])
   })
 
-  it("goes on when the one that it waits for is canceled", async () => {
+  it("goes on when the one whose turn it is is canceled", async () => {
     const first = await startRecovery(1)
-    const since = new Date(world.clock.now() - DAY_MS)
-    const second = (await svixFor(world).endpoint.recover("acme", "ep", { since })).id
-    world.queued.length = 0
+    const second = await recover("acme", "ep")
     await cancelTask(world.deps, SCOPE, first)
-    await workTasks()
+    for (const turn of [1, 2]) {
+      expect(jobs(), `turn ${turn}`).toHaveLength(1)
+      await workTasks()
+    }
     expect(await statuses(first, second)).toEqual(["canceled", "finished"])
+    expect(jobs()).toEqual([])
+  })
+
+  it("goes on without one that comes to nothing", async () => {
+    const poison = await startRecovery(1)
+    await world.customersDB.prepare("UPDATE tasks SET kind = 'of-tomorrow'").run()
+    const others = [await recover("acme", "ep"), await recover("acme", "ep")]
+    await workTasks()
+    expect(await rowOf(poison)).toMatchObject({ status: "running", claims: 1 })
+    world.clock.advance(2 * MINUTE_MS)
+    await world.cron()
+    for (let turn = 0; turn < 2; turn++) await workTasks()
+    expect(await statuses(poison, ...others)).toEqual(["running", "finished", "finished"])
   })
 
   it("is found by application when jobs are lost, however many one application has", async () => {
     const svix = svixFor(world)
-    const since = new Date(world.clock.now() - DAY_MS)
-    for (let n = 0; n < 30; n++) await svix.endpoint.recover("acme", "ep", { since })
+    for (let n = 0; n < 30; n++) await recover("acme", "ep")
     await svix.application.create({ name: "Globex", uid: "globex" })
     await svix.endpoint.create("globex", { url: HOOK, uid: "ep" })
-    const theirs = (await svix.endpoint.recover("globex", "ep", { since })).id
+    const theirs = await recover("globex", "ep")
     world.queued.length = 0
     await world.cron()
-    expect(world.queued.filter(({ job }) => job.kind === "task")).toHaveLength(2)
+    expect(jobs()).toHaveLength(2)
     await workTasks()
     expect(await statuses(theirs)).toEqual(["finished"])
   })
@@ -224,7 +252,7 @@ describe("a task", () => {
     expect(steps).toBe(2)
     world.probe.before = null
     await world.sweep()
-    expect(world.queued.filter(({ job }) => job.kind === "task")).toEqual([])
+    expect(jobs()).toEqual([])
     // What was made due is sent.
     expect(world.queued.map(({ job }) => job.kind)).toContain("drain")
   })

@@ -10,7 +10,7 @@ import { enqueue, type Work } from "../pipeline/jobs.ts"
 import { JOB_UNDER_WAY_MS, type Upkeep } from "../upkeep/contribution.ts"
 import { TASK_KINDS } from "./kinds.ts"
 import type { TaskAtWork, TaskKind } from "./step.ts"
-import { firstRunning, type TaskStatus } from "./task.ts"
+import { nextInTurn, type TaskStatus } from "./task.ts"
 
 /** So long one job works on a task before whoever waits behind it in the queue has a turn. */
 const TURN_MS = 1_000
@@ -19,6 +19,8 @@ const STATEMENTS_AT_END = 2
 const FOUND_PER_SWEEP = 10
 /** Applications of which one sweep looks whether their tasks are worked on. */
 const APPLICATIONS_PER_LOOK = 500
+/** Tasks of each, the first ones, among which it looks for one that is worked on. */
+const TASKS_PER_LOOK = 100
 
 type TaskJob = Extract<Work, { kind: "task" }>
 
@@ -29,26 +31,29 @@ interface Claimed extends TaskAtWork {
   token: string
   status: TaskStatus
   processed: number
-  /** The application's task that another job goes on with; this one, as long as it runs. */
+  /** The application's task whose turn is next: this one, while it runs and there is no other. */
   next: string | null
 }
 
 /**
- * Works on a task, step by step, for a turn: then it is handed back, and another job goes on, behind whoever waits in the
- * queue. Of an application one task is worked on at a time, in the order in which they were started. Each step moves the
+ * Works on a task for a turn, a step where others of its application wait: then it is handed back, and another job goes on
+ * with the next one in turn, behind whoever waits in the queue, so that of many tasks one is worked on. Each step moves the
  * cursor in its own batch, under the lease, so that it is done once whatever dies, and so that none is made once the
  * task is canceled. Throws for a kind that nobody works, and for a step that fails.
  */
 export async function workTask(deps: Deps, db: Db, job: TaskJob, budget: Budget): Promise<void> {
   const at = deps.clock.now()
   let task = await claim(deps, db, job, at)
-  if (task === null) return
+  if (task === null) {
+    await passOn(deps, db, job)
+    return
+  }
   const kind = TASK_KINDS[task.kind]
   if (!kind) throw new Error(`Nobody works tasks of the kind ${task.kind}`)
   const isOver = () =>
     deps.clock.now() - at >= TURN_MS || !budget.affords(kind.statements + STATEMENTS_AT_END)
   let steps = 0
-  while (task.status === "running" && !isOver()) {
+  while (task.status === "running" && task.next === task.id && !isOver()) {
     const moved = await takeStep(deps, db, kind, task)
     if (moved === null) return
     task = moved
@@ -60,7 +65,16 @@ export async function workTask(deps: Deps, db: Db, job: TaskJob, budget: Budget)
   if (task.next !== null) await enqueue(deps, db, { ...job, taskId: task.next })
 }
 
-/** Leases a task whose turn it is and that nobody holds; null: it is not to be had. */
+/** A job for a task that has ended goes to the next in turn; one that somebody holds is seen to by whoever does. */
+async function passOn(deps: Deps, db: Db, job: TaskJob): Promise<void> {
+  const { applicationId, taskId } = job
+  const [row] = await db.read(sql`
+    SELECT ${nextInTurn(applicationId, taskId)} AS next
+    FROM tasks WHERE id = ${taskId} AND status <> 'running'`)
+  if (row?.next != null) await enqueue(deps, db, { ...job, taskId: row.next as string })
+}
+
+/** Leases a task that runs and that nobody holds; null: it is not to be had. */
 async function claim(
   deps: Deps,
   db: Db,
@@ -71,7 +85,7 @@ async function claim(
   const { claimed } = await db.batch({
     taken: sql`
       UPDATE tasks SET lease_token = ${token}, leased_until = ${at + leaseMs(deps)}, claims = claims + 1
-      WHERE id = ${taskId} AND id = ${firstRunning(applicationId)} AND claims < ${MAX_CLAIMS} AND ${isFree(at)}`,
+      WHERE id = ${taskId} AND status = 'running' AND claims < ${MAX_CLAIMS} AND ${isFree(at)}`,
     claimed: sql`
       SELECT kind, input, status, cursor, processed, id AS next FROM tasks
       WHERE id = ${taskId} AND lease_token = ${token}`,
@@ -102,7 +116,7 @@ async function takeStep(deps: Deps, db: Db, kind: TaskKind, task: Claimed): Prom
     derived: step.derived,
     // What has become of it, also where the answer to the first try of this batch was lost.
     state: sql`
-      SELECT status, cursor, processed, ${firstRunning(task.applicationId)} AS next FROM tasks
+      SELECT status, cursor, processed, ${nextInTurn(task.applicationId, task.id)} AS next FROM tasks
       WHERE id = ${task.id} AND lease_token = ${task.token}`,
   })
   const [row] = state
@@ -141,7 +155,7 @@ function observe(
   deps.observe({ unit: "task", taskId: id, kind, steps, processed, status, durationMs })
 }
 
-/** Tasks that nobody works on, though they are the first of their applications. */
+/** A task of each application that has some, none of which is worked on: the one that came to nothing least often. */
 export const taskUpkeep: Upkeep = {
   look: (_deps, at) => ({
     tasks: sql`
@@ -149,9 +163,15 @@ export const taskUpkeep: Upkeep = {
         sql`FROM tasks x INDEXED BY tasks_running WHERE x.status = 'running'`,
         APPLICATIONS_PER_LOOK,
       )}
-      SELECT t.id, t.application_id, t.claims
-      FROM each_application CROSS JOIN tasks t ON t.id = ${firstRunning(sql`each_application.id`)}
-      WHERE ${isFree(at)} AND t.updated_at <= ${at - JOB_UNDER_WAY_MS} LIMIT ${literal(FOUND_PER_SWEEP)}`,
+      SELECT id, application_id, claims FROM (
+        SELECT t.id, t.application_id, t.claims,
+          row_number() OVER (PARTITION BY t.application_id ORDER BY t.claims, t.id) AS turn,
+          max(NOT ${isFree(at)} OR t.updated_at > ${at - JOB_UNDER_WAY_MS}) OVER (PARTITION BY t.application_id) AS is_worked_on
+        FROM each_application CROSS JOIN tasks t ON t.id IN (
+          SELECT x.id FROM tasks x INDEXED BY tasks_running
+          WHERE x.application_id = each_application.id AND x.status = 'running'
+          ORDER BY x.id LIMIT ${literal(TASKS_PER_LOOK)})
+      ) WHERE turn = 1 AND NOT is_worked_on LIMIT ${literal(FOUND_PER_SWEEP)}`,
   }),
   async jobs({ deps, db, at }, { tasks = [] }) {
     const poisoned = tasks.filter((row) => (row.claims as number) >= MAX_CLAIMS)

@@ -8,7 +8,6 @@ import type { Deps } from "../../platform/deps.ts"
 import { EngineError, notFound } from "../kit/errors.ts"
 import type { Page, PageRequest } from "../kit/page.ts"
 import { allOf, isAmong, scanShards } from "../kit/scan.ts"
-import { enqueue } from "../pipeline/jobs.ts"
 
 const shape = shapeOf(tasks, "id", "applicationId", "kind", "status", "processed", "updatedAt")
 
@@ -49,18 +48,24 @@ export function insertTask(
 }
 
 /**
- * The id of the application's task that is worked on, the first of those that run, or null: the others wait for its end,
- * so that many of them take no more of the queue than one.
+ * The id of the application's task whose turn it is behind this one, or null: they take turns in the order of their ids, so
+ * that a short one ends while a long one goes on. One whose last claim has come to nothing has no turn before the others
+ * have ended.
  */
-export function firstRunning(applicationId: SQL | string): SQL {
-  return sql`(
-    SELECT min(o.id) FROM tasks o INDEXED BY tasks_running
-    WHERE o.application_id = ${applicationId} AND o.status = 'running')`
+export function nextInTurn(applicationId: string, behind: string): SQL {
+  const first = (condition: SQL) => sql`(
+    SELECT o.id FROM tasks o INDEXED BY tasks_running
+    WHERE o.application_id = ${applicationId} AND o.status = 'running' AND ${condition} ORDER BY o.id LIMIT 1)`
+  return sql`coalesce(
+    ${first(sql`o.claims = 0 AND o.id > ${behind}`)}, ${first(sql`o.claims = 0`)}, ${first(sql`true`)})`
 }
 
-/** A row if the task, which has just been started, is the one that is worked on: then it wants a job. */
+/** A row if the task, which has just been started, is the only one: then it wants a job, whose turns others share. */
 export function wantsJob({ id, applicationId }: Task): SQL {
-  return sql`SELECT 1 FROM tasks WHERE id = ${id} AND id = ${firstRunning(applicationId)}`
+  return sql`
+    SELECT 1 FROM tasks WHERE id = ${id} AND id = (
+      SELECT min(o.id) FROM tasks o INDEXED BY tasks_running
+      WHERE o.application_id = ${applicationId} AND o.status = 'running')`
 }
 
 /** The tasks in the order of their ids, a page at a time; it may be short of its limit. */
@@ -88,22 +93,17 @@ export async function getTask(deps: Deps, scope: TaskScope, id: string): Promise
 
 /**
  * Ends a task before its time: what its steps have changed stays, a step under way is done wholly or not at all, and
- * none begins any more; the next one of its application is worked on. A task that is canceled already is answered as it
- * is. Refuses with `not_found`, and with `conflict` for one that has ended otherwise.
+ * none begins any more; a job that comes for it goes to the next one of its application. A task that is canceled already
+ * is answered as it is. Refuses with `not_found`, and with `conflict` for one that has ended otherwise.
  */
 export async function cancelTask(deps: Deps, scope: TaskScope, id: string): Promise<Task> {
   const { db, task } = await findTask(deps, scope, id)
   if (task.status === "running") {
-    const { applicationId } = task
-    const { next } = await db.batch({
+    await db.batch({
       canceled: sql`
         UPDATE tasks SET status = 'canceled', updated_at = ${deps.clock.now()}
         WHERE id = ${task.id} AND status = 'running'`,
-      // Only behind the first one somebody has waited for its end.
-      next: sql`SELECT first FROM (SELECT ${firstRunning(applicationId)} AS first) WHERE first > ${task.id}`,
     })
-    for (const { first } of next)
-      await enqueue(deps, db, { kind: "task", applicationId, taskId: first as string })
   }
   const canceled = await getTask(deps, scope, id)
   if (canceled.status !== "canceled")
