@@ -33,24 +33,59 @@ export async function receiveFile(
   request: Request,
 ): Promise<string> {
   const started = deps.clock.now()
-  const limit = deps.config.maxUploadBytes
-  const boundary = boundaryOf(request.headers.get("content-type") ?? undefined)
-  if (boundary === null || request.body === null) throw new Problem(400, null, NO_FILE_PART)
-  const length = Number(request.headers.get("content-length") ?? Number.NaN)
-  if (length > limit + ENVELOPE_BYTES) throw tooLarge(limit)
+  const { body, boundary, length } = readEnvelope(request, deps.config.maxUploadBytes)
+  const { file, size, sha256, maxParserBytes } = await storeFile(deps, body, boundary, (found) =>
+    begin(deps, files, length || PART_BYTES, { endpointId, ...found }),
+  )
+  const { id, writer } = file
+  if (!(await finishUpload(deps, id, { size, sha256 }))) {
+    await discard(files, id, null)
+    throw new Problem(408, null, "The upload took so long that it was given up; send the file again")
+  }
+  deps.observe({
+    unit: "upload",
+    uploadId: id,
+    state: "received",
+    size,
+    parts: writer.parts,
+    maxHeldBytes: writer.maxHeldBytes,
+    maxParserBytes,
+    durationMs: deps.clock.now() - started,
+  })
+  return id
+}
 
+/** What a request says of its body before that is read; `length` is NaN where it does not say. */
+function readEnvelope({ headers, body }: Request, limit: number) {
+  const boundary = boundaryOf(headers.get("content-type") ?? undefined)
+  if (boundary === null || body === null) throw new Problem(400, null, NO_FILE_PART)
+  const length = Number(headers.get("content-length") ?? Number.NaN)
+  if (length > limit + ENVELOPE_BYTES) throw tooLarge(limit)
+  return { body, boundary, length }
+}
+
+/**
+ * Stores the first file of a multipart body, which `start` begins, as it arrives. What is
+ * refused is taken back.
+ */
+async function storeFile(
+  deps: Deps,
+  body: ReadableStream<Uint8Array>,
+  boundary: string,
+  start: (found: FilePart) => Promise<Arriving>,
+) {
+  const limit = deps.config.maxUploadBytes
   const parser = new MultipartParser(boundary)
   let file: Arriving | null = null
-  let stored: Awaited<ReturnType<FileWriter["close"]>>
   let maxParserBytes = 0
   try {
     let inFile = false
-    for await (const piece of piecesOf(request.body, limit)) {
+    for await (const piece of piecesOf(body, limit)) {
       for (const event of parser.push(piece)) {
         if (event.kind === "part") {
           const found = file === null ? readFilePart(event.headers) : null
           inFile = found !== null
-          if (found) file = await begin(deps, files, length || PART_BYTES, { endpointId, ...found })
+          if (found) file = await start(found)
         } else if (event.kind === "data" && inFile && file) {
           if (file.writer.size + event.bytes.byteLength > limit) throw tooLarge(limit)
           await file.writer.write(event.bytes)
@@ -60,35 +95,21 @@ export async function receiveFile(
     }
     if (file === null) throw new Problem(400, null, NO_FILE_PART)
     if (!parser.closed) throw new Problem(400, null, CUT_SHORT)
-    stored = await file.writer.close()
+    return { file, ...(await file.writer.close()), maxParserBytes }
   } catch (error) {
     if (file) await takeBack(deps, file)
     if (error instanceof MalformedMultipart) throw new Problem(400, null, file ? CUT_SHORT : NO_FILE_PART)
     throw error
   }
+}
 
-  const { id, writer } = file
-  if (!(await finishUpload(deps, id, stored))) {
-    await discard(files, id, null)
-    throw new Problem(408, null, "The upload took so long that it was given up; send the file again")
-  }
-  deps.observe({
-    unit: "upload",
-    uploadId: id,
-    state: "received",
-    size: stored.size,
-    parts: writer.parts,
-    maxHeldBytes: writer.maxHeldBytes,
-    maxParserBytes,
-    durationMs: deps.clock.now() - started,
-  })
-  return id
+interface FilePart {
+  fileName: string
+  contentType: string
 }
 
 /** The label and type of the file in this part; null when it is some other field. */
-function readFilePart(
-  headers: ReadonlyMap<string, string>,
-): { fileName: string; contentType: string } | null {
+function readFilePart(headers: ReadonlyMap<string, string>): FilePart | null {
   const { name, fileName } = parseDisposition(headers.get("content-disposition"))
   if (name !== "file" || fileName === null) return null
   if (fileName === "") throw new Problem(400, null, "No selected file")
@@ -101,7 +122,7 @@ async function begin(
   deps: Deps,
   files: R2Bucket,
   sizeHint: number,
-  upload: { endpointId: string; fileName: string; contentType: string },
+  upload: FilePart & { endpointId: string },
 ): Promise<Arriving> {
   const id = await beginUpload(deps, upload)
   const note = (multipartId: string) => noteMultipart(deps, id, multipartId)
