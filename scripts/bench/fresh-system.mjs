@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 
 import { findFreePort, startServer } from "../dev-server.mjs"
+import { copyStatement, EVENT_TABLES, shareOf } from "./copies.mjs"
 
 /**
  * Starts a system on this folder for as long as the work takes.
@@ -39,6 +40,31 @@ export function multiplyEndpoint(folder, endpointId, count) {
   }
 }
 
+/**
+ * Copies events with all that belongs to them in the database of a system that has stopped, until there are `total`
+ * copies, as many of each, spread over a time that has just passed.
+ * @param {string} folder
+ * @param {readonly string[]} eventIds
+ * @param {number} total
+ * @param {{ spanMs: number }} over
+ */
+export function multiplyEvents(folder, eventIds, total, { spanMs }) {
+  const db = openStopped(folder)
+  const from = Date.now() - spanMs
+  try {
+    db.exec("BEGIN")
+    for (const [index, eventId] of eventIds.entries()) {
+      const copies = shareOf(total, index, eventIds.length)
+      for (const table of EVENT_TABLES) {
+        db.prepare(copyStatement(table, columnsOf(db, table))).run(copies, eventId, from, spanMs, index)
+      }
+    }
+    db.exec("COMMIT")
+  } finally {
+    db.close()
+  }
+}
+
 /** The database of a system that has stopped, or died. */
 export function openStopped(folder) {
   for (const file of globSync(join(folder, "v3/d1/*/*.sqlite"))) {
@@ -51,14 +77,19 @@ export function openStopped(folder) {
 
 /** @param {Record<string, string>} changed columns, each with what it is in a copy */
 function copyRows(db, { table, key, endpointId, count }, changed) {
-  const columns = db
-    .prepare("SELECT name FROM pragma_table_info(?)")
-    .all(table)
-    .map(({ name }) => name)
+  const columns = columnsOf(db, table)
   const values = { ...changed, [key]: `substr(o.${key}, 1, length(o.${key}) - 8) || printf('%08x', n.i)` }
   db.prepare(`
     WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
     INSERT INTO ${table} (${columns.join(", ")})
     SELECT ${columns.map((name) => values[name] ?? `o.${name}`).join(", ")}
     FROM ${table} o CROSS JOIN n WHERE o.${key} = ?`).run(count, endpointId)
+}
+
+/** @returns {string[]} */
+function columnsOf(db, table) {
+  return db
+    .prepare("SELECT name FROM pragma_table_info(?)")
+    .all(table)
+    .map(({ name }) => name)
 }

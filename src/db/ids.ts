@@ -54,6 +54,12 @@ export function behindAll(noun: Noun): string {
   return `${prefixOf(noun)}~`
 }
 
+/** When an id was made, epoch ms: the inverse of `idAt`. */
+export function timeOf(id: string): number {
+  const [, hex = ""] = id.split("_")
+  return Number.parseInt(hex.slice(0, 12), 16)
+}
+
 /** The UUID within an id, with dashes, as C's contract shows it; `fromUuid` is its inverse. */
 export function toUuid(id: string): string {
   const hex = id.slice(id.indexOf("_") + 1)

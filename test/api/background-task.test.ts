@@ -66,7 +66,7 @@ describe("background tasks", () => {
         id,
         status: "finished",
         task: "endpoint.recover",
-        data: { processed: 1, reason: null },
+        data: { processed: 1, share: 1, reason: null },
         updatedAt: new Date(world.clock.now()),
       },
     ])

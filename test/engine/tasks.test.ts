@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, it } from "vitest"
 
+import { idAt } from "../../src/db/ids.ts"
 import { STATEMENTS_PER_INVOCATION } from "../../src/engine/pipeline/budget.ts"
 import { MAX_CLAIMS } from "../../src/engine/pipeline/claim.ts"
-import { RECOVER_STEP } from "../../src/engine/tasks/recover.ts"
+import { RECOVER_STEP, recoveredShare } from "../../src/engine/tasks/recover.ts"
 import { cancelTask, getTask } from "../../src/engine/tasks/task.ts"
 import { consume } from "../../src/queue.ts"
 import { callApi, svixFor } from "../api/svix.ts"
@@ -70,6 +71,24 @@ const statuses = (...ids: string[]) => Promise.all(ids.map(async (id) => (await 
 const pending = () =>
   world.customersDB.prepare("SELECT count(*) AS n FROM deliveries WHERE status = 'pending'").first("n")
 const isStep = (statements: string[]) => statements.some((text) => text.includes("UPDATE tasks AS t"))
+
+describe("the share of a recovery that is done", () => {
+  const input = { endpointId: "ep_1", since: 0, until: 5_000, from: 1_000 }
+  it.each([
+    ["nothing before the first step", { status: "running", cursor: null }, 0],
+    ["of the time from the first delivery on", { status: "running", cursor: idAt("attempt", 2_000) }, 0.25],
+    ["no more than all", { status: "running", cursor: idAt("attempt", 60_000) }, 1],
+    ["what it was when it was canceled", { status: "canceled", cursor: idAt("attempt", 4_000) }, 0.75],
+    ["all when it has finished", { status: "finished", cursor: null }, 1],
+  ] as const)("is %s", (_, { status, cursor }, share) => {
+    expect(recoveredShare({ input, status, cursor })).toBe(share)
+  })
+
+  it("is none of a time without length", () => {
+    const cursor = idAt("attempt", 7)
+    expect(recoveredShare({ input: { ...input, until: 7, from: 7 }, status: "running", cursor })).toBe(0)
+  })
+})
 
 describe("a task", () => {
   it("is worked for a turn, and handed on to another job", async () => {
@@ -150,7 +169,10 @@ describe("a task", () => {
       status: string
       data: unknown
     }>()
-    expect({ status, data }).toEqual({ status: "failed", data: { processed: 0, reason: "internal" } })
+    expect({ status, data }).toEqual({
+      status: "failed",
+      data: { processed: 0, share: 0, reason: "internal" },
+    })
     expect(await pending()).toBe(0)
   })
 

@@ -27,7 +27,7 @@ export async function startDashboard(settings: Record<string, string> = {}) {
   const directory = await mkdtemp(join(tmpdir(), "posthorn-pages-"))
   const vars = Object.entries(settings).flatMap(([name, value]) => ["--var", `${name}:${value}`])
   const args = ["--port", String(await findFreePort()), "--persist-to", directory, ...vars]
-  const server = await startServer({ args })
+  let server = await startServer({ args })
   const browser = await launchBrowser()
   const { url } = server
 
@@ -68,6 +68,12 @@ export async function startDashboard(settings: Record<string, string> = {}) {
       )
       await page.goto(address.href)
       return { page, faults }
+    },
+    /** Works on the state folder of the system while that is down. */
+    async whileStopped(work: (folder: string) => void): Promise<void> {
+      await server.stop()
+      work(directory)
+      server = await startServer({ args })
     },
     async stop() {
       await browser.close()

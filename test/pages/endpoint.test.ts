@@ -165,34 +165,6 @@ describe("an endpoint that fails", () => {
     await page.getByRole("button", { name: /^Delivered 3/ }).waitFor({ timeout: 30_000 })
     await expectSound(watched)
   })
-
-  it("has a recovery canceled half way", async () => {
-    const id = await makeEndpoint("canceled")
-    const watched = await dashboard.open("/")
-    const { page } = watched
-    let status = "running"
-    // One that lasts would take many thousands of deliveries: the Worker's part is played here.
-    await page.route("**/api/v1/background-task/*", (route) =>
-      route.fulfill({
-        json: {
-          id: "task_1",
-          status,
-          data: { processed: 400, reason: status === "failed" ? "canceled" : null },
-        },
-      }),
-    )
-    await page.route("**/api/v1/background-task/*/cancel", (route) => {
-      status = "failed"
-      return route.fulfill({ json: {} })
-    })
-    await page.goto(`${dashboard.url}/dashboard/app/acme/endpoints/${id}?tab=recover&task=task_1:1000`)
-    await page.getByText("400 of 1,000 are due again.").waitFor()
-    expect(await page.getByRole("progressbar").getAttribute("value")).toBe("400")
-    await expectSound(watched)
-    await page.getByRole("button", { name: "Cancel" }).click()
-    await page.getByText(/^Canceled. 400 of 1,000/).waitFor()
-    await expectSound(watched)
-  })
 })
 
 describe("a delivery", () => {

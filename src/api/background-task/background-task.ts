@@ -2,6 +2,7 @@ import { z } from "@hono/zod-openapi"
 import type { Context } from "hono"
 
 import { CATALOG } from "../../engine/applications/built-in.ts"
+import { recoveredShare } from "../../engine/tasks/recover.ts"
 import {
   cancelTask,
   getTask,
@@ -44,6 +45,9 @@ const BackgroundTaskOut = z
     task: TaskName,
     data: z.object({
       processed: z.number().int().openapi({ description: "Messages that have become due again so far" }),
+      share: z.number().openapi({
+        description: "How far it has come through the time that is recovered, from 0 to 1",
+      }),
       reason: z
         .enum(["canceled", "internal"])
         .nullable()
@@ -156,13 +160,14 @@ function scopeOf(c: Context<AppEnv>, name?: z.infer<typeof TaskName>): TaskScope
   }
 }
 
-function toWire({ id, kind, status, processed, updatedAt }: Task): z.infer<typeof BackgroundTaskOut> {
+function toWire(task: Task): z.infer<typeof BackgroundTaskOut> {
+  const { id, kind, status, processed, updatedAt } = task
   const reason = status === "canceled" ? "canceled" : status === "failed" ? "internal" : null
   return {
     id,
     status: status === "canceled" ? "failed" : status,
     task: TASK_NAMES[kind as keyof typeof TASK_NAMES],
-    data: { processed, reason },
+    data: { processed, share: recoveredShare(task), reason },
     updatedAt: toTime(updatedAt),
   }
 }

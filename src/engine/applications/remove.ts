@@ -30,12 +30,12 @@ export async function removeApplication(deps: Deps, idOrUid: string): Promise<vo
     UPDATE applications SET removed_at = ${now}, updated_at = ${now}, uid = NULL
     WHERE id = ${id} AND removed_at IS NULL`
   const { page, next } = pageOf(id, null)
-  const task = draftTask(deps, id, "remove-application")
+  const task = draftTask(deps, id, "remove-application", {})
   const { due, wanted } = await db.batch({
     copies: copyApplication(deps, id),
     removed,
     endpoints: removeAll(page, now),
-    rest: insertTask(task, {}, { cursor: sql`(${next})`, onlyIf: sql`(${next}) IS NOT NULL` }),
+    rest: insertTask(task, { cursor: sql`(${next})`, onlyIf: sql`(${next}) IS NOT NULL` }),
     wanted: wantsJob(task),
     due: sql`SELECT 1 FROM endpoints WHERE application_id = ${id} AND due_at IS NOT NULL LIMIT 1`,
   })

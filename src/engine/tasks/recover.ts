@@ -1,5 +1,7 @@
-import { sql } from "drizzle-orm"
+import { type SQL, sql } from "drizzle-orm"
 
+import type { Db } from "../../db/client.ts"
+import { timeOf } from "../../db/ids.ts"
 import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { isOfTime, placeSince } from "../deliveries/delivery.ts"
@@ -25,6 +27,8 @@ interface RecoverInput {
   /** Of the events, epoch ms. */
   since: number
   until: number
+  /** When the first delivery was made that a step looks at. */
+  from?: number
 }
 
 /**
@@ -53,14 +57,19 @@ export async function recover(
   if (endpoint.disabledAt !== null)
     throw new EngineError("conflict", "The endpoint is disabled: enable it before recovering what it missed")
   await requireSpace(deps, applicationId)
-  const task = draftTask(deps, applicationId, "recover")
-  const work: RecoverInput = { endpointId: endpoint.id, since, until }
-  const isThere = sql`EXISTS (SELECT 1 FROM tasks WHERE id = ${task.id})`
   const db = deps.shardOf(applicationId)
+  const work = {
+    endpointId: endpoint.id,
+    since,
+    until,
+    from: (await findFirst(db, endpoint.id, since)) ?? until,
+  }
+  const task = draftTask(deps, applicationId, "recover", work satisfies RecoverInput)
+  const isThere = sql`EXISTS (SELECT 1 FROM tasks WHERE id = ${task.id})`
   const { due, wanted } = await db.batch({
     paused: endPause(endpoint.id, now),
     due: earliestDue(sql`SELECT ${endpoint.id}`),
-    task: insertTask(task, work),
+    task: insertTask(task),
     wanted: wantsJob(task),
     remembered: remember ? await remember(task, isThere) : null,
   })
@@ -70,15 +79,26 @@ export async function recover(
   return task
 }
 
+/** When the first delivery was made that a recovery looks at; null: there is none. */
+async function findFirst(db: Db, endpointId: string, since: number): Promise<number | null> {
+  const [first] = await db.read(sql`SELECT d.attempt_id ${walkBehind(endpointId, placeSince(since))} LIMIT 1`)
+  return first ? timeOf(first.attempt_id as string) : null
+}
+
+/** How much of the time that is recovered a recovery has behind it, from 0 to 1. */
+export function recoveredShare({ status, input, cursor }: Pick<Task, "status" | "input" | "cursor">): number {
+  if (status === "finished") return 1
+  if (cursor === null) return 0
+  const { since, until, from = since } = input as RecoverInput
+  return Math.min(1, Math.max(0, timeOf(cursor) - from) / Math.max(1, until - from))
+}
+
 /** Makes the failed among some deliveries due again, in the order in which deliveries were made. */
 export const recoverTask: TaskKind<RecoverInput> = {
   statements: 4,
   step(deps, { input: { endpointId, since, until }, cursor }, onlyIf) {
     const now = deps.clock.now()
-    // Those of later events are passed over.
-    const walk = sql`
-      FROM deliveries d WHERE d.endpoint_id = ${endpointId} AND d.attempt_id > ${cursor ?? placeSince(since)}
-      ORDER BY d.attempt_id`
+    const walk = walkBehind(endpointId, cursor ?? placeSince(since))
     return {
       // Not what has no payload any more, and no pings: nobody waits for those.
       change: sql`
@@ -101,4 +121,10 @@ export const recoverTask: TaskKind<RecoverInput> = {
     // Its own rate may hold the endpoint back.
     await scheduleDrain(deps, db, readDue(await db.read(earliestDue(sql`SELECT ${endpointId}`))))
   },
+}
+
+/** The deliveries of an endpoint behind a place, as they were made; those of later events are passed over. */
+function walkBehind(endpointId: string, place: string | undefined): SQL {
+  return sql`
+    FROM deliveries d WHERE d.endpoint_id = ${endpointId} AND d.attempt_id > ${place} ORDER BY d.attempt_id`
 }

@@ -9,7 +9,17 @@ import { EngineError, notFound } from "../kit/errors.ts"
 import type { Page, PageRequest } from "../kit/page.ts"
 import { allOf, isAmong, scanShards } from "../kit/scan.ts"
 
-const shape = shapeOf(tasks, "id", "applicationId", "kind", "status", "processed", "updatedAt")
+const shape = shapeOf(
+  tasks,
+  "id",
+  "applicationId",
+  "kind",
+  "input",
+  "status",
+  "cursor",
+  "processed",
+  "updatedAt",
+)
 
 /** Long work on many rows, done in steps by jobs; `processed` counts the rows that have changed. */
 export type Task = ReturnType<typeof shape.read>
@@ -23,13 +33,15 @@ export interface TaskScope {
 }
 
 /** The task that is about to be started, not yet written. */
-export function draftTask(deps: Deps, applicationId: string, kind: string): Task {
+export function draftTask(deps: Deps, applicationId: string, kind: string, input: object): Task {
   const now = deps.clock.now()
   return {
     id: newId("task", now),
     applicationId,
     kind,
+    input,
     status: "running",
+    cursor: null,
     processed: 0,
     updatedAt: now,
   }
@@ -37,8 +49,7 @@ export function draftTask(deps: Deps, applicationId: string, kind: string): Task
 
 /** The statement that starts a task, behind `cursor` if given, if the condition holds. */
 export function insertTask(
-  { id, applicationId, kind, status, updatedAt }: Task,
-  input: object,
+  { id, applicationId, kind, input, status, updatedAt }: Task,
   { cursor = sql`NULL`, onlyIf = sql`true` }: { cursor?: SQL; onlyIf?: SQL } = {},
 ): SQL {
   return sql`

@@ -26,17 +26,15 @@ const SPANS = [
 
 /** What has failed, sent again: first how much it is, then how far it has come. */
 export function Recover(props: PartProps) {
-  // `<task>:<how many there were, 0: nobody knows>`, so that whoever comes back sees the same.
-  const [running, setRunning] = useQuery("task", "")
-  const [task = "", total = ""] = running.split(":")
+  const [task, setTask] = useQuery("task", "")
   return task === "" ? (
-    <Choice {...props} onStart={(id, count) => setRunning(`${id}:${count}`, "push")} />
+    <Choice {...props} onStart={(id) => setTask(id, "push")} />
   ) : (
-    <Running {...props} task={task} total={Number(total)} onLeave={() => setRunning("", "push")} />
+    <Running {...props} task={task} onLeave={() => setTask("", "push")} />
   )
 }
 
-function Choice({ app, endpoint, onStart }: PartProps & { onStart: (task: string, count: number) => void }) {
+function Choice({ app, endpoint, onStart }: PartProps & { onStart: (task: string) => void }) {
   const [chosen, setChosen] = useQuery("since", "24")
   const params = { path: { app_id: app, endpoint_id: endpoint.id } }
   const counts = useLive(
@@ -50,14 +48,14 @@ function Choice({ app, endpoint, onStart }: PartProps & { onStart: (task: string
     [app, endpoint.id, chosen],
     { isOn: false },
   )
-  async function start(count: number) {
+  async function start() {
     const { id } = await ask(
       api.POST("/api/v1/app/{app_id}/endpoint/{endpoint_id}/recover", {
         params,
         body: { since: sinceOf(chosen) },
       }),
     )
-    onStart(id, count)
+    onStart(id)
   }
   const isMoment = !SPANS.some(([hours]) => hours === chosen)
   return (
@@ -88,7 +86,7 @@ function Choice({ app, endpoint, onStart }: PartProps & { onStart: (task: string
                 <Button
                   kind="primary"
                   disabled={(counted.failed === 0 && counted.isComplete) || endpoint.disabled}
-                  onClick={() => start(counted.isComplete ? counted.failed : 0)}
+                  onClick={start}
                 >
                   {offerOf(counted)}
                 </Button>
@@ -136,9 +134,8 @@ function Running({
   endpoint,
   reload,
   task,
-  total,
   onLeave,
-}: PartProps & { task: string; total: number; onLeave: () => void }) {
+}: PartProps & { task: string; onLeave: () => void }) {
   const params = { path: { task_id: task } }
   const { data, error } = useUntil(
     () => ask(api.GET("/api/v1/background-task/{task_id}", { params })),
@@ -154,17 +151,10 @@ function Running({
     say("It ends with the step that is under way.")
   }
   if (data === undefined) return error ? <Wrong error={error} /> : <p class="quiet">Asking how far it is…</p>
-  const { processed } = data.data
-  const max = Math.max(total, processed)
   return (
     <section class="card padded stack" aria-label="Recovery">
-      <p role="status">{wordsFor(data, total)}</p>
-      {(total > 0 || !isOver) && (
-        <Progress
-          label="Messages that are due again"
-          {...(total > 0 && { value: data.status === "finished" ? max : processed, max })}
-        />
-      )}
+      <p role="status">{wordsFor(data)}</p>
+      <Progress label="How much of the time is looked through" value={data.data.share} max={1} />
       <div class="buttons">
         {isOver ? (
           <>
@@ -183,18 +173,13 @@ function Running({
   )
 }
 
-function wordsFor(
-  { status, data: { processed, reason } }: Schemas["BackgroundTaskOut"],
-  total: number,
-): string {
-  const done =
-    processed.toLocaleString() + (total > 0 ? ` of ${Math.max(total, processed).toLocaleString()}` : "")
-  if (status === "running") return `${done} are due again.`
-  if (status === "finished")
-    return `Done: ${processed.toLocaleString()} ${processed === 1 ? "message is" : "messages are"} due again, and on the way.`
+function wordsFor({ status, data: { processed, reason } }: Schemas["BackgroundTaskOut"]): string {
+  const done = `${processed.toLocaleString()} ${processed === 1 ? "message is" : "messages are"} due again`
+  if (status === "running") return `${done} so far.`
+  if (status === "finished") return `Done: ${done}, and on the way.`
   return reason === "canceled"
-    ? `Canceled. ${done} have become due again before, and are sent.`
-    : `It ended with a fault of ours. ${done} have become due again before; start it once more for the rest.`
+    ? `Canceled. ${done}, and sent all the same.`
+    : `It ended with a fault of ours. ${done}; start it once more for the rest.`
 }
 
 /** A moment as it stands in the address, or so many hours ago. */
