@@ -1,160 +1,146 @@
-/** How a receiver verifies a delivery, by the name of the language. `WEBHOOK_SECRET` holds the signing secret. */
-export const SNIPPETS: Readonly<Record<string, { label: string; install: string; code: string }>> = {
+/**
+ * How a receiver verifies a delivery, by the name of the language: a function of the raw body and of the headers
+ * `webhook-id`, `webhook-timestamp` and `webhook-signature`. `WEBHOOK_SECRET` holds the signing secret. Each is run by
+ * test/system/snippets.test.ts, where its language is installed.
+ */
+export const SNIPPETS: Readonly<Record<string, { label: string; install?: string; code: string }>> = {
   javascript: {
     label: "JavaScript",
-    install: "npm install standardwebhooks",
-    code: `import express from "express"
-import { Webhook } from "standardwebhooks"
+    code: `import { createHmac, timingSafeEqual } from "node:crypto"
 
-const webhook = new Webhook(process.env.WEBHOOK_SECRET)
+const key = Buffer.from(process.env.WEBHOOK_SECRET.split("whsec_")[1], "base64")
 
-express()
-  .post("/webhooks", express.raw({ type: "*/*" }), (request, response) => {
-    let event
-    try {
-      event = webhook.verify(request.body.toString(), request.headers)
-    } catch {
-      return response.status(400).end()
-    }
-    response.status(204).end()
-  })
-  .listen(3000)`,
+export function verify(body, id, timestamp, signatures) {
+  const mac = createHmac("sha256", key).update(id + "." + timestamp + ".").update(body)
+  const expected = Buffer.from("v1," + mac.digest("base64"))
+  const isGenuine = signatures
+    .split(" ")
+    .map((one) => Buffer.from(one))
+    .some((one) => one.length === expected.length && timingSafeEqual(one, expected))
+  return isGenuine && Math.abs(Date.now() / 1000 - timestamp) < 300
+}`,
   },
   python: {
     label: "Python",
-    install: "pip install standardwebhooks flask",
-    code: `import os
-from flask import Flask, request
-from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+    code: `import base64, hmac, os, time
 
-app = Flask(__name__)
-webhook = Webhook(os.environ["WEBHOOK_SECRET"])
+key = base64.b64decode(os.environ["WEBHOOK_SECRET"].split("whsec_")[1])
 
-@app.post("/webhooks")
-def receive():
-    try:
-        event = webhook.verify(request.get_data(), request.headers)
-    except WebhookVerificationError:
-        return "", 400
-    return "", 204`,
+def verify(body, id, timestamp, signatures):
+    mac = hmac.digest(key, f"{id}.{timestamp}.".encode() + body, "sha256")
+    expected = b"v1," + base64.b64encode(mac)
+    is_genuine = any(hmac.compare_digest(one, expected) for one in signatures.encode().split())
+    return is_genuine and abs(time.time() - int(timestamp)) < 300`,
   },
   go: {
     label: "Go",
-    install: "go get github.com/standard-webhooks/standard-webhooks/libraries",
-    code: `import standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+    code: `import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
 
-func receive(w http.ResponseWriter, r *http.Request) {
-	webhook, err := standardwebhooks.NewWebhook(os.Getenv("WEBHOOK_SECRET"))
-	if err != nil {
-		log.Fatal(err)
+func verify(body []byte, id, timestamp, signatures string) bool {
+	_, secret, _ := strings.Cut(os.Getenv("WEBHOOK_SECRET"), "whsec_")
+	key, err := base64.StdEncoding.DecodeString(secret)
+	if err != nil || len(key) == 0 {
+		panic("WEBHOOK_SECRET")
 	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil || webhook.Verify(body, r.Header) != nil {
-		w.WriteHeader(400)
-		return
+	mac := hmac.New(sha256.New, key)
+	mac.Write(append([]byte(id+"."+timestamp+"."), body...))
+	expected := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	isGenuine := false
+	for _, one := range strings.Fields(signatures) {
+		isGenuine = isGenuine || hmac.Equal([]byte(one), []byte(expected))
 	}
-	w.WriteHeader(204)
+	sent, _ := strconv.ParseInt(timestamp, 10, 64)
+	return isGenuine && time.Since(time.Unix(sent, 0)).Abs() < 5*time.Minute
 }`,
   },
   java: {
     label: "Java",
-    install: 'implementation("com.svix:svix:1.99.1")',
-    code: `import com.svix.Webhook;
-import com.svix.exceptions.WebhookVerificationException;
-import java.net.http.HttpHeaders;
+    code: `import java.security.MessageDigest;
+import java.util.Arrays;
+import java.util.Base64;
+import javax.crypto.Mac;
+import javax.crypto.spec.SecretKeySpec;
 
 class Receiver {
-  private final Webhook webhook = new Webhook(System.getenv("WEBHOOK_SECRET"));
-
-  /** The status to answer with. */
-  int receive(String body, HttpHeaders headers) {
-    try {
-      webhook.verify(body, headers);
-    } catch (WebhookVerificationException e) {
-      return 400;
-    }
-    return 204;
+  static boolean verify(byte[] body, String id, String timestamp, String signatures)
+      throws Exception {
+    byte[] key = Base64.getDecoder().decode(System.getenv("WEBHOOK_SECRET").substring(6));
+    Mac mac = Mac.getInstance("HmacSHA256");
+    mac.init(new SecretKeySpec(key, "HmacSHA256"));
+    mac.update((id + "." + timestamp + ".").getBytes());
+    byte[] expected = ("v1," + Base64.getEncoder().encodeToString(mac.doFinal(body))).getBytes();
+    boolean isGenuine =
+        Arrays.stream(signatures.split(" "))
+            .anyMatch(one -> MessageDigest.isEqual(one.getBytes(), expected));
+    return isGenuine
+        && Math.abs(System.currentTimeMillis() / 1000 - Long.parseLong(timestamp)) < 300;
   }
 }`,
   },
   csharp: {
     label: "C#",
-    install: "dotnet add package Svix",
-    code: `using System.Net;
-using Svix;
-using Svix.Exceptions;
+    code: `using System.Security.Cryptography;
+using System.Text;
 
-var app = WebApplication.Create(args);
-var webhook = new Webhook(Environment.GetEnvironmentVariable("WEBHOOK_SECRET")!);
-
-app.MapPost("/webhooks", async (HttpRequest request) =>
+static class Receiver
 {
-    var body = await new StreamReader(request.Body).ReadToEndAsync();
-    var headers = new WebHeaderCollection();
-    foreach (var (name, value) in request.Headers) headers.Set(name, value.ToString());
-    try
+    public static bool Verify(byte[] body, string id, string timestamp, string signatures)
     {
-        webhook.Verify(body, headers);
+        var key = Convert.FromBase64String(
+            Environment.GetEnvironmentVariable("WEBHOOK_SECRET")!["whsec_".Length..]);
+        byte[] signed = [.. Encoding.UTF8.GetBytes($"{id}.{timestamp}."), .. body];
+        var mac = Convert.ToBase64String(HMACSHA256.HashData(key, signed));
+        var expected = Encoding.UTF8.GetBytes("v1," + mac);
+        var isGenuine = signatures.Split(' ').Any(one =>
+            CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(one), expected));
+        var now = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
+        return isGenuine && Math.Abs(now - long.Parse(timestamp)) < 300;
     }
-    catch (WebhookVerificationException)
-    {
-        return Results.BadRequest();
-    }
-    return Results.NoContent();
-});
-app.Run();`,
+}`,
   },
   ruby: {
     label: "Ruby",
-    install: "gem install svix sinatra",
-    code: `require "sinatra"
-require "svix"
+    code: `require "openssl"
 
-webhook = Svix::Webhook.new(ENV.fetch("WEBHOOK_SECRET"))
-names = %w[webhook-id webhook-timestamp webhook-signature]
+KEY = ENV.fetch("WEBHOOK_SECRET")[6..].unpack1("m")
 
-post "/webhooks" do
-  headers = names.to_h { |name| [name, request.env["HTTP_#{name.upcase.tr("-", "_")}"]] }
-  begin
-    event = webhook.verify(request.body.read, headers)
-  rescue Svix::WebhookVerificationError
-    halt 400
-  end
-  status 204
+def verify(body, id, timestamp, signatures)
+  mac = OpenSSL::HMAC.digest("SHA256", KEY, "#{id}.#{timestamp}.#{body}")
+  expected = "v1," + [mac].pack("m0")
+  is_genuine = signatures.split.any? { |one| OpenSSL.secure_compare(one, expected) }
+  is_genuine && (Time.now.to_i - timestamp.to_i).abs < 300
 end`,
   },
   php: {
     label: "PHP",
-    install: "composer require svix/svix",
     code: `<?php
-require "vendor/autoload.php";
-
-use Svix\\Exception\\WebhookVerificationException;
-use Svix\\Webhook;
-
-$webhook = new Webhook(getenv("WEBHOOK_SECRET"));
-$headers = array_change_key_case(getallheaders(), CASE_LOWER);
-
-try {
-    $event = $webhook->verify(file_get_contents("php://input"), $headers);
-    http_response_code(204);
-} catch (WebhookVerificationException $e) {
-    http_response_code(400);
+function verify($body, $id, $timestamp, $signatures)
+{
+    $key = base64_decode(substr(getenv("WEBHOOK_SECRET"), 6)) ?: throw new Exception("WEBHOOK_SECRET");
+    $mac = hash_hmac("sha256", "$id.$timestamp.$body", $key, true);
+    $expected = "v1," . base64_encode($mac);
+    $isGenuine = array_filter(explode(" ", $signatures), fn($one) => hash_equals($expected, $one));
+    return $isGenuine && abs(time() - $timestamp) < 300;
 }`,
   },
   rust: {
     label: "Rust",
-    install: "cargo add svix axum",
-    code: `use axum::{body::Bytes, http::{HeaderMap, StatusCode}};
-use svix::webhooks::Webhook;
+    install: "cargo add standardwebhooks http",
+    code: `use http::HeaderMap;
+use standardwebhooks::Webhook;
 
-async fn receive(headers: HeaderMap, body: Bytes) -> StatusCode {
+fn verify(body: &[u8], headers: &HeaderMap) -> bool {
     let secret = std::env::var("WEBHOOK_SECRET").expect("WEBHOOK_SECRET");
-    let webhook = Webhook::new(&secret).expect("a secret");
-    match webhook.verify(&body, &headers) {
-        Ok(()) => StatusCode::NO_CONTENT,
-        Err(_) => StatusCode::BAD_REQUEST,
-    }
+    let key = secret.strip_prefix("whsec_").expect("whsec_");
+    Webhook::new(key).expect("whsec_").verify(body, headers).is_ok()
 }`,
   },
 }

@@ -7,11 +7,11 @@ import { Chips } from "../../ui/state.tsx"
 
 interface Snippet {
   label: string
-  install: string
+  install?: string
   code: string
 }
 
-/** How a receiver verifies what it gets, in the languages that there are libraries for; loaded when it is looked at. */
+/** How a receiver verifies what it gets, in eight languages; loaded when it is looked at. */
 export function Verify() {
   const [chosen, setChosen] = useQuery("language", "javascript")
   const [snippets, setSnippets] = useState<Readonly<Record<string, Snippet>>>({})
@@ -21,7 +21,7 @@ export function Verify() {
     <section class="card padded stack-s">
       <h2>Verify</h2>
       <p class="quiet">
-        With a library of Standard Webhooks or Svix, over the body as it arrived, before it is parsed.
+        Over the body as it arrived, before it is parsed. Libraries of Standard Webhooks do the same.
       </p>
       <Chips
         label="Language"
@@ -31,7 +31,7 @@ export function Verify() {
       />
       {snippet ? (
         <>
-          <Code text={snippet.install} what="command" />
+          {snippet.install && <Code text={snippet.install} what="command" />}
           <Code text={snippet.code} what="code" />
         </>
       ) : (
