@@ -1,6 +1,16 @@
-import type { Schemas } from "../../api/client.ts"
+import type { components } from "../../api/schema.d.ts"
 
-type Known = Pick<Schemas["MessageAttemptExchangeOut"], "attempt" | "response" | "error">
+type Known = Pick<
+  components["schemas"]["MessageAttemptExchangeOut"],
+  "attempt" | "request" | "response" | "error"
+>
+
+const LATE = "Answer with 2xx first, and do the work afterwards: nobody waits for it here."
+const UNREACHED =
+  "Nobody listens at that address and port, or a firewall is in between: is the receiver running, and reachable from the internet?"
+const NAME = "Check how the host’s name is spelled, and whether it resolves to the receiver (`dig`)."
+const CERTIFICATE =
+  "Check that the receiver’s certificate is valid for this host, has not expired and comes with its chain (`openssl s_client`)."
 
 /** What a status most often means for whoever runs the receiver. */
 const BY_STATUS: Readonly<Record<number, string>> = {
@@ -14,24 +24,30 @@ const BY_STATUS: Readonly<Record<number, string>> = {
   413: "The receiver takes no body of this size: raise its limit.",
   415: "The receiver does not take this content type.",
   429: "The receiver gets too much: give the endpoint a rate that it can bear.",
+  // Cloudflare's own, in place of a receiver that it could not talk to.
+  521: UNREACHED,
+  522: UNREACHED,
+  523: NAME,
+  524: LATE,
+  525: CERTIFICATE,
+  526: CERTIFICATE,
+  530: NAME,
 }
-const BY_ERROR: readonly (readonly [RegExp, string])[] = [
-  [/time/i, "Answer with 2xx first, and do the work afterwards: nobody waits for it here."],
-  [
-    /certificate|tls|name/i,
-    "Check how the host’s name is spelled and whether it resolves (`dig`), and whether its certificate is valid for it and comes with its chain (`openssl s_client`).",
-  ],
-  [
-    /refused|reset|connection/i,
-    "Nobody listens at that address and port, or a firewall is in between: is the receiver running, and reachable from the internet?",
-  ],
-  [/target|private|allowed/i, "Posthorn sends to public addresses alone: change the endpoint’s URL."],
-]
+
+/** What the absence of an answer most often means, by how it is told. */
+const BY_ERROR: Readonly<Record<string, string>> = {
+  "Timed out": LATE,
+  "Connection refused": UNREACHED,
+  "Malformed answer":
+    "What listens there does not speak HTTP as it should: check the port, and what stands before the receiver.",
+  "Target refused": "Posthorn sends to public addresses alone: change the endpoint’s URL.",
+}
 
 /** What to look at, by the cause of a failure; null where there is nothing to say. */
-export function hintFor({ attempt, response, error }: Known): string | null {
+export function hintFor({ attempt, request, response, error }: Known): string | null {
   if (attempt.status === 0) return null
-  if (response === null) return BY_ERROR.find(([pattern]) => pattern.test(error ?? ""))?.[1] ?? null
+  if (response === null)
+    return error === "Name or TLS error" ? nameOrTls(request.url) : (BY_ERROR[error ?? ""] ?? null)
   const { status, headers } = response
   if (status >= 300 && status <= 399) {
     const location = headers.find(({ name }) => name.toLowerCase() === "location")?.value
@@ -40,4 +56,11 @@ export function hintFor({ attempt, response, error }: Known): string | null {
   }
   if (status >= 500) return BY_STATUS[status] ?? "The receiver failed: its own log says why."
   return BY_STATUS[status] ?? null
+}
+
+/** The runtime does not tell the two apart. Where there is no TLS it was the name, where there is no name TLS. */
+function nameOrTls(url: string): string {
+  const { protocol, hostname } = new URL(url)
+  if (protocol === "http:") return NAME
+  return /^[\d.]+$|^\[/.test(hostname) ? CERTIFICATE : `${NAME} ${CERTIFICATE}`
 }
