@@ -22,6 +22,31 @@ export function copyStatement(table, columns) {
 }
 
 /**
+ * The statement that copies a row of a table with these columns, the first that is `like` this: each copy with an id of
+ * its own, and with a number behind the text that no two rows may share. Its parameter: how many copies.
+ * @param {string} table
+ * @param {readonly string[]} columns
+ * @param {{ like?: string, unique?: string }} [row]
+ */
+export function copyRowStatement(table, columns, { like = "true", unique = "id" } = {}) {
+  const values = columns.map((column) => {
+    if (column === "id") return "substr(t.id, 1, length(t.id) - 9) || printf('%09x', i)"
+    return column === unique ? `t.${column} || i` : `t.${column}`
+  })
+  return `WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < ?1)
+    INSERT INTO ${table} (${columns}) SELECT ${values} FROM c JOIN (SELECT * FROM ${table} WHERE ${like} LIMIT 1) t`
+}
+
+/** What stands for many rows of the other screens: the table, and the row of it that is copied. */
+export const COPIED_ROWS = [
+  { table: "users", unique: "username" },
+  { table: "messages" },
+  { table: "invoices" },
+  { table: "uploads" },
+  { table: "event_types", like: "name = 'screen.shown'", unique: "name" },
+]
+
+/**
  * The condition that a row of one of the tables is a copy.
  * @param {string} table
  */

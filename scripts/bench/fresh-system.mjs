@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 
 import { findFreePort, startServer } from "../dev-server.mjs"
-import { copyStatement, EVENT_TABLES, shareOf } from "./copies.mjs"
+import { copyRowStatement, copyStatement, EVENT_TABLES, shareOf } from "./copies.mjs"
 
 /**
  * Starts a system on this folder for as long as the work takes.
@@ -58,6 +58,25 @@ export function multiplyEvents(folder, eventIds, total, { spanMs }) {
       for (const table of EVENT_TABLES) {
         db.prepare(copyStatement(table, columnsOf(db, table))).run(copies, eventId, from, spanMs, index)
       }
+    }
+    db.exec("COMMIT")
+  } finally {
+    db.close()
+  }
+}
+
+/**
+ * Copies a row of each table, in the database of a system that has stopped, until there are so many more.
+ * @param {string} folder
+ * @param {readonly { table: string, like?: string, unique?: string }[]} rows
+ * @param {number} copies
+ */
+export function multiplyRows(folder, rows, copies) {
+  const db = openStopped(folder)
+  try {
+    db.exec("BEGIN")
+    for (const { table, ...row } of rows) {
+      db.prepare(copyRowStatement(table, columnsOf(db, table), row)).run(copies)
     }
     db.exec("COMMIT")
   } finally {

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, expect, it } from "vitest"
 
+import { ASKED, pathOf, type Stored } from "../../scripts/bench/asked.mjs"
+import { COPIED_ROWS } from "../../scripts/bench/copies.mjs"
 import { pace } from "../support/pace.ts"
 import { filePart, registerWebhook, uploadFile } from "../support/uploads.ts"
 import { createWorld, type StatementCost, type World } from "../support/world.ts"
-import { copyEvents, copyRow, newestEvent } from "./stored.ts"
+import { copyEvents, copyRows, newestEvent } from "./stored.ts"
 
 // What each screen of the dashboard asks, with 100,000 messages to three endpoints stored: two that take them, and one
 // that has failed once, and is owed a half of them; and with 10,000 of what the families store. Statements and rows read
@@ -17,14 +19,6 @@ const HALF_AN_HOUR_MS = 1800_000
 const FIRST_BYTE = 25
 const TRIES = 3
 
-interface Asked {
-  screen: string
-  path: string
-  /** The most statements, and rows read in all of them. */
-  statements: number
-  rowsRead: number
-}
-
 interface Figures {
   screen: string
   path: string
@@ -34,10 +28,8 @@ interface Figures {
 }
 
 let world: World
-let ids: Record<"failing" | "well" | "message" | "attempt" | "invoice" | "inbox", string> & { page: string[] }
-/** Half of the messages are older. */
-let middle: number
-let stored: { remove(): Promise<void> }
+let stored: Stored
+let copies: { remove(): Promise<void> }
 const measured: Figures[] = []
 let longestMs: number
 
@@ -59,12 +51,13 @@ beforeAll(async () => {
     await world.runDue()
     world.clock.advance(1000)
   }
-  middle = world.clock.now() - HALF_AN_HOUR_MS
-  stored = await copyEvents(world, examples, EVENTS)
+  const middle = world.clock.now() - HALF_AN_HOUR_MS
+  copies = await copyEvents(world, examples, EVENTS)
   const [message = ""] = examples.toReversed()
   const attempts = await post<{ data: { id: string }[] }>(`/app/screens/attempt/msg/${message}`, undefined)
   const page = await post<{ data: { id: string }[] }>("/app/screens/msg?limit=50", undefined)
-  ids = {
+  stored = {
+    middle,
     ...(await storeFamilies()),
     failing: failing.id,
     well: well?.id ?? "",
@@ -75,48 +68,14 @@ beforeAll(async () => {
 }, 300_000)
 
 afterAll(async () => {
-  await stored?.remove()
+  await copies?.remove()
   for (const { screen, path, statements, rowsRead, firstByteMs } of measured) {
     const figures = [`${statements} statements`, `${rowsRead} rows read`, `${firstByteMs} ms`].join(", ")
     process.stdout.write(`${screen.padEnd(16)} ${path.padEnd(60)} ${figures}\n`)
   }
 }, 300_000)
 
-it.each<Asked>([
-  asked("Needs attention", "/overview/attention", 8, 12_000),
-  asked("Live", "/overview/activity", 6, 3_000),
-  asked("Live", "/health", 4, 100),
-  asked("Tasks", "/background-task", 2, 200),
-  asked("Applications", "/app?limit=50&order=descending", 2, 200),
-  asked("Endpoints", "/app/screens/endpoint?limit=50", 4, 500),
-  asked("Endpoints", "/app/screens/endpoint-health", 4, 2_000),
-  asked("Endpoint", "/app/screens/endpoint/:failing", 3, 100),
-  asked("Endpoint", "/app/screens/endpoint/:failing/health", 3, 500),
-  asked("Endpoint", "/app/screens/endpoint/:well/history", 5, 8_000),
-  asked("Endpoint", "/app/screens/endpoint/:failing/delivery-counts", 3, 10_000),
-  asked("Endpoint", "/app/screens/endpoint/:failing/delivery-counts?:since", 3, 10_000),
-  asked("Endpoint", "/app/screens/endpoint/:failing/stats", 3, 10_000),
-  asked("Endpoint", "/app/screens/endpoint/:well/stats?:until", 3, 10_000),
-  asked("Endpoint", "/app/screens/endpoint/:failing/msg?limit=50&with_content=false", 5, 12_000),
-  asked("Endpoint", "/app/screens/endpoint/:failing/msg?limit=50&with_content=false&status=2", 5, 12_000),
-  asked("Messages", "/app/screens/msg?limit=50&with_content=false", 4, 12_000),
-  asked("Messages", "/app/screens/message-progress?:page", 3, 2_000),
-  asked("Message", "/app/screens/msg/:message", 3, 100),
-  asked("Message", "/app/screens/msg/:message/verdict", 5, 500),
-  asked("Delivery", "/app/screens/attempt/msg/:message", 6, 500),
-  asked("Delivery", "/app/screens/msg/:message/attempt/:attempt/exchange", 4, 500),
-  asked("Catalog", "/event-type?limit=100&include_archived=false", 3, 1_500),
-  asked("Catalog", "/event-type/screen.shown", 3, 10),
-  asked("Inbox", "/inbox", 2, 100),
-  asked("Inbox", "/inbox/:inbox", 2, 10),
-  asked("Inbox", "/inbox/:inbox/request", 3, 200),
-  asked("Users", "/users?order=descending&limit=50", 2, 200),
-  asked("Users", "/users/messages?recipient=alice&order=descending&limit=50", 5, 500),
-  asked("Invoices", "/invoices?order=descending&limit=50", 2, 200),
-  asked("Invoices", "/invoices/:invoice", 2, 10),
-  asked("Uploads", "/uploads?order=descending&limit=50", 2, 200),
-  asked("Uploads", "/app/uploads/endpoint?limit=250&order=descending", 4, 100),
-])("$screen asks a bounded question: $path", async ({ screen, path, statements, rowsRead }) => {
+it.each(ASKED)("$screen asks a bounded question: $path", async ({ screen, path, statements, rowsRead }) => {
   const figures = await measure(screen, path)
   measured.push(figures)
   expect({
@@ -135,10 +94,6 @@ it("the shell asks nothing of the database", async () => {
   expect(figures.firstByteMs).toBeLessThanOrEqual(longestMs)
 })
 
-function asked(screen: string, path: string, statements: number, rowsRead: number): Asked {
-  return { screen, path, statements, rowsRead }
-}
-
 /** Asks a few times, and takes the quickest: what else this machine does is no matter. */
 async function measure(screen: string, path: string): Promise<Figures> {
   let firstByteMs = Number.POSITIVE_INFINITY
@@ -149,7 +104,7 @@ async function measure(screen: string, path: string): Promise<Figures> {
     const trips: StatementCost[] = []
     world.probe.onTrip = (statements) => trips.push(...statements)
     const begun = performance.now()
-    const response = await world.fetch(urlOf(path))
+    const response = await world.fetch(pathOf(path, stored))
     await response.body?.getReader().read()
     firstByteMs = Math.min(firstByteMs, Math.round(performance.now() - begun))
     world.probe.onTrip = null
@@ -165,17 +120,6 @@ async function measure(screen: string, path: string): Promise<Figures> {
   }
 }
 
-function urlOf(path: string): string {
-  const filled = path
-    .replace(":page", ids.page.map((id) => `message_id=${id}`).join("&"))
-    .replace(/:(since|until)/, (_, name: string) => `${name}=${new Date(middle).toISOString()}`)
-    .replace(
-      /:(failing|well|message|attempt|invoice|inbox)/g,
-      (_, name: Exclude<keyof typeof ids, "page">) => ids[name],
-    )
-  return /^\/(health|dashboard|users|invoices|uploads)/.test(filled) ? filled : `/api/v1${filled}`
-}
-
 /** Some of what the families and the catalog show, and many more like it. */
 async function storeFamilies(): Promise<{ invoice: string; inbox: string }> {
   for (const username of ["alice", "bob"]) await make("/users", { username })
@@ -185,10 +129,8 @@ async function storeFamilies(): Promise<{ invoice: string; inbox: string }> {
   await uploadFile(world, webhook, filePart("a photo"))
   const inbox = await make("/api/v1/inbox", {})
   await world.fetch(`/inbox/${inbox.id}`, { json: {} })
-  await copyRow(world, "users", ROWS, { unique: "username" })
-  for (const table of ["messages", "invoices", "uploads"]) await copyRow(world, table, ROWS)
-  await copyRow(world, "event_types", ROWS, { like: "name = 'screen.shown'", unique: "name" })
-  await copyRow(world, "inbox_requests", INBOX_REQUESTS - 1)
+  await copyRows(world, COPIED_ROWS, ROWS)
+  await copyRows(world, [{ table: "inbox_requests" }], INBOX_REQUESTS - 1)
   return { invoice: invoice.invoice_id, inbox: inbox.id }
 }
 

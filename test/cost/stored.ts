@@ -1,4 +1,10 @@
-import { copyStatement, EVENT_TABLES, isCopy, shareOf } from "../../scripts/bench/copies.mjs"
+import {
+  copyRowStatement,
+  copyStatement,
+  EVENT_TABLES,
+  isCopy,
+  shareOf,
+} from "../../scripts/bench/copies.mjs"
 import type { World } from "../support/world.ts"
 
 const HOUR_MS = 3600_000
@@ -31,27 +37,17 @@ export async function copyEvents(world: World, eventIds: readonly string[], tota
   }
 }
 
-/**
- * Copies a row of a table, the first that is `like` this, until there are `copies` more: each with an id of its own, and
- * with a number behind the text that no two rows may share.
- */
-export async function copyRow(
+/** Copies rows until there are so many more of each. */
+export async function copyRows(
   world: World,
-  table: string,
+  rows: readonly { table: string; like?: string; unique?: string }[],
   copies: number,
-  { like = "true", unique = "id" } = {},
-) {
-  const columns = await columnsOf(world, table)
-  const values = columns.map((column) => {
-    if (column === "id") return "substr(t.id, 1, length(t.id) - 9) || printf('%09x', i)"
-    return column === unique ? `t.${column} || i` : `t.${column}`
-  })
-  await world.env.DB.prepare(
-    `WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < ?)
-     INSERT INTO ${table} (${columns}) SELECT ${values} FROM c JOIN (SELECT * FROM ${table} WHERE ${like} LIMIT 1) t`,
-  )
-    .bind(copies)
-    .run()
+): Promise<void> {
+  for (const { table, ...row } of rows) {
+    await world.env.DB.prepare(copyRowStatement(table, await columnsOf(world, table), row))
+      .bind(copies)
+      .run()
+  }
 }
 
 /** The newest event's id. */
