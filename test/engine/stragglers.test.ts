@@ -129,6 +129,15 @@ describe("a batch with a straggler", () => {
     })
   })
 
+  it("sends a drain for the retry, and none for the time until which its request is open", async () => {
+    const { world, startedAt } = await worldWithStraggler()
+    expect(world.queued).toEqual([])
+    await later(world, TIMEOUT_MS - STRAGGLER_AFTER_MS)
+    expect(world.queued.map(({ job, at }) => [job.kind, at - startedAt])).toEqual([
+      ["drain", TIMEOUT_MS + 6_000],
+    ])
+  })
+
   it("has its endpoint read as slow from then on: the next event's first attempt is made in the retry lane", async () => {
     const { world } = await worldWithStraggler()
     const eventId = await registerUser(world, "bob")

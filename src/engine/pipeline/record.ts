@@ -1,4 +1,4 @@
-import type { Db } from "../../db/client.ts"
+import type { Db, Row } from "../../db/client.ts"
 import { newId } from "../../db/ids.ts"
 import { inChunks } from "../../db/json.ts"
 import type { Deps } from "../../platform/deps.ts"
@@ -98,7 +98,18 @@ async function recordTogether(
     "stubborn",
   )
   await nudgeOperations(deps, db, operational)
-  return readDue(due)
+  return readDue(withoutOpen(due, states))
+}
+
+/**
+ * The times at which endpoints are due, but for those until which a request is open: by then it is recorded, and what
+ * follows from that has a job of its own; if nobody is left to record it, the sweep finds it.
+ */
+function withoutOpen(due: readonly Row[], states: Verdicts["states"]): Row[] {
+  const openUntil = new Set(
+    Array.from(states).flatMap(([{ open }, { nextAttemptAt }]) => (open ? [nextAttemptAt] : [])),
+  )
+  return due.filter((row) => !openUntil.has(row.due_at as number | null))
 }
 
 async function recordOneByOne(
