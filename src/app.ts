@@ -6,15 +6,15 @@ import { families as all } from "./families.ts"
 import { dialectsOf } from "./http/dialects/of-path.ts"
 import type { Family } from "./http/family.ts"
 import { access, requireToken } from "./http/middleware/access.ts"
+import { withDeps } from "./http/middleware/deps.ts"
 import { drainBody } from "./http/middleware/drain-body.ts"
 import { MAX_JSON_DEPTH } from "./http/middleware/json-body.ts"
 import { refuseLoops } from "./http/middleware/loops.ts"
 import { guardOpenMode, isLoopbackOrigin } from "./http/middleware/open-mode.ts"
 import { requestLog } from "./http/middleware/request-log.ts"
 import { Problem, toProblem } from "./http/problem.ts"
-import { createRouter, type Dialect } from "./http/router.ts"
+import { createRouter, type Dialect, type Router } from "./http/router.ts"
 import { createDeps, type Deps } from "./platform/deps.ts"
-import { jsonLine } from "./platform/log.ts"
 import { VERSION } from "./platform/version.ts"
 
 const DOCUMENT = {
@@ -40,46 +40,38 @@ export function createApp(
   app.onError((error, c) => refuse(c, toProblem(error, c.var.requestId)))
   app.notFound((c) => refuse(c, new Problem(404, null, "Not Found")))
 
-  app.use(async (c, next) => {
-    const ray = c.req.header("cf-ray") ?? ""
-    c.set("requestId", /^[\w-]{1,64}$/.test(ray) ? ray : crypto.randomUUID())
-    try {
-      c.set("deps", makeDeps(c.env))
-    } catch (error) {
-      // Without settings there is no sink, and no request line either.
-      const fault = { unit: "fault", during: "settings", requestId: c.var.requestId } as const
-      console.log(jsonLine({ ...fault, error: String(error) }, Date.now()))
-      throw error
-    }
-    await next()
-  })
-  app.use(
-    requestLog,
-    methodNotAllowed({
-      app,
-      onMethodNotAllowed: (c, methods) =>
-        refuse(
-          c,
-          new Problem(405, null, "Method Not Allowed", { headers: { allow: methods.sort().join(", ") } }),
-        ),
-    }),
-    drainBody((config) => Math.max(0, ...families.map((family) => family.maxBodyBytes?.(config) ?? 0))),
-    guardOpenMode,
-  )
-  app.use(
-    cors({
-      origin: (origin, c) =>
-        // Most requests have none, which comes as an empty text.
-        c.var.deps.config.authMode === "token" ? "*" : origin && isLoopbackOrigin(origin) ? origin : null,
-      allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-      exposeHeaders: ["Link"],
-    }),
-  )
-  app.use(refuseLoops, requireToken)
+  app.use(withDeps(makeDeps), requestLog, refuseOtherMethods(app, refuse))
+  app.use(drainBody((config) => Math.max(0, ...families.map((family) => family.maxBodyBytes?.(config) ?? 0))))
+  app.use(guardOpenMode, allowOrigins, refuseLoops, requireToken)
 
   app.route("/", dashboard)
   for (const { router } of parts) app.route("/", router)
+  serveDocument(app, families)
+  return app
+}
 
+/** Answers 405, with the methods that there are, where a path has routes and none of this method. */
+function refuseOtherMethods(app: Router, refuse: Dialect) {
+  return methodNotAllowed({
+    app,
+    onMethodNotAllowed: (c, methods) => {
+      const headers = { allow: methods.sort().join(", ") }
+      return refuse(c, new Problem(405, null, "Method Not Allowed", { headers }))
+    },
+  })
+}
+
+/** Any page may ask what a token opens; in open mode those of this machine alone. */
+const allowOrigins = cors({
+  origin: (origin, c) =>
+    // Most requests have none, which comes as an empty text.
+    c.var.deps.config.authMode === "token" ? "*" : origin && isLoopbackOrigin(origin) ? origin : null,
+  allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+  exposeHeaders: ["Link"],
+})
+
+/** `/openapi.json`, made of all routes that are mounted, and `/docs`, which shows it. */
+function serveDocument(app: Router, families: readonly Family[]): void {
   app.get(
     "/docs",
     access("anybody"),
@@ -98,7 +90,6 @@ export function createApp(
     document ??= JSON.stringify(app.getOpenAPI31Document({ ...DOCUMENT, tags }))
     return c.body(document, 200, { "content-type": "application/json" })
   })
-  return app
 }
 
 export const app = createApp()
