@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest"
-
+import type { StatementCost } from "../support/probe.ts"
 import { shards } from "../support/shards.ts"
-import type { StatementCost } from "../support/world.ts"
 import { createWorld, type World } from "../support/world.ts"
 import { callApi, svixFor } from "./svix.ts"
 

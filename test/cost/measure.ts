@@ -1,5 +1,6 @@
 import { runCron } from "../../src/cron.ts"
-import type { Queued, StatementCost, World } from "../support/world.ts"
+import type { StatementCost } from "../support/probe.ts"
+import type { Queued, World } from "../support/world.ts"
 import { dollarsFromDecember, dollarsPerMillion } from "./prices.ts"
 
 /** What one case costs, for each of its events; of `idle-minute`, for the minute. */

@@ -3,8 +3,9 @@ import { afterAll, beforeAll, expect, it } from "vitest"
 import { ASKED, pathOf, type Stored } from "../../scripts/bench/asked.mjs"
 import { COPIED_ROWS } from "../../scripts/bench/copies.mjs"
 import { pace } from "../support/pace.ts"
+import type { StatementCost } from "../support/probe.ts"
 import { filePart, registerWebhook, uploadFile } from "../support/uploads.ts"
-import { createWorld, type StatementCost, type World } from "../support/world.ts"
+import { createWorld, type World } from "../support/world.ts"
 import { copyEvents, copyRows, newestEvent } from "./stored.ts"
 
 // What each screen of the dashboard asks, with 100,000 messages to three endpoints stored: two that take them, and one
