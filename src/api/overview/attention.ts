@@ -1,8 +1,8 @@
 import { z } from "@hono/zod-openapi"
 
-import { namesOf } from "../../engine/applications/names.ts"
+import { type Named, namesOf } from "../../engine/applications/names.ts"
 import type { Standing } from "../../engine/endpoints/standing.ts"
-import { getAttention } from "../../engine/upkeep/attention.ts"
+import { type Attention, getAttention } from "../../engine/upkeep/attention.ts"
 import { operation } from "../../http/operation.ts"
 import { createRouter } from "../../http/router.ts"
 import { taskName } from "../background-task/background-task.ts"
@@ -90,39 +90,37 @@ export function createAttention(look: Look) {
     async (c) => {
       const { deps } = c.var
       const [found, health] = await Promise.all([getAttention(deps), look(deps)])
-      const { endpoints, isComplete, stuck, tasks, pace } = found
+      const { endpoints, stuck, tasks } = found
       const ids = [...endpoints, ...stuck, ...tasks].map(({ applicationId }) => applicationId)
-      const nameOf = await namesOf(deps, ids)
-      return c.json(
-        {
-          endpoints: endpoints.map((endpoint) => ({
-            ...toStanding(endpoint),
-            application: nameOf(endpoint.applicationId),
-            host: hostOf(endpoint.url),
-            cause: causeOf(endpoint),
-          })),
-          isComplete,
-          stuck: stuck.map(({ id, applicationId, eventType, createdAt }) => ({
-            id,
-            application: nameOf(applicationId),
-            eventType,
-            createdAt: toTime(createdAt),
-          })),
-          tasks: tasks.map(({ id, applicationId, kind, processed, createdAt }) => ({
-            id,
-            application: nameOf(applicationId),
-            task: taskName(kind),
-            processed,
-            createdAt: toTime(createdAt),
-          })),
-          pace,
-          health: toHealth(health),
-        },
-        200,
-      )
+      return c.json({ ...toWire(found, await namesOf(deps, ids)), health: toHealth(health) }, 200)
     },
   )
   return attention
+}
+
+function toWire({ endpoints, stuck, tasks, ...rest }: Attention, nameOf: (id: string) => Named) {
+  return {
+    ...rest,
+    endpoints: endpoints.map((endpoint) => ({
+      ...toStanding(endpoint),
+      application: nameOf(endpoint.applicationId),
+      host: hostOf(endpoint.url),
+      cause: causeOf(endpoint),
+    })),
+    stuck: stuck.map(({ id, applicationId, eventType, createdAt }) => ({
+      id,
+      application: nameOf(applicationId),
+      eventType,
+      createdAt: toTime(createdAt),
+    })),
+    tasks: tasks.map(({ id, applicationId, kind, processed, createdAt }) => ({
+      id,
+      application: nameOf(applicationId),
+      task: taskName(kind),
+      processed,
+      createdAt: toTime(createdAt),
+    })),
+  }
 }
 
 function hostOf(url: string): string {
