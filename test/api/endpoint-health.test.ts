@@ -156,25 +156,34 @@ describe("the counts of an endpoint's deliveries", () => {
     }
   })
 
-  it("count the newest 2,000, however many there are", async () => {
+  it("count the newest 2,000, however many there are, and of an earlier time those of that time", async () => {
+    await send()
+    const until = new Date(world.clock.now()).toISOString()
+    world.clock.advance(HOUR_MS)
     const [id = ""] = await send()
-    const { customersDB } = world
-    await customersDB.batch(
-      ["events", "deliveries"].map((table) => {
-        const [key, columns] = table === "events" ? ["id", EVENT] : ["event_id", DELIVERY]
-        return customersDB
-          .prepare(
-            `WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 2000)
-             INSERT INTO ${table} (${key}, ${columns}${table === "deliveries" ? ", attempt_id" : ""})
-             SELECT ${key} || i, ${columns}${table === "deliveries" ? ", attempt_id || i" : ""} FROM c JOIN ${table} WHERE ${key} = ?`,
-          )
-          .bind(id)
-      }),
-    )
+    await copyDelivered(id, 2_000)
     expect(await counts()).toMatchObject({ delivered: 2000, isComplete: false })
     expect(await ask("endpoint/hook/stats")).toMatchObject({ success: 2000 })
+    expect(await ask(`endpoint/hook/stats?until=${until}`)).toMatchObject({ success: 1 })
   })
 })
+
+/** So many more messages like this one, straight into D1. */
+async function copyDelivered(id: string, copies: number): Promise<void> {
+  const { customersDB } = world
+  await customersDB.batch(
+    ["events", "deliveries"].map((table) => {
+      const [key, columns] = table === "events" ? ["id", EVENT] : ["event_id", DELIVERY]
+      return customersDB
+        .prepare(
+          `WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < ?2)
+           INSERT INTO ${table} (${key}, ${columns}${table === "deliveries" ? ", attempt_id" : ""})
+           SELECT ${key} || i, ${columns}${table === "deliveries" ? ", attempt_id || i" : ""} FROM c JOIN ${table} WHERE ${key} = ?1`,
+        )
+        .bind(id, copies)
+    }),
+  )
+}
 
 const EVENT = "application_id, event_type_id, event_type, created_at, dispatched_at, payload"
 const DELIVERY = "endpoint_id, application_id, status, attempts, created_at"
