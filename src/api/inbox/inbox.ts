@@ -48,8 +48,8 @@ inboxes.openapi(
   async (c) => {
     const { status = 200, retryAfterSeconds = null, delayMs = 0, hangs = false, secret } = c.req.valid("json")
     const { origin } = new URL(c.var.deps.config.publicUrl ?? c.req.url)
-    const manner = { status, retryAfterSeconds, delayMs, hangs, secret: secret ?? null }
-    return c.json(toInbox(await createInbox(c.var.deps, { origin, ...manner })), 201)
+    const settings = { status, retryAfterSeconds, delayMs, hangs, secret: secret ?? null }
+    return c.json(toInbox(await createInbox(c.var.deps, { origin, ...settings })), 201)
   },
 )
 

@@ -2,7 +2,7 @@ import { z } from "@hono/zod-openapi"
 
 import type { Inbox } from "../../engine/inboxes/inbox.ts"
 import type { InboxRequest } from "../../engine/inboxes/requests.ts"
-import { VERDICTS, verdictOf } from "../../engine/inboxes/verdict.ts"
+import { SIGNATURE_VERDICTS, verifySignature } from "../../engine/inboxes/signature.ts"
 import { decodeSecret } from "../../engine/rules/secret.ts"
 import { toTime } from "../wire.ts"
 
@@ -12,7 +12,7 @@ const MAX_RETRY_AFTER_SECONDS = 24 * 3600
 const Status = z.number().int().min(200).max(599)
 
 /** How an inbox answers, as it is asked for: what is left out stays as it was. */
-const manner = {
+const settings = {
   status: Status.optional().openapi({ description: "What it answers; 200 unless told otherwise" }),
   retryAfterSeconds: z
     .number()
@@ -43,10 +43,10 @@ const manner = {
 }
 
 export const InboxIn = z
-  .object(manner)
+  .object(settings)
   .openapi("InboxIn", { example: { status: 200, secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" } })
 export const InboxPatch = z
-  .object(manner)
+  .object(settings)
   .openapi("InboxPatch", { example: { status: 429, retryAfterSeconds: 30 } })
 
 const INBOX = {
@@ -94,7 +94,7 @@ export const InboxRequestOut = z
       .nullable()
       .openapi({ description: "What it was answered; null: nothing, for the inbox hangs" }),
     signature: z.object({
-      verdict: z.enum(Object.keys(VERDICTS) as [keyof typeof VERDICTS]),
+      verdict: z.enum(Object.keys(SIGNATURE_VERDICTS) as [keyof typeof SIGNATURE_VERDICTS]),
       detail: z.string(),
     }),
     receivedAt: z.iso.datetime(),
@@ -109,7 +109,7 @@ export const InboxRequestOut = z
       bodyEncoding: "utf8",
       bodyTruncated: false,
       answeredStatus: 200,
-      signature: { verdict: "verified", detail: VERDICTS.verified },
+      signature: { verdict: "verified", detail: SIGNATURE_VERDICTS.verified },
       receivedAt: "2026-11-25T14:57:08.001Z",
     },
   })
@@ -135,7 +135,7 @@ export async function toRequest(
   secret: string | null,
 ): Promise<z.infer<typeof InboxRequestOut>> {
   const { id, method, query, headers, body, bodyEncoding, bodyTruncated, answered, receivedAt } = request
-  const verdict = await verdictOf(request, secret)
+  const verdict = await verifySignature(request, secret)
   return {
     id,
     method,
@@ -145,7 +145,7 @@ export async function toRequest(
     bodyEncoding,
     bodyTruncated,
     answeredStatus: answered,
-    signature: { verdict, detail: VERDICTS[verdict] },
+    signature: { verdict, detail: SIGNATURE_VERDICTS[verdict] },
     receivedAt: toTime(receivedAt),
   }
 }

@@ -16,15 +16,15 @@ const shape = shapeOf(inboxes)
 export type Inbox = typeof inboxes.$inferSelect
 
 /** How an inbox answers what comes. */
-export type Manner = Pick<Inbox, "status" | "retryAfterSeconds" | "delayMs" | "hangs">
+export type InboxAnswer = Pick<Inbox, "status" | "retryAfterSeconds" | "delayMs" | "hangs">
 
 /** What can be said of an inbox; the secret null takes away the one it had. */
-export type InboxChange = Partial<Manner> & { secret?: string | null }
+export type InboxChange = Partial<InboxAnswer> & { secret?: string | null }
 
 /** Makes an inbox that lives for a day. Refuses with `limit_reached` beside twenty others, and with `storage_full`. */
 export async function createInbox(
   deps: Deps,
-  { origin, secret = null, ...manner }: Manner & { origin: string; secret?: string | null },
+  { origin, secret = null, ...answer }: InboxAnswer & { origin: string; secret?: string | null },
 ): Promise<Inbox> {
   await requireSpaceIn(deps, deps.directory)
   const now = deps.clock.now()
@@ -34,8 +34,8 @@ export async function createInbox(
   const { made } = await deps.directory.batch({
     created: sql`
       INSERT INTO inboxes (id, origin, secret, status, retry_after_seconds, delay_ms, hangs, created_at, expires_at)
-      SELECT ${id}, ${origin}, ${sealed}, ${manner.status}, ${manner.retryAfterSeconds}, ${manner.delayMs},
-        ${Number(manner.hangs)}, ${now}, ${now + LIFE_MS}
+      SELECT ${id}, ${origin}, ${sealed}, ${answer.status}, ${answer.retryAfterSeconds}, ${answer.delayMs},
+        ${Number(answer.hangs)}, ${now}, ${now + LIFE_MS}
       WHERE (SELECT count(*) FROM inboxes WHERE expires_at > ${now}) < ${literal(MAX_INBOXES)}
       ON CONFLICT DO NOTHING`,
     made: sql`SELECT ${shape.columns("i")} FROM inboxes i WHERE i.id = ${id}`,
@@ -74,9 +74,9 @@ export async function getInbox(deps: Deps, id: string): Promise<Inbox> {
 
 /** Changes how an inbox answers and what it verifies with. Refuses with `not_found`. */
 export async function changeInbox(deps: Deps, id: string, change: InboxChange): Promise<Inbox> {
-  const { secret, ...manner } = change
+  const { secret, ...answer } = change
   const before = await getInbox(deps, id)
-  const after = { ...before, ...manner }
+  const after = { ...before, ...answer }
   const sealed =
     secret === undefined ? before.secret : secret === null ? null : await seal(deps.config, secret)
   await deps.directory.batch({

@@ -40,9 +40,9 @@ export interface Recorded {
  * its lease runs out. Answers when the endpoints concerned are next due (epoch ms), null: never.
  */
 export async function record(deps: Deps, db: Db, recorded: Recorded): Promise<number | null> {
-  const verdicts = await judgeAll(deps, db, recorded.results)
+  const consequences = await consequencesOf(deps, db, recorded.results)
   try {
-    return await recordTogether(deps, db, recorded, verdicts)
+    return await recordTogether(deps, db, recorded, consequences)
   } catch (error) {
     deps.observe({
       unit: "fault",
@@ -50,17 +50,17 @@ export async function record(deps: Deps, db: Db, recorded: Recorded): Promise<nu
       deliveries: recorded.results.length,
       error: String(error),
     })
-    return recordOneByOne(deps, db, recorded, verdicts)
+    return recordOneByOne(deps, db, recorded, consequences)
   }
 }
 
 /** What follows from what happened. Made once: a repeated batch must book the same times. */
-interface Verdicts {
+interface Consequences {
   states: ReadonlyMap<DeliveryResult, DeliveryState>
   gone: ReadonlySet<string>
 }
 
-async function judgeAll(deps: Deps, db: Db, results: readonly DeliveryResult[]): Promise<Verdicts> {
+async function consequencesOf(deps: Deps, db: Db, results: readonly DeliveryResult[]): Promise<Consequences> {
   const gone = await goneEndpoints(db, results).catch((error): ReadonlySet<string> => {
     // Who is really gone says so again.
     deps.observe({ unit: "fault", during: "record", deliveries: results.length, error: String(error) })
@@ -76,7 +76,7 @@ async function recordTogether(
   deps: Deps,
   db: Db,
   recorded: Recorded,
-  { states, gone }: Verdicts,
+  { states, gone }: Consequences,
 ): Promise<number | null> {
   const { held, results, untouched = [], dispatched = [] } = recorded
   const now = deps.clock.now()
@@ -105,7 +105,7 @@ async function recordTogether(
  * The times at which endpoints are due, but for those until which a request is open: by then it is recorded, and what
  * follows from that has a job of its own; if nobody is left to record it, the sweep finds it.
  */
-function withoutOpen(due: readonly Row[], states: Verdicts["states"]): Row[] {
+function withoutOpen(due: readonly Row[], states: Consequences["states"]): Row[] {
   const openUntil = new Set(
     Array.from(states).flatMap(([{ open }, { nextAttemptAt }]) => (open ? [nextAttemptAt] : [])),
   )
@@ -116,14 +116,14 @@ async function recordOneByOne(
   deps: Deps,
   db: Db,
   recorded: Recorded,
-  verdicts: Verdicts,
+  consequences: Consequences,
 ): Promise<number | null> {
   const { held, dispatched = [], released = [] } = recorded
   const lost = new Set<string>()
   for (const one of recorded.results) {
     const { event, endpoint } = one.delivery
     try {
-      await recordTogether(deps, db, { held, results: [one] }, verdicts)
+      await recordTogether(deps, db, { held, results: [one] }, consequences)
     } catch (error) {
       lost.add(event.id).add(endpoint.id)
       deps.observe({
@@ -146,7 +146,7 @@ async function recordOneByOne(
     throttled: recorded.throttled ?? new Map(),
   }
   try {
-    return await recordTogether(deps, db, rest, verdicts)
+    return await recordTogether(deps, db, rest, consequences)
   } catch (error) {
     deps.observe({ unit: "fault", during: "record", deliveries: 0, error: String(error) })
     return null
@@ -157,7 +157,7 @@ async function recordOneByOne(
  * A delivery and what was attempted for it, as JSON for the statements; without an
  * attempt it has no `at`.
  */
-function rowsOf({ held, results }: Recorded, states: Verdicts["states"], now: number) {
+function rowsOf({ held, results }: Recorded, states: Consequences["states"], now: number) {
   return results.flatMap((one) => {
     const state = states.get(one)
     // Where a lease goes on, it covers what is still open.
@@ -176,7 +176,7 @@ function rowsOf({ held, results }: Recorded, states: Verdicts["states"], now: nu
  */
 function endpointUpdates(
   { held, results, released = [], throttled = new Map(), suspect = [] }: Recorded,
-  states: Verdicts["states"],
+  states: Consequences["states"],
   changes: readonly HealthChange[],
 ): EndpointUpdate[] {
   // A request that was open had its end booked: now that it has ended, its endpoint waits for something else.

@@ -8,7 +8,7 @@ import type { InboxRequest } from "./requests.ts"
 const TOLERANCE_MS = 5 * 60 * 1000
 
 /** Whether the signature of a request verifies, or why not. */
-export const VERDICTS = {
+export const SIGNATURE_VERDICTS = {
   verified: "The signature verifies.",
   "no-secret":
     "Nobody has told this inbox the endpoint's secret: set it, and the requests below are verified.",
@@ -20,12 +20,12 @@ export const VERDICTS = {
   mismatch:
     "No signature is made with this secret: the endpoint has another one, or the body was changed on its way.",
 } as const
-export type Verdict = keyof typeof VERDICTS
+export type SignatureVerdict = keyof typeof SIGNATURE_VERDICTS
 
 type Signed = Pick<InboxRequest, "headers" | "receivedAt" | "bodyEncoding" | "bodyTruncated" | "body">
 
 /** Judges a kept request by a secret, as a receiver's library would (https://www.standardwebhooks.com). */
-export async function verdictOf(request: Signed, secret: string | null): Promise<Verdict> {
+export async function verifySignature(request: Signed, secret: string | null): Promise<SignatureVerdict> {
   const { headers, receivedAt, bodyEncoding, bodyTruncated, body } = request
   const [id, time, signatures] = ["id", "timestamp", "signature"].map(
     (name) => headers[`webhook-${name}`] ?? headers[`svix-${name}`],
