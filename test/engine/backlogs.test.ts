@@ -20,7 +20,7 @@ const BACKLOG = "http://backlog.example/hook"
 const NEIGHBOUR = "http://neighbour.example/hook"
 /** Below what a consumer can dispatch in a step. */
 const PER_STEP = 20
-/** Of the retry lane, at one time. */
+/** Drains at one time that are under way, or wait for a consumer. */
 const JOBS = 8
 /** A due delivery, and its entries in indexes. */
 const ROWS_PER_CANDIDATE = 3
@@ -101,23 +101,22 @@ describe("50,000 overdue deliveries, half of them at a dead endpoint", () => {
   })
 })
 
-// Of one database: in another one a neighbour waits for a drain of its own, behind all those of this one where a single
-// consumer works both.
-describe.skipIf(shards.length > 1)("300 hanging endpoints of one tenant", () => {
+describe("300 hanging endpoints of one tenant", () => {
   const RETRY_MS = 2_000
-  const PROBES = 5
+  const PROBES = 12
   it.each<[string, number | null]>([
     ["met for the first time", null],
     ["that are known to be slow", 4_000],
   ])(
-    "%s, with an event every ten seconds, let a neighbour's retry pass within 2 s of due",
+    "%s, with an event every ten seconds, let a neighbour's retry pass within 2 s of due, and few drains wait",
     async (_, slow) => {
       const world = await createWorld({ RETRY_SCHEDULE: `${RETRY_MS / SECOND_MS},60,600` })
       const endpoints = await makeEndpoints(world, 300)
       for (const { url } of endpoints) world.receivers.at(url, "hang")
       await world.env.DB.prepare("UPDATE endpoints SET slow_ms = ?").bind(slow).run()
       await makeNeighbour(world)
-      const { pass } = startConsumers(world)
+      // In a shard of its own a neighbour needs a consumer, who must be free: a queue that grows gets more of them.
+      const { most, pass } = startConsumers(world, () => {}, shards.length > 1 ? 4 : 1)
       for (let n = 0; n < PROBES; n++) {
         await registerUser(world, `user${n}`)
         world.receivers.at(NEIGHBOUR, 500, 200)
@@ -128,7 +127,8 @@ describe.skipIf(shards.length > 1)("300 hanging endpoints of one tenant", () => 
       expect(arrivals).toHaveLength(2 * PROBES)
       const lags = arrivals.flatMap((at, n) => (n % 2 === 1 ? [at - (arrivals[n - 1] ?? 0) - RETRY_MS] : []))
       expect(Math.max(...lags)).toBeLessThanOrEqual(2_000)
-      expect(world.receivers.received.length).toBeGreaterThan(100)
+      expect(most.drains).toBeLessThanOrEqual(JOBS)
+      expect(world.receivers.received.length).toBeGreaterThan(400)
     },
   )
 })

@@ -149,6 +149,66 @@ describe("the retry lane", () => {
   })
 })
 
+describe("a drain that is called", () => {
+  const unregister = (world: World, url: string) =>
+    world.fetch("/webhook", { method: "DELETE", json: { event: "user_registered", url } })
+  const drains = (world: World) => world.queued.filter(({ job }) => job.kind === "drain")
+
+  /** Endpoints that owe a delivery, which ends when they are removed. */
+  async function makeOwing(world: World, count: number): Promise<string[]> {
+    await world.env.DB.prepare("DELETE FROM endpoints").run()
+    const endpoints = await makeEndpoints(world, count)
+    await makeDue(world, 1, endpoints)
+    return endpoints.map(({ url }) => url)
+  }
+  const pending = (world: World) =>
+    world.env.DB.prepare("SELECT count(*) AS n FROM deliveries WHERE status = 'pending'").first<number>("n")
+
+  it("is one, however many ask for it, until it begins", async () => {
+    const world = await createWorld()
+    for (const url of await makeOwing(world, 20)) await unregister(world, url)
+    expect(drains(world)).toHaveLength(1)
+    await world.runDue()
+    expect(await pending(world)).toBe(0)
+    for (const url of await makeOwing(world, 2)) await unregister(world, url)
+    expect(drains(world)).toHaveLength(1)
+  })
+
+  it("is not waited for when the queue has refused it", async () => {
+    const world = await createWorld()
+    const [first = "", second = ""] = await makeOwing(world, 2)
+    world.queueRefuses = true
+    await unregister(world, first)
+    world.queueRefuses = false
+    await unregister(world, second)
+    expect(drains(world)).toHaveLength(1)
+  })
+
+  it("is not waited for when it was lost", async () => {
+    const world = await createWorld()
+    const [first = "", second = "", third = ""] = await makeOwing(world, 3)
+    await unregister(world, first)
+    world.queued.length = 0
+    await unregister(world, second)
+    expect(drains(world)).toHaveLength(0)
+    world.clock.advance(30_000)
+    await unregister(world, third)
+    await world.runDue()
+    expect(await pending(world)).toBe(0)
+  })
+
+  it("does what others that have come meanwhile were for", async () => {
+    const world = await createWorld()
+    const [first = ""] = await makeOwing(world, 1)
+    await unregister(world, first)
+    world.queued.unshift({ queue: "retries", job: { kind: "drain", shard: 0 }, at: world.clock.now() })
+    await world.runDue()
+    const worked = world.observed.flatMap((line) => (line.unit === "drain" ? [line.endpointIds.length] : []))
+    expect(worked).toEqual([1])
+    expect(await pending(world)).toBe(0)
+  })
+})
+
 describe("one bad endpoint", () => {
   it("that hangs does not keep another waiting once it is known to", async () => {
     const world = await createWorld()

@@ -14,7 +14,7 @@ const BATCH_SIZES: Record<QueueName, number> = { events: 25, retries: 1, tasks: 
 /**
  * Consumers that work the queues beside each other, so many of each queue, with the sweep every minute: a batch that
  * waits for receivers keeps its consumer, and nobody else. `most` is what has been seen at worst: statements and attempts
- * of one invocation, rows in one answer of D1's, and jobs to drain that waited or were worked at one time.
+ * of one invocation, rows in one answer of D1's, and drains that waited or were under way at one time.
  */
 export function startConsumers(world: World, everyStep: () => void = () => {}, ofEachQueue = 1) {
   const most = { statements: 0, attempts: 0, rows: 0, drains: 0 }
@@ -99,7 +99,8 @@ export function startConsumers(world: World, everyStep: () => void = () => {}, o
     for (const queue of ["events", "retries", "tasks"] as const) {
       for (let free = ofEachQueue - busy[queue]; free > 0; free--) startBatch(queue)
     }
-    const waiting = world.queued.filter(({ job }) => job.kind === "drain").length
+    const now = world.clock.now()
+    const waiting = world.queued.filter(({ job, at }) => job.kind === "drain" && at <= now).length
     most.drains = Math.max(most.drains, waiting + busy.retries)
     await quiet()
     world.clock.advance(STEP_MS)

@@ -7,6 +7,10 @@ export const systemState = sqliteTable("system_state", {
   databaseBytes: integer().notNull().default(0),
   /** The last `seq` that retention has passed over; 0: it begins anew. */
   retentionCursor: integer().notNull().default(0),
+  /** When a drain was called for what was due already that has not begun; 0: none waits. */
+  drainCalledAt: integer().notNull().default(0),
+  /** The application that had the last turn in the retry lane. */
+  lastTurn: text().notNull().default(""),
   /** Attempts with lower ids are counted, of all endpoints. */
   countedTo: text().notNull().default(""),
   /** While they are being counted further: up to which id, and how far this is. */

@@ -7,6 +7,7 @@ import type { Deps } from "../../platform/deps.ts"
 import { EngineError } from "../kit/errors.ts"
 import { type Budget, budgetOf } from "../pipeline/budget.ts"
 import { enqueue } from "../pipeline/jobs.ts"
+import { callDrain } from "../pipeline/schedule.ts"
 import { type Application, getApplication } from "./application.ts"
 import { isBuiltIn } from "./built-in.ts"
 import { copyInto } from "./copies.ts"
@@ -192,7 +193,7 @@ const STEPS: Record<Move["step"], Step> = {
     const to = shardOf(deps, toShard)
     if (await letGo(to, id)) {
       await enqueue(deps, to, { kind: "catch-up" })
-      await enqueue(deps, to, { kind: "drain" })
+      await callDrain(deps, to)
       return 0
     }
     const left = since + READERS_MS - deps.clock.now()
@@ -214,7 +215,7 @@ const STEPS: Record<Move["step"], Step> = {
     if (await deletePage(to, id)) return 0
     if (await letGo(from, id)) {
       await enqueue(deps, from, { kind: "catch-up" })
-      await enqueue(deps, from, { kind: "drain" })
+      await callDrain(deps, from)
       return 0
     }
     await open(from, id)

@@ -5,6 +5,7 @@ import type { Deps } from "../../platform/deps.ts"
 import { removalOf, removeAll } from "../endpoints/remove.ts"
 import { EngineError } from "../kit/errors.ts"
 import { enqueue } from "../pipeline/jobs.ts"
+import { callDrain } from "../pipeline/schedule.ts"
 import type { TaskKind } from "../tasks/step.ts"
 import { draftTask, insertTask, wantsJob } from "../tasks/task.ts"
 import { getApplication } from "./application.ts"
@@ -42,7 +43,7 @@ export async function removeApplication(deps: Deps, idOrUid: string): Promise<vo
   // Last: as long as the directory knows it, whoever asks again ends what is left.
   if (!isDirectory(db)) await deps.directory.batch({ removed })
   if (wanted.length > 0) await enqueue(deps, db, { kind: "task", applicationId: id, taskId: task.id })
-  if (due.length > 0) await enqueue(deps, db, { kind: "drain" })
+  if (due.length > 0) await callDrain(deps, db)
 }
 
 /** Removes the endpoints that the removal of their application has left, in the order of their ids. */
@@ -54,7 +55,7 @@ export const removeApplicationTask: TaskKind = {
   },
   async wake(deps, db) {
     // What removed endpoints still owe ends there, whoever's they were.
-    await enqueue(deps, db, { kind: "drain" })
+    await callDrain(deps, db)
   },
 }
 

@@ -7,7 +7,7 @@ import { endpointEvent, nudgeOperations } from "../events/operational.ts"
 import { EngineError, notFound } from "../kit/errors.ts"
 import type { Page, PageRequest } from "../kit/page.ts"
 import { scanPage } from "../kit/scan.ts"
-import { enqueue } from "../pipeline/jobs.ts"
+import { callDrain } from "../pipeline/schedule.ts"
 import { checkTargetUrl } from "../rules/target-url.ts"
 import { removeAll } from "./remove.ts"
 
@@ -143,7 +143,7 @@ export async function removeEndpoint(deps: Deps, applicationId: string, idOrUid:
     due: sql`SELECT 1 FROM endpoints WHERE id = ${id} AND due_at IS NOT NULL`,
   })
   await nudgeOperations(deps, db, operational)
-  if (due.length > 0) await enqueue(deps, db, { kind: "drain" })
+  if (due.length > 0) await callDrain(deps, db)
 }
 
 /**

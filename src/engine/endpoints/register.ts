@@ -14,7 +14,7 @@ import { setOf } from "../kit/change.ts"
 import { seal } from "../kit/encryption.ts"
 import { type EngineError, notFound } from "../kit/errors.ts"
 import { refreshDueAt } from "../pipeline/due.ts"
-import { enqueue } from "../pipeline/jobs.ts"
+import { callDrain } from "../pipeline/schedule.ts"
 import { generateSecret, SECRET_BYTES } from "../rules/secret.ts"
 import { targetKey } from "../rules/target-url.ts"
 import { requireSpace } from "../upkeep/space.ts"
@@ -157,5 +157,5 @@ export async function unregisterUrl(
     owing: sql`SELECT 1 FROM endpoints WHERE id = ${id} AND removed_at IS NOT NULL AND due_at IS NOT NULL`,
   })
   await nudgeOperations(deps, db, operational)
-  if (owing.length > 0) await enqueue(deps, db, { kind: "drain" })
+  if (owing.length > 0) await callDrain(deps, db)
 }

@@ -12,9 +12,9 @@ export const STATEMENTS_PER_INVOCATION = 50
 export const REQUESTS_AT_ONCE = 6
 /**
  * Statements that are always left for what closes an invocation: giving back what was not done,
- * and a sweep's own end.
+ * calling a drain, and a sweep's own end.
  */
-const STATEMENTS_IN_RESERVE = 9
+const STATEMENTS_IN_RESERVE = 11
 const LEASE_RESERVE_MS = 30_000
 const RECORDING_RESERVE_MS = 10_000
 

@@ -15,13 +15,13 @@ import {
   readEvent,
   SUSPECT_CLAIMS,
 } from "./claim.ts"
-import { scheduleDrain } from "./due.ts"
 import { fanOut } from "./fan-out.ts"
 import { candidates, DIRECT_LIMIT, isInterested } from "./interest.ts"
 import { type EventKey, keysIn, readKey, toPairs } from "./jobs.ts"
 import { attemptAll } from "./pool.ts"
 import { prepare } from "./prepare.ts"
 import { record } from "./record.ts"
+import { scheduleDrain } from "./schedule.ts"
 import { type DeliveryResult, resultsOf } from "./state.ts"
 import { follow } from "./stragglers.ts"
 

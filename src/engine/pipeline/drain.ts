@@ -14,13 +14,22 @@ import {
   readRate,
   SUSPECT_CLAIMS,
 } from "./claim.ts"
-import { scheduleDrain } from "./due.ts"
-import { type Chain, enqueue } from "./jobs.ts"
-import { ENDPOINTS_PER_PASS, type Left, lastInTurn, left, nextInTurn, readLeft, type Turn } from "./lane.ts"
+import { enqueue, type Work } from "./jobs.ts"
+import {
+  ENDPOINTS_PER_PASS,
+  type Left,
+  lastInTurn,
+  left,
+  nextInTurn,
+  onceRound,
+  partOf,
+  readLeft,
+} from "./lane.ts"
 import { attemptAll, type Manner, type Pooled } from "./pool.ts"
 import { type Ended, prepare } from "./prepare.ts"
 import { type Due, takePortion, throttledUntil } from "./rates.ts"
 import { record } from "./record.ts"
+import { callDrain, isCalledFor, noneWaits, scheduleDrain, turnSoFar } from "./schedule.ts"
 import { type DeliveryResult, resultsOf } from "./state.ts"
 import { follow } from "./stragglers.ts"
 
@@ -33,22 +42,21 @@ const ENDED_PER_PASS = 2000
 /** What attempting and recording one suspect delivery asks of D1. */
 const STATEMENTS_PER_SUSPECT = 8
 
-/** How long a chain of drains goes on by itself: the sweep begins others every minute. */
-const CHAIN_MS = 120_000
+type Drain = Extract<Work, { kind: "drain" }>
 
 /**
  * Works the retry lane once: claims the most overdue endpoints, in turns by application, attempts due deliveries of each,
  * those of one that fails or is slow one after the other, six at most, and records. Deliveries that must not happen any
- * more (endpoint removed or disabled, subscription gone) end here with their reason. Sends the next drain if more is due,
- * or is due soon: one at most, so that drains do not multiply. Answers how many endpoints it claimed. Throws only before
- * the first request has gone out.
+ * more (endpoint removed or disabled, subscription gone) end here with their reason. Calls the next drain if more is due,
+ * or has one come if something is due soon; not without a `job`, where its caller goes on. Answers how many endpoints it
+ * claimed. Throws only before the first request has gone out.
  */
-export async function drain(deps: Deps, db: Db, budget: Budget, chain: Partial<Chain> = {}): Promise<number> {
+export async function drain(deps: Deps, db: Db, budget: Budget, job: Drain | null = null): Promise<number> {
   const at = deps.clock.now()
-  const claim = await claimEndpoints(deps, db, at, Math.min(ENDPOINTS_PER_PASS, budget.left), chain)
+  const claim = await claimEndpoints(deps, db, at, Math.min(ENDPOINTS_PER_PASS, budget.left), job)
   const isEmpty = claim.endpointIds.length === 0
   const next = isEmpty ? null : await workClaim(deps, db, budget, claim)
-  await goOn(deps, db, chain, claim, next)
+  if (job) await goOn(deps, db, job, claim, next)
   return claim.endpointIds.length
 }
 
@@ -112,31 +120,23 @@ function without(endpointIds: readonly string[], open: Pooled["open"]): string[]
 }
 
 /**
- * Sends the next drain: at once behind whoever had the last turn, or where the look stopped, while there is more; else for when
- * the first of the endpoints worked here is due, and at the end of a chain the first of any.
+ * Has the next drain come: at once while there is more, behind whoever had the last turn; else when the first of the
+ * endpoints worked here is due, or the first of any if this one was called, as one at a time is. Where the look did not get
+ * round, another one goes on with it.
  */
-async function goOn(
-  deps: Deps,
-  db: Db,
-  chain: Partial<Chain>,
-  { at, lastTurn, left }: Claim,
-  due: number | null,
-): Promise<void> {
-  const now = deps.clock.now()
+async function goOn(deps: Deps, db: Db, job: Drain, claim: Claim, due: number | null): Promise<void> {
+  const { at, lastTurn, left } = claim
   const isMore = left.dueAt !== null && left.dueAt <= at
-  const next = earlier(due, (isMore ? lastTurn !== null : chain.until !== undefined) ? left.dueAt : null)
-  const turn =
-    next !== null && next <= now && lastTurn !== null ? { from: lastTurn } : furtherLook(chain, left)
-  if (turn === null) {
-    await scheduleDrain(deps, db, next)
+  const seesToOthers = isMore ? lastTurn !== null : job.isCalled || job.from !== undefined
+  const next = earlier(due, seesToOthers ? left.dueAt : null)
+  if (next !== null && next <= deps.clock.now()) {
+    await callDrain(deps, db, lastTurn)
     return
   }
-  const until = chain.until ?? now + CHAIN_MS
-  if (now < until) await enqueue(deps, db, { kind: "drain", ...turn, until })
-}
-
-function furtherLook({ from = "", to = from }: Turn, { stoppedAt }: Left): Turn | null {
-  return stoppedAt === null ? null : { from: stoppedAt, to }
+  await scheduleDrain(deps, db, next)
+  if (left.stoppedAt !== null) {
+    await enqueue(deps, db, { kind: "drain", from: left.stoppedAt, to: job.to ?? claim.turnBefore })
+  }
 }
 
 function earlier(a: number | null, b: number | null): number | null {
@@ -200,7 +200,9 @@ interface Claim {
   suspects: ReadonlySet<string>
   /** Deliveries that ended because their endpoint is removed or disabled. */
   ended: number
-  /** The last application that had a turn; null: nothing was due. */
+  /** The application that had the last turn before this pass; empty: nobody had one. */
+  turnBefore: string
+  /** The last one in this pass; null: nothing was due. */
   lastTurn: string | null
   /** What the lane holds beyond. */
   left: Left
@@ -210,20 +212,30 @@ interface Claim {
  * Leases the endpoints whose turn it is, and with each what is due there; reads it; ends what removed and disabled ones
  * owe. Safe to repeat: under its token it claims once, and finds its own by the lease's end.
  */
-async function claimEndpoints(deps: Deps, db: Db, at: number, limit: number, turn: Turn): Promise<Claim> {
+async function claimEndpoints(
+  deps: Deps,
+  db: Db,
+  at: number,
+  limit: number,
+  job: Drain | null,
+): Promise<Claim> {
+  const { from, to, isCalled = false } = job ?? {}
+  const round = from !== undefined && to !== undefined ? partOf({ from, to }) : onceRound(turnSoFar)
   const token = crypto.randomUUID()
   const until = at + leaseMs(deps)
   const mine = sql`e.leased_until = ${until} AND e.lease_token = ${token}`
   const page = duePage(mine, at, limit)
   const { lane, due, events } = await db.batch({
+    begun: isCalled ? noneWaits : null,
     claimed: sql`
       UPDATE endpoints SET lease_token = ${token}, leased_until = ${until}, due_at = NULL, claims = claims + 1
-      WHERE rowid IN (${nextInTurn(turn, at, limit)}) AND NOT EXISTS (SELECT 1 FROM endpoints e WHERE ${mine})`,
+      WHERE rowid IN (${nextInTurn(round, at, limit)}) AND NOT EXISTS (SELECT 1 FROM endpoints e WHERE ${mine})
+        AND NOT ${job === null || isCalled ? sql`false` : isCalledFor(at)}`,
     // What is left has a row, whether or not there is an endpoint.
     lane: sql`
-      SELECT l.json AS left, e.application_id, a.throttle_rate AS shared_rate, a.throttled_until AS shared_until,
+      SELECT l.json AS left, ${turnSoFar} AS turn_before, e.application_id, a.throttle_rate AS shared_rate, a.throttled_until AS shared_until,
         e.claims, e.removed_at, e.disabled_at, ${endpointColumns(at)}
-      FROM (SELECT ${left(turn)} AS json) l LEFT JOIN endpoints e ON ${mine}
+      FROM (SELECT ${left(round)} AS json) l LEFT JOIN endpoints e ON ${mine}
       LEFT JOIN applications a ON a.id = e.application_id`,
     due: sql`
       SELECT p.event_id, p.endpoint_id, d.application_id, d.next_attempt_at, d.attempts, d.claims,
@@ -245,11 +257,13 @@ async function claimEndpoints(deps: Deps, db: Db, at: number, limit: number, tur
   })
   const endpoints = lane.filter((row) => row.endpoint_id !== null)
   const eventOf = new Map(events.map((row) => [row.id, readEvent(row)]))
+  const turnBefore = lane[0]?.turn_before as string
   const endpointOf = new Map(endpoints.map((row) => [row.endpoint_id, readEndpoint(row)]))
   return {
     token,
     at,
-    lastTurn: lastInTurn(turn, endpoints),
+    turnBefore,
+    lastTurn: lastInTurn(from ?? turnBefore, endpoints),
     left: readLeft(lane[0]?.left),
     rates: new Map(
       endpoints.flatMap((row) => {

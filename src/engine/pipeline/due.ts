@@ -1,16 +1,8 @@
 import { type SQL, sql } from "drizzle-orm"
 
-import type { Db, Row } from "../../db/client.ts"
+import type { Row } from "../../db/client.ts"
 import { idAt } from "../../db/ids.ts"
 import { literal } from "../../db/literal.ts"
-import type { Deps } from "../../platform/deps.ts"
-import { delaySeconds } from "../jobs/job.ts"
-import { enqueue } from "./jobs.ts"
-
-/** Due times further away than this are left to the sweep, which runs every minute. */
-const NEAR_MS = 60_000
-/** A job must not arrive before what it is for is due; the queue's clock is not ours. */
-const WAKE_RESERVE_MS = 50
 
 /**
  * When the retry lane should next look at an endpoint of `endpoints`: at its earliest pending delivery, but not
@@ -65,35 +57,4 @@ export function earliestDue(ids: SQL): SQL {
 export function readDue(rows: readonly Row[]): number | null {
   const times = rows.flatMap((row) => ((row.due ?? row.due_at) as number | null | undefined) ?? [])
   return times.length === 0 ? null : Math.min(...times)
-}
-
-/** When the drains come that this isolate has sent ahead (epoch ms), by queue and shard. */
-const sentAhead = new WeakMap<Deps["queues"]["retries"], Map<number, readonly number[]>>()
-
-/**
- * Sends a drain for the moment at which something in a shard is due, unless that is far, or one that was sent before
- * comes as soon: many things can wait for the same moment. Null: nothing is due.
- */
-export async function scheduleDrain(deps: Deps, db: Db, dueAt: number | null): Promise<void> {
-  if (dueAt === null) return
-  const now = deps.clock.now()
-  if (dueAt - now > NEAR_MS) return
-  if (dueAt <= now) {
-    await enqueue(deps, db, { kind: "drain" })
-    return
-  }
-  const from = dueAt + WAKE_RESERVE_MS
-  const comesAt = now + 1000 * delaySeconds(from - now)
-  const ahead = drainsAhead(deps, db, now)
-  if (ahead.some((at) => at >= from && at <= comesAt)) return
-  if (await enqueue(deps, db, { kind: "drain" }, from - now)) noteAhead(deps, db, [...ahead, comesAt])
-}
-
-function drainsAhead({ queues }: Deps, { shard }: Db, now: number): number[] {
-  return (sentAhead.get(queues.retries)?.get(shard) ?? []).filter((at) => at > now)
-}
-
-function noteAhead({ queues }: Deps, { shard }: Db, ahead: readonly number[]): void {
-  const byShard = sentAhead.get(queues.retries) ?? new Map<number, readonly number[]>()
-  sentAhead.set(queues.retries, byShard.set(shard, ahead))
 }

@@ -3,9 +3,10 @@ import type { Db } from "../../db/client.ts"
 import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { type Budget, lastStart } from "./budget.ts"
-import { dueAt, newPlace, scheduleDrain } from "./due.ts"
+import { dueAt, newPlace } from "./due.ts"
 import { candidates, FANOUT_STEP, isInterested } from "./interest.ts"
 import { type EventKey, enqueue, keysIn } from "./jobs.ts"
+import { callDrain } from "./schedule.ts"
 
 const STATEMENTS_PER_STEP = 3
 
@@ -33,7 +34,7 @@ export async function fanOut(
     steps++
   }
   if (unfinished.length > 0) await giveBack(deps, db, unfinished, token)
-  if (deliveries > 0) await scheduleDrain(deps, db, deps.clock.now())
+  if (deliveries > 0) await callDrain(deps, db)
   deps.observe({
     unit: "fan-out",
     eventIds: large.map(({ eventId }) => eventId),

@@ -3,7 +3,7 @@ import { type SQL, sql } from "drizzle-orm"
 import type { Db, Row } from "../../db/client.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { type Lane, send } from "../jobs/job.ts"
-import type { Turn } from "./lane.ts"
+import type { Part } from "./lane.ts"
 
 /** By what an event is found. */
 export interface EventKey {
@@ -19,17 +19,16 @@ export type Work =
   | { kind: "resend"; applicationId: string }
   /** Go on with long work on many rows. */
   | { kind: "task"; applicationId: string; taskId: string }
-  /** Work the retry lane once; as a link of a chain, behind the application at which the last one stopped. */
-  | ({ kind: "drain" } & Partial<Chain>)
+  /** Work the retry lane once: behind whoever had the last turn, or along a part of a round that a look has left over. */
+  | ({ kind: "drain" } & Partial<Part> & Calling)
   /** Dispatch the oldest events that nobody holds. */
   | { kind: "catch-up" }
   /** Move operational events to the shard of `operations`. */
   | { kind: "forward" }
 
-/** Drains of which each sends the next one, for as long as there is more to do. */
-export interface Chain extends Turn {
-  /** When it ends in any case (epoch ms): the sweep begins a new one, so that there are never many. */
-  until: number
+/** Whether a drain was called for what was due already: the one that waits, until it begins. */
+interface Calling {
+  isCalled?: boolean
 }
 
 /** The lane of each. */

@@ -20,8 +20,8 @@ export const ENGINE_JOBS: { readonly [K in Work["kind"]]: JobKind<Of<K>> } = {
   task: { lane: LANES.task, work: workTask },
   drain: {
     lane: LANES.drain,
-    async work(deps, db, chain, budget) {
-      await drain(deps, db, budget, chain)
+    async work(deps, db, job, budget) {
+      await drain(deps, db, budget, job)
     },
   },
   forward: { lane: LANES.forward, work: forward },

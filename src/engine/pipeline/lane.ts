@@ -14,26 +14,42 @@ export const ENDPOINTS_PER_PASS = 36
 /** Those of one application that are known to be slow: half of the requests that can be open at once. */
 const SLOW_PER_APPLICATION = 3
 
-/** Where a look at the lane begins: behind this application; and, for one that goes on, where its round ends. */
-export interface Turn {
-  from?: string | undefined
-  to?: string | undefined
+/** A part of a round through the lane: behind the first of these applications, as far as the second. */
+export interface Part {
+  from: string
+  to: string
+}
+
+/** Where a look at the lane begins and ends: once round from the same application, or a part of that. */
+interface Round {
+  from: SQL
+  to: SQL
+  isPart: boolean
+}
+
+/** Once round, behind the application that `from` selects. */
+export function onceRound(from = sql`''`): Round {
+  return { from, to: from, isPart: false }
+}
+
+/** A part of a round. */
+export function partOf({ from, to }: Part): Round {
+  return { from: sql`${from}`, to: sql`${to}`, isPart: from < to }
 }
 
 /**
- * A table `ring` for a WITH clause: the applications that have something in the lane, each with its `turn`, once round
- * from the given one, as far as one look goes. A null id says that the round is complete.
+ * A table `ring` for a WITH clause: the applications that have something in the lane, each with its `turn`, along the
+ * round as far as one look goes. A null id says that the round is complete.
  */
-function ring({ from = "", to = from }: Turn): SQL {
+function ring({ from, to, isPart }: Round): SQL {
   const has = sql`SELECT x.application_id FROM endpoints x INDEXED BY endpoints_due WHERE x.due_at IS NOT NULL`
   const first = sql`(${has} AND x.application_id <= ${to} ORDER BY x.application_id LIMIT 1)`
   const before = (id: SQL) =>
     sql`coalesce((${has} AND x.application_id > ${id} ORDER BY x.application_id LIMIT 1), ${first})`
   const behind = (id: SQL) =>
     sql`(${has} AND x.application_id > ${id} AND x.application_id <= ${to} ORDER BY x.application_id LIMIT 1)`
-  const isBefore = from >= to
   return sql`ring(id, turn) AS (
-    SELECT ${isBefore ? before(sql`${from}`) : behind(sql`${from}`)}, 1
+    SELECT ${isPart ? behind(from) : before(from)}, 1
     UNION ALL
     SELECT CASE WHEN ring.id > ${to} THEN ${before(sql`ring.id`)} ELSE ${behind(sql`ring.id`)} END, ring.turn + 1
     FROM ring WHERE ring.id IS NOT NULL LIMIT ${literal(APPLICATIONS_PER_LOOK)}
@@ -50,10 +66,10 @@ const earliest = sql`(
  * two before everybody has one, the slow ones of nobody take up the pass, and who has a rate has no more than that. Reads no more than a page of each
  * application's, and those of a page of applications.
  */
-export function nextInTurn(turn: Turn, at: number, limit: number): SQL {
+export function nextInTurn(round: Round, at: number, limit: number): SQL {
   const most = literal(limit)
   return sql`
-    WITH RECURSIVE ${ring(turn)},
+    WITH RECURSIVE ${ring(round)},
     waiting(id, turn, most) AS MATERIALIZED (
       SELECT ring.id, ring.turn, coalesce(a.throttle_rate, ${most}) FROM ring CROSS JOIN applications a ON a.id = ring.id
       WHERE ${earliest} <= ${at} AND ${hasRoom(at)} LIMIT ${most}
@@ -79,9 +95,9 @@ export interface Left {
 }
 
 /** One value that `readLeft` reads. */
-export function left(turn: Turn): SQL {
+export function left(round: Round): SQL {
   return sql`(
-    WITH RECURSIVE ${ring(turn)}
+    WITH RECURSIVE ${ring(round)}
     SELECT json_array(min(max(${earliest}, coalesce((
       SELECT a.throttled_until FROM applications a WHERE a.id = ring.id AND a.throttle_rate IS NOT NULL), 0))), max(CASE WHEN ring.turn = ${literal(APPLICATIONS_PER_LOOK)} THEN ring.id END))
     FROM ring)`
@@ -100,7 +116,7 @@ export function readLeft(value: unknown): Left {
  */
 export function overdueSince(at: number): SQL {
   return sql`(
-    WITH RECURSIVE ${ring({})}
+    WITH RECURSIVE ${ring(onceRound())}
     SELECT min(since) FROM (
       SELECT max(p.due_at, coalesce(CASE WHEN a.throttle_rate IS NOT NULL THEN a.throttled_until END, 0)) AS since
       FROM ring CROSS JOIN applications a ON a.id = ring.id CROSS JOIN endpoints p ON p.rowid IN (
@@ -117,7 +133,7 @@ export function overdueSince(at: number): SQL {
 /** A row for each endpoint that is due at `at`, up to `most`; and one if there is more than a look sees. */
 export function dueNow(at: number, most: number): SQL {
   return sql`
-    WITH RECURSIVE ${ring({})}
+    WITH RECURSIVE ${ring(onceRound())}
     SELECT 1 FROM ring LEFT JOIN endpoints x INDEXED BY endpoints_due
       ON x.application_id = ring.id AND x.due_at <= ${at}
     WHERE x.due_at IS NOT NULL OR (ring.turn = ${literal(APPLICATIONS_PER_LOOK)} AND ring.id IS NOT NULL)
@@ -125,7 +141,7 @@ export function dueNow(at: number, most: number): SQL {
 }
 
 /** The last of the applications that had a turn, behind which the next pass goes on; null: nobody had one. */
-export function lastInTurn({ from = "" }: Turn, endpoints: readonly Row[]): string | null {
+export function lastInTurn(from: string, endpoints: readonly Row[]): string | null {
   const ids = endpoints.map((row) => row.application_id as string).sort()
   return ids.findLast((id) => id <= from) ?? ids.at(-1) ?? null
 }

@@ -11,7 +11,7 @@ const BACKGROUND_MS = 20_000
 /** Records that the stragglers of one batch get at most: those that end later share the last one. */
 const RECORDS = 3
 /** What one of these records asks of D1. */
-const STATEMENTS_PER_RECORD = 5
+const STATEMENTS_PER_RECORD = 6
 
 /**
  * Sees the requests that were open when their batch ended through to their end, under `waitUntil`: each is
