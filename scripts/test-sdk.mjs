@@ -1,11 +1,13 @@
 // npm run test:sdk [-- npm python go rust java]: a life with each of Svix's official SDKs, against the real system.
 // What the machine lacks is skipped and said to be. Ends with 0 only if every life that was begun came to its end.
+// `--fetch` does nothing but bring what the registries hold, `--offline` takes what is there.
 import { spawn } from "node:child_process"
-import { cpSync, mkdirSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
+import { parseArgs } from "node:util"
 
 import { findFreePort, startServer } from "./dev-server.mjs"
 import { sdks } from "./sdk/languages.mjs"
@@ -31,7 +33,15 @@ const STEPS = [
 const LIFE_MS = 120_000
 const TOKEN = "sdk-tests"
 
-const wanted = process.argv.slice(2)
+/** What a registry that hangs may take, and a compiler. */
+const FETCH_MS = 300_000
+/** Stands in the folder of a life whose packages are there. */
+const FETCHED = "fetched"
+
+const { values: mode, positionals: wanted } = parseArgs({
+  allowPositionals: true,
+  options: { fetch: { type: "boolean" }, offline: { type: "boolean" } },
+})
 const languages = [...new Set(sdks.map(({ language }) => language))]
 const unknown = wanted.filter((language) => !languages.includes(language))
 if (unknown.length > 0) {
@@ -43,14 +53,30 @@ const stopping = new AbortController()
 const { signal } = stopping
 for (const name of ["SIGINT", "SIGTERM"]) process.once(name, () => stopping.abort())
 
+const chosen = sdks.filter(({ language }) => wanted.length === 0 || wanted.includes(language))
 const directory = await mkdtemp(join(tmpdir(), "posthorn-sdk-"))
 let server
 try {
+  if (mode.fetch) await fetchAll()
+  else await liveAll()
+} finally {
+  await server?.stop()
+  await rm(directory, { recursive: true, force: true })
+}
+
+/** Brings what can be had; whoever lives later says what is lacking. */
+async function fetchAll() {
+  for (const sdk of chosen) {
+    const lack = (await lacks(sdk)) ?? (await fetchPackages(sdk))
+    console.log(`${sdk.language} ${sdk.version}: ${lack ?? "there"}`)
+  }
+}
+
+async function liveAll() {
   console.log("Starting Posthorn …")
   server = await startServer({ args: await settings(), signal })
   const lives = []
-  for (const sdk of sdks) {
-    if (wanted.length > 0 && !wanted.includes(sdk.language)) continue
+  for (const sdk of chosen) {
     console.log(`\n${sdk.language} ${sdk.version}`)
     const life = await live(sdk)
     if (life.reason) console.log(`  ${life.reason}`)
@@ -66,9 +92,6 @@ try {
     if (faults.length > 0) console.error(`\n${faults.join("\n")}`)
     process.exitCode = 1
   }
-} finally {
-  await server?.stop()
-  await rm(directory, { recursive: true, force: true })
 }
 
 /** As a deployment is, with a token and a key, but for targets on this machine and a schedule that is soon used up. */
@@ -86,21 +109,12 @@ async function settings() {
 
 /** Makes a life ready and lives it; answers how it ended: `passed`, `failed` or `skipped`, with the reason. */
 async function live(sdk) {
-  const home = join(root, "dist/sdk", sdk.folder)
-  mkdirSync(home, { recursive: true })
-  if (sdk.source) cpSync(join(root, "test/sdk", sdk.source), home, { recursive: true })
-
   const end = (state, reason) => ({ state, steps: [], reason: `${state}: ${reason}` })
-  for (const command of sdk.needs) {
-    if ((await run(command, home)).code !== 0) return end("skipped", `${command[0]} is not on this machine`)
-  }
-  for (const command of sdk.fetch) {
-    const { code, output } = await run(command, home)
-    if (code !== 0)
-      return end("skipped", `${command.slice(0, 3).join(" ")} brings no packages: ${tail(output)}`)
-  }
+  const lack = (await lacks(sdk)) ?? (await fetchPackages(sdk))
+  if (lack) return end("skipped", lack)
+  const home = homeOf(sdk)
   for (const command of sdk.build) {
-    const { code, output } = await run(command, home)
+    const { code, output } = await run(command, home, { timeout: FETCH_MS })
     if (code !== 0) return end("failed", `it does not build\n${output}`)
   }
 
@@ -116,6 +130,37 @@ async function live(sdk) {
   return { state: "passed", steps }
 }
 
+/** The folder of a life, with its program in it. */
+function homeOf({ folder, source }) {
+  const home = join(root, "dist/sdk", folder)
+  mkdirSync(home, { recursive: true })
+  if (source) cpSync(join(root, "test/sdk", source), home, { recursive: true })
+  return home
+}
+
+/** What the machine lacks for a life, if anything. */
+async function lacks(sdk) {
+  for (const command of sdk.needs) {
+    if ((await run(command, homeOf(sdk))).code !== 0) return `${command[0]} is not on this machine`
+  }
+  return undefined
+}
+
+/** Brings the packages of a life, or sees to it that they were brought; answers why they cannot be had. */
+async function fetchPackages(sdk) {
+  if (sdk.fetch.length === 0) return undefined
+  const home = homeOf(sdk)
+  const note = join(home, FETCHED)
+  if (mode.offline) return existsSync(note) ? undefined : "its packages were not fetched"
+  rmSync(note, { force: true })
+  for (const command of sdk.fetch) {
+    const { code, output } = await run(command, home, { timeout: FETCH_MS })
+    if (code !== 0) return `${command.slice(0, 3).join(" ")} brings no packages: ${tail(output)}`
+  }
+  writeFileSync(note, "")
+  return undefined
+}
+
 /** Runs a command to its end, or to its timeout; each line of its output goes to `onLine`. */
 async function run(
   [command, ...args],
@@ -125,7 +170,7 @@ async function run(
   const env = {
     ...process.env,
     // With a slash at its end, as many people write it.
-    POSTHORN_URL: `${server.url}/`,
+    POSTHORN_URL: `${server?.url}/`,
     POSTHORN_TOKEN: TOKEN,
     POSTHORN_NAME: cwd.split(/[\\/]/).at(-1),
   }
