@@ -1,7 +1,7 @@
 import { integer, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core"
 
-// In all tables times are epoch milliseconds and ids are `<prefix>_<uuidv7>`, sortable by time (db/ids.ts); columns
-// are snake_case. The tables of a family are in its own schema.ts.
+// In all tables times are epoch milliseconds and ids are `<prefix>_<uuidv7>`, sortable by time (db/ids.ts);
+// columns are snake_case. The tables of a family are in its own schema.ts.
 
 /** Owners of event types, endpoints and events. */
 export const applications = sqliteTable(
@@ -30,7 +30,7 @@ export const applications = sqliteTable(
 
 /**
  * Applications on their way to another shard, in the directory
- * (engine/applications/move.ts says what the steps are).
+ * (engine/applications/move-steps.ts says what the steps are).
  */
 export const moves = sqliteTable("moves", {
   applicationId: text().primaryKey(),
