@@ -1,23 +1,15 @@
 import { type SQL, sql } from "drizzle-orm"
-import type { Db, Row } from "../../db/client.ts"
+import type { Db } from "../../db/client.ts"
 import { idAt } from "../../db/ids.ts"
 import { literal } from "../../db/literal.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { isImpaired, turnOf } from "../rules/endpoint-health.ts"
 import { attempt, observed } from "./attempt.ts"
-import { type Budget, lastStart, leaseMs } from "./budget.ts"
-import {
-  type ClaimedDelivery,
-  endpointColumns,
-  eventColumns,
-  MAX_CLAIMS,
-  readEndpoint,
-  readEvent,
-  SUSPECT_CLAIMS,
-} from "./claim.ts"
+import { type Budget, leaseMs } from "./budget.ts"
+import { type ClaimedDelivery, MAX_CLAIMS } from "./claim.ts"
+import { type Claim, claimAlone, claimEvents, type Reading, readFresh } from "./claim-events.ts"
 import { fanOut } from "./fan-out.ts"
-import { candidates, DIRECT_LIMIT, isInterested } from "./interest.ts"
-import { type EventKey, keysIn, readKey, toPairs } from "./jobs.ts"
+import { type EventKey, readKey } from "./jobs.ts"
 import { attemptAll } from "./pool.ts"
 import { prepare } from "./prepare.ts"
 import { record } from "./record.ts"
@@ -27,16 +19,15 @@ import { follow } from "./stragglers.ts"
 
 /** Events that one pass of catching up takes. */
 export const CATCH_UP_EVENTS = 25
-/** An event that has waited longer for its dispatch has waited for a batch that waited, and others behind it. */
-const BEHIND_MS = 1_500
 /** What claiming an event and recording what became of it asks of D1. */
 const STATEMENTS_PER_CLAIM = 12
 
 /**
- * Turns events into deliveries: makes the first attempts at once as far as the budget goes, leaves the rest to the
- * retry lane, and records it all in one batch. For jobs that come for the first time: an event's first minute belongs
- * to its own job, so what is owed is only read. Two at once may both send; the one that records second keeps its
- * results as attempts. What is not in its first minute is claimed. Throws only before the first request has gone out.
+ * Turns events into deliveries: makes the first attempts at once as far as the budget goes, leaves the rest
+ * to the retry lane, and records it all in one batch. For jobs that come for the first time: an event's first
+ * minute belongs to its own job, so what is owed is only read. Two at once may both send; the one that
+ * records second keeps its results as attempts. What is not in its first minute is claimed. Throws only
+ * before the first request has gone out.
  */
 export async function dispatch(
   deps: Deps,
@@ -51,8 +42,8 @@ export async function dispatch(
 }
 
 /**
- * The same under a lease, for events that somebody may have worked on before. Safe to run twice or at once for the
- * same events. Throws only before the first request has gone out.
+ * The same under a lease, for events that somebody may have worked on before. Safe to run twice or at once
+ * for the same events. Throws only before the first request has gone out.
  */
 export async function dispatchAgain(
   deps: Deps,
@@ -73,132 +64,18 @@ export async function catchUp(deps: Deps, db: Db, budget: Budget): Promise<boole
 }
 
 /**
- * The condition that nobody works on the event `v` any more, pings aside: its lease has run out; or it has no lease and
- * its first minute is over, or no job could be sent for it.
+ * The condition that nobody works on the event `v` any more, pings aside: its lease has run out; or it has no
+ * lease and its first minute is over, or no job could be sent for it.
  */
 export function isLeftBehind(deps: Deps, now: number): SQL {
   return sql`v.dispatched_at IS NULL AND v.ping_id IS NULL AND v.claims < ${MAX_CLAIMS} AND (
     v.leased_until <= ${now} OR (v.leased_until IS NULL AND v.id < ${idAt("event", now - leaseMs(deps))}))`
 }
 
-/** The column of the event `v` that says whether its application has a rate. */
-const isRated = sql`EXISTS (
-  SELECT 1 FROM applications a WHERE a.id = v.application_id AND a.throttle_rate IS NOT NULL) AS is_rated`
-
-/** What is owed of some events, and by what right: under a lease, or without one in their first minute. */
-interface Reading {
-  token: string | null
-  at: number
-  events: EventKey[]
-  deliveries: ClaimedDelivery[]
-  /** Whether dispatch is behind: then nobody waits long for anybody. */
-  isBehind: boolean
-}
-
-/** Reads what is owed of events in their first minute; the others that are undispatched are to be claimed. */
-async function readFresh(
-  deps: Deps,
-  db: Db,
-  keys: readonly EventKey[],
-): Promise<{ fresh: Reading; others: EventKey[] }> {
-  const at = deps.clock.now()
-  const isFresh = sql`v.lease_token IS NULL AND v.leased_until IS NULL AND v.claims = 0
-    AND v.fanout_cursor IS NULL AND v.created_at > ${at - lastStart(deps, 0)}`
-  const named = sql`json_each(${toPairs(keys)}) j
-    CROSS JOIN events v ON v.application_id = j.value->>0 AND v.id = j.value->>1
-      AND v.dispatched_at IS NULL AND v.ping_id IS NULL`
-  const { events, pairs } = await db.batch({
-    events: sql`SELECT ${eventColumns}, ${isRated}, v.created_at, ${isFresh} AS fresh FROM ${named}`,
-    pairs: sql`
-      SELECT v.id AS event_id, ${isInterested} AS interested, 0 AS recorded, ${endpointColumns(at)}
-      FROM ${named} AND ${isFresh} CROSS JOIN endpoints e ON e.id IN (SELECT id FROM (${candidates(DIRECT_LIMIT + 1)}))`,
-  })
-  const fresh = events.filter((event) => event.fresh === 1)
-  const { small, large, deliveries } = sortOut(fresh, pairs, (event) =>
-    lastStart(deps, event.created_at as number),
-  )
-  const others = events.filter((event) => event.fresh !== 1).map(readKey)
-  const isBehind = areOld(fresh, at)
-  return { fresh: { token: null, at, events: small, deliveries, isBehind }, others: [...others, ...large] }
-}
-
-interface Claim extends Reading {
-  token: string
-  /** More candidates than are attempted at once: fanned out in steps. */
-  large: EventKey[]
-  /** Events left out because they are to be handled alone, the least claimed first. */
-  suspects: EventKey[]
-}
-
-/** Takes a lease on the events and reads what is owed, payloads once per event. One batch. */
-async function claimEvents(deps: Deps, db: Db, keys: readonly EventKey[], alone = false): Promise<Claim> {
-  const at = deps.clock.now()
-  const token = crypto.randomUUID()
-  const most = alone ? MAX_CLAIMS : SUSPECT_CLAIMS
-  const claimable = sql`v.dispatched_at IS NULL AND v.ping_id IS NULL
-    AND v.claims < ${MAX_CLAIMS} AND (v.leased_until IS NULL OR v.leased_until <= ${at})`
-  const named = sql`json_each(${toPairs(keys)}) j
-    CROSS JOIN events v ON v.application_id = j.value->>0 AND v.id = j.value->>1`
-  const { suspects, events, pairs } = await db.batch({
-    suspects: sql`
-      SELECT v.application_id, v.id FROM ${named} WHERE ${claimable} AND v.claims >= ${most} ORDER BY v.claims`,
-    // Whoever had the first minute has claimed it without a word: that counts as one.
-    claimed: sql`
-      UPDATE events AS v SET lease_token = ${token}, leased_until = ${at + leaseMs(deps)},
-        claims = max(v.claims, 1) + 1
-      WHERE (v.application_id, v.id) IN (${keysIn(keys)}) AND ${claimable} AND v.claims < ${most}`,
-    events: sql`
-      SELECT ${eventColumns}, ${isRated}, v.created_at, v.fanout_cursor FROM ${named} WHERE v.lease_token = ${token}`,
-    pairs: sql`
-      SELECT v.id AS event_id, ${isInterested} AS interested,
-        EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = v.id AND d.endpoint_id = e.id) AS recorded,
-        ${endpointColumns(at)}
-      FROM ${named} CROSS JOIN endpoints e ON e.id IN (SELECT id FROM (${candidates(DIRECT_LIMIT + 1)}))
-      WHERE v.lease_token = ${token} AND v.fanout_cursor IS NULL`,
-  })
-  const { small, large, deliveries } = sortOut(events, pairs, () => lastStart(deps, at))
-  return {
-    token,
-    at,
-    events: small,
-    large,
-    deliveries,
-    isBehind: areOld(events, at),
-    suspects: suspects.map(readKey),
-  }
-}
-
-function areOld(events: readonly Row[], at: number): boolean {
-  return events.some((event) => (event.created_at as number) < at - BEHIND_MS)
-}
-
 /**
- * The small events with the pairs that are owed, and the large ones. The 26th candidate is read only to be recognised as
- * too many, so whoever is not interested, or has its delivery already, is counted before it is left out.
+ * Delivers what is claimed, fans out what is large, and then, one by one, what may have
+ * killed its consumer before.
  */
-function sortOut(events: readonly Row[], pairs: readonly Row[], startBy: (event: Row) => number) {
-  const pairsOf = Map.groupBy(pairs, (pair) => pair.event_id)
-  const isLarge = (event: Row) =>
-    (event.fanout_cursor ?? null) !== null || (pairsOf.get(event.id)?.length ?? 0) > DIRECT_LIMIT
-  const small = events.filter((event) => !isLarge(event))
-  const deliveries = small.flatMap((event) =>
-    (pairsOf.get(event.id) ?? [])
-      .filter((pair) => pair.interested === 1 && pair.recorded === 0)
-      .map(
-        (pair): ClaimedDelivery => ({
-          event: readEvent(event),
-          endpoint: readEndpoint(pair),
-          attempts: 0,
-          claims: 0,
-          isRated: event.is_rated === 1,
-          startBy: startBy(event),
-        }),
-      ),
-  )
-  return { small: small.map(readKey), large: events.filter(isLarge).map(readKey), deliveries }
-}
-
-/** Delivers what is claimed, fans out what is large, and then, one by one, what may have killed its consumer before. */
 async function deliverClaimed(deps: Deps, db: Db, claim: Claim, budget: Budget): Promise<void> {
   await deliver(deps, db, claim, budget)
   try {
@@ -206,7 +83,7 @@ async function deliverClaimed(deps: Deps, db: Db, claim: Claim, budget: Budget):
     // These get nobody into trouble but themselves: everything else is recorded by now.
     for (const event of claim.suspects) {
       if (!budget.affords(STATEMENTS_PER_CLAIM)) return
-      const alone = await claimEvents(deps, db, [event], true)
+      const alone = await claimAlone(deps, db, event)
       await deliver(deps, db, alone, budget)
       await fanOut(deps, db, alone, budget)
     }
@@ -216,7 +93,10 @@ async function deliverClaimed(deps: Deps, db: Db, claim: Claim, budget: Budget):
   }
 }
 
-/** Attempts what is owed as far as the budget and the batch's time go, records it, and lets the stragglers follow. */
+/**
+ * Attempts what is owed as far as the budget and the batch's time go, records it, and lets
+ * the stragglers follow.
+ */
 async function deliver(deps: Deps, db: Db, reading: Reading, budget: Budget): Promise<void> {
   const { token, at, events, deliveries, isBehind } = reading
   if (events.length === 0) return
@@ -246,7 +126,10 @@ async function deliver(deps: Deps, db: Db, reading: Reading, budget: Budget): Pr
   })
 }
 
-/** Who is attempted at once: healthy endpoints without a rate limit, as far as the budget goes; the proven first. */
+/**
+ * Who is attempted at once: healthy endpoints without a rate limit, as far as the budget
+ * goes; the proven first.
+ */
 function plan(
   deliveries: readonly ClaimedDelivery[],
   budget: Budget,
