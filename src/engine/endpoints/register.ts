@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm"
 
+import type { Batch, Db, Row } from "../../db/client.ts"
 import { newId } from "../../db/ids.ts"
 import type { Deps } from "../../platform/deps.ts"
 import {
@@ -45,30 +46,66 @@ export interface Registered {
 
 /**
  * Subscribes a URL to an event type: finds or creates the one endpoint that the application has for the URL,
- * enables it if it was disabled, adds the subscription. One batch, so that two calls at once make one of each.
- * Refuses with `refused_target`, `not_found` (event type), `limit_reached` (endpoints, with `newEventTypes` event
- * types) or `storage_full`; then nothing is written.
+ * enables it if it was disabled, adds the subscription. One batch, so that two calls at once make one of
+ * each. Refuses with `refused_target`, `not_found` (event type), `limit_reached` (endpoints, with
+ * `newEventTypes` event types) or `storage_full`; then nothing is written.
  */
 export async function registerUrl(deps: Deps, registration: Registration): Promise<Registered> {
   const { applicationId, eventType } = registration
   const target = refuseBadTarget(deps, registration.url, registration.ownOrigin)
-  const url = registration.keepSpelling ? registration.url : target.href
-  const urlKey = targetKey(target)
   await requireSpace(deps, applicationId)
+  const draft = await draftEndpoint(deps, registration, target)
+  if (registration.newEventTypes) refuseBadTypeName(applicationId, eventType)
+  const db = deps.shardOf(applicationId)
+  const { before, types, found, operational } = await db.batch(statementsOf(deps, db, registration, draft))
+  await nudgeOperations(deps, db, operational)
+  const [row] = found
+  if (row) return registered(draft, before.at(0), row)
+  if (types.length > 0) throw tooManyEndpoints(deps)
+  throw registration.newEventTypes
+    ? await whyNoType(deps, registration)
+    : notFound(`Event type '${eventType}'`)
+}
+
+/** What is written of the endpoint and its subscription where the URL has none yet. */
+interface Draft {
+  endpointId: string
+  subscriptionId: string
+  url: string
+  urlKey: string
+  secret: string
+  sealed: string
+  now: number
+}
+
+async function draftEndpoint(deps: Deps, { url, keepSpelling }: Registration, target: URL): Promise<Draft> {
   const secret = generateSecret(crypto.getRandomValues(new Uint8Array(SECRET_BYTES)))
   const sealed = await seal(deps.config, secret)
   const now = deps.clock.now()
-  const endpointId = newId("endpoint", now)
-  const subscriptionId = newId("subscription", now)
-  if (registration.newEventTypes) refuseBadTypeName(applicationId, eventType)
+  return {
+    endpointId: newId("endpoint", now),
+    subscriptionId: newId("subscription", now),
+    url: keepSpelling ? url : target.href,
+    urlKey: targetKey(target),
+    secret,
+    sealed,
+    now,
+  }
+}
+
+function statementsOf(
+  deps: Deps,
+  db: Db,
+  { applicationId, eventType, newEventTypes }: Registration,
+  { endpointId, subscriptionId, url, urlKey, sealed, now }: Draft,
+) {
   const ofUrl = sql`application_id = ${applicationId} AND url_key = ${urlKey}`
   const type = sql`SELECT id FROM event_types WHERE application_id = ${applicationId} AND name = ${eventType}`
   const hasEndpoint = sql`(EXISTS (SELECT 1 FROM endpoints WHERE ${ofUrl})
     OR ${hasRoomForEndpoint(deps, applicationId)})`
-  const db = deps.shardOf(applicationId)
-  const { before, types, found, operational } = await db.batch({
+  return {
     before: sql`SELECT disabled_at FROM endpoints WHERE ${ofUrl}`,
-    type: registration.newEventTypes ? insertEventType(deps, applicationId, eventType, hasEndpoint) : null,
+    type: newEventTypes ? insertEventType(deps, applicationId, eventType, hasEndpoint) : null,
     types: type,
     created: sql`
       INSERT INTO endpoints (id, application_id, url, url_key, created_at, updated_at, enabled_at)
@@ -93,17 +130,17 @@ export async function registerUrl(deps: Deps, registration: Registration): Promi
       JOIN subscriptions s ON s.endpoint_id = e.id AND s.event_type_id = (${type})
       WHERE e.application_id = ${applicationId} AND e.url_key = ${urlKey}`,
     operational: endpointEvent(deps, db, "endpoint.created", endpointId, sql`true`),
-  })
-  await nudgeOperations(deps, db, operational)
-  const [row] = found
-  if (!row && types.length > 0) throw tooManyEndpoints(deps)
-  if (!row)
-    throw registration.newEventTypes
-      ? await whyNoType(deps, registration)
-      : notFound(`Event type '${eventType}'`)
+  } satisfies Batch
+}
+
+/** What the batch has done, by the row that it found before and by the one that it has left. */
+function registered(
+  { endpointId, subscriptionId, secret, now }: Draft,
+  before: Row | undefined,
+  row: Row,
+): Registered {
   // The second half recognises a batch that was repeated because its answer got lost.
-  const enabled =
-    (before.at(0)?.disabled_at ?? null) !== null || (row.enabled_at === now && row.created_at !== now)
+  const enabled = (before?.disabled_at ?? null) !== null || (row.enabled_at === now && row.created_at !== now)
   return {
     endpointId: row.id as string,
     outcome: row.subscription_id === subscriptionId ? "created" : enabled ? "enabled" : "exists",
