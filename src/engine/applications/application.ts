@@ -75,8 +75,8 @@ export async function findApplication(deps: Deps, idOrUid: string): Promise<Appl
 }
 
 /**
- * The applications in the order of their ids, a page at a time; it may be short of its limit. With `search` those that
- * have the text in their name, uid or id, whatever the case of ASCII letters.
+ * The applications in the order of their ids, a page at a time; it may be short of its limit. With `search`
+ * those that have the text in their name, uid or id, whatever the case of ASCII letters.
  */
 export async function listApplications(
   deps: Deps,
@@ -154,8 +154,8 @@ export async function createApplication(
 }
 
 /**
- * Changes what is named of an application. Refuses with `not_found`, `conflict` (uid) or `storage_full`, and while it is
- * moving.
+ * Changes what is named of an application. Refuses with `not_found`, `conflict` (uid) or `storage_full`,
+ * and while it is moving.
  */
 export async function changeApplication(
   deps: Deps,
@@ -188,8 +188,8 @@ export async function changeApplication(
 }
 
 /**
- * Gives the application these settings, or makes it if there is none of this id or uid. Without a uid it keeps
- * the one by which it is named here. Refuses with `conflict` (uid).
+ * Gives the application these settings, or makes it if there is none of this id or uid. Without a uid it
+ * keeps the one by which it is named here. Refuses with `conflict` (uid).
  */
 export async function replaceApplication(
   deps: Deps,

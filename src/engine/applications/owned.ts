@@ -15,10 +15,16 @@ import { copyTypes } from "./copies.ts"
 const ROWS_PER_PAGE = 500
 /** Contents that one page holds in memory, and in parameters of the statements that write it. */
 const BYTES_PER_PAGE = 4_000_000
-/** What copying a page asks of D1 at most: reading it, its types, writing it in parameters of under a megabyte. */
+/**
+ * What copying a page asks of D1 at most: reading it, its types, writing it in
+ * parameters of under a megabyte.
+ */
 export const STATEMENTS_PER_PAGE = 12
 
-/** One table's rows of an application, in the order of `key`, the last columns of an index that begins with the owner. */
+/**
+ * One table's rows of an application, in the order of `key`, the last columns of an index that
+ * begins with the owner.
+ */
 interface Part {
   table: SQLiteTable
   /** Whose id the first column of `key` is, where a row is found through what owns it. */
@@ -31,8 +37,8 @@ interface Part {
 }
 
 /**
- * All that an application owns in its shard, owners first. An event comes behind its deliveries: one without any would
- * look to retention as if it owed nothing.
+ * All that an application owns in its shard, owners first. An event comes behind its deliveries: one without
+ * any would look to retention as if it owed nothing.
  */
 const PARTS: readonly Part[] = [
   { table: endpoints, key: ["id"], bytes: sql`octet_length(t.headers)` },
@@ -63,13 +69,16 @@ export const START: Place = { part: 0, behind: [] }
 /** The condition on a shard that rows of the application are arriving there. */
 const isArriving = (db: Db, id: string) =>
   sql`EXISTS (SELECT 1 FROM applications WHERE id = ${id} AND moving_to = ${db.shard})`
-/** The condition on a shard that the application does not live there: its rows are left behind, or given up. */
+/**
+ * The condition on a shard that the application does not live there: its rows are left behind, or given up.
+ */
 const isElsewhere = (db: Db, id: string) =>
   sql`NOT EXISTS (SELECT 1 FROM applications WHERE id = ${id} AND shard = ${db.shard} AND moving_to IS NULL)`
 
 /**
- * Copies the next page of what the application owns; answers how far that has led, null: there is nothing more. Rows that
- * are there stay as they are. Writes nothing once the application has arrived, however late this is.
+ * Copies the next page of what the application owns; answers how far that has led, null: there is
+ * nothing more. Rows that are there stay as they are. Writes nothing once the application has
+ * arrived, however late this is.
  */
 export async function copyPage(
   from: Db,
@@ -91,7 +100,10 @@ export async function copyPage(
   return { part: place.part, behind: part.key.map((column) => last[column] as string) }
 }
 
-/** Deletes a page of what the application owns in a shard where it does not live; false when nothing is left of it. */
+/**
+ * Deletes a page of what the application owns in a shard where it does not live; false when
+ * nothing is left of it.
+ */
 export async function deletePage(db: Db, id: string): Promise<boolean> {
   for (const part of DELETED) {
     const { gone } = await db.batch({

@@ -16,9 +16,9 @@ import { copyApplication, isDirectory } from "./copies.ts"
 export const REMOVE_STEP = 500
 
 /**
- * Removes an application with its endpoints, in one batch: nothing of it is delivered from then on, its uid is free
- * again. Of one with very many endpoints a task removes the rest, step by step. Refuses with `not_found`, and with
- * `conflict` for those that come with the system.
+ * Removes an application with its endpoints, in one batch: nothing of it is delivered from then on, its uid
+ * is free again. Of one with very many endpoints a task removes the rest, step by step. Refuses with
+ * `not_found`, and with `conflict` for those that come with the system.
  */
 export async function removeApplication(deps: Deps, idOrUid: string): Promise<void> {
   const { id } = await getApplication(deps, idOrUid)
@@ -40,7 +40,7 @@ export async function removeApplication(deps: Deps, idOrUid: string): Promise<vo
     wanted: wantsJob(task),
     due: sql`SELECT 1 FROM endpoints WHERE application_id = ${id} AND due_at IS NOT NULL LIMIT 1`,
   })
-  // Last: as long as the directory knows it, whoever asks again ends what is left.
+  // Last: as long as the directory knows it, a repeated request ends what is left.
   if (!isDirectory(db)) await deps.directory.batch({ removed })
   if (wanted.length > 0) await enqueue(deps, db, { kind: "task", applicationId: id, taskId: task.id })
   if (due.length > 0) await callDrain(deps, db)
@@ -54,12 +54,14 @@ export const removeApplicationTask: TaskKind = {
     return { ...removalOf(page, deps.clock.now(), onlyIf), next }
   },
   async wake(deps, db) {
-    // What removed endpoints still owe ends there, whoever's they were.
+    // What removed endpoints are still owed ends there.
     await callDrain(deps, db)
   },
 }
 
-/** Selects the ids of one step, removed or not: the same before and after it; and where the next one begins. */
+/**
+ * Selects the ids of one step, removed or not: the same before and after it; and where the next one begins.
+ */
 function pageOf(applicationId: string, cursor: string | null): { page: SQL; next: SQL } {
   const walk = sql`
     SELECT id FROM endpoints WHERE application_id = ${applicationId} AND id > ${cursor ?? ""} ORDER BY id`

@@ -11,8 +11,8 @@ import { callDrain } from "./schedule.ts"
 const STATEMENTS_PER_STEP = 3
 
 /**
- * Writes the deliveries of large events as due, a bounded number of candidates a step and one step of each: what is left
- * is given back and gets a job of its own, behind those of everybody else's events.
+ * Writes the deliveries of large events as due, a bounded number of candidates a step and one step of each:
+ * what is left is given back and gets a job of its own, behind those of everybody else's events.
  */
 export async function fanOut(
   deps: Deps,
@@ -46,8 +46,8 @@ export async function fanOut(
 }
 
 /**
- * One step; its cursor is in the same batch, and the last one marks the event dispatched. Finished when there is nothing
- * more to do here, be it that the lease was lost.
+ * One step; its cursor is in the same batch, and the last one marks the event dispatched. Finished when there
+ * is nothing more to do here, be it that the lease was lost.
  */
 async function fanOutStep(
   deps: Deps,

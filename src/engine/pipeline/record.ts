@@ -102,8 +102,8 @@ async function recordTogether(
 }
 
 /**
- * The times at which endpoints are due, but for those until which a request is open: by then it is recorded, and what
- * follows from that has a job of its own; if nobody is left to record it, the sweep finds it.
+ * The times at which endpoints are due, but for those until which a request is open: by then it is recorded,
+ * and what follows from that has a job of its own; if nobody is left to record it, the sweep finds it.
  */
 function withoutOpen(due: readonly Row[], states: Consequences["states"]): Row[] {
   const openUntil = new Set(

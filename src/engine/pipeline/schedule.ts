@@ -5,19 +5,21 @@ import type { Deps } from "../../platform/deps.ts"
 import { delaySeconds } from "../jobs/job.ts"
 import { enqueue } from "./jobs.ts"
 
-// When the retry lane is drained. What is due now needs a drain that has not begun yet: whoever begins later sees it. So of
-// those that are called one waits in each shard, however many ask for it.
+// When the retry lane is drained. What is due now needs a drain that has not begun yet: whoever begins later
+// sees it. So of those that are called one waits in each shard, however many ask for it.
 
 /** Due times further away than this are left to the sweep, which runs every minute. */
 const NEAR_MS = 60_000
 /** A job must not arrive before what it is for is due; the queue's clock is not ours. */
 const WAKE_RESERVE_MS = 50
-/** A drain that was called so long ago, and has not begun, is lost; or there is room for one more in any case. */
+/**
+ * A drain that was called so long ago, and has not begun, is lost; or there is room for one more in any case.
+ */
 const LOST_AFTER_MS = 30_000
 
 /**
- * Sends a drain for the moment at which something in a shard is due, unless that is far, or one that was sent before
- * comes as soon: many things can wait for the same moment. Null: nothing is due.
+ * Sends a drain for the moment at which something in a shard is due, unless that is far, or one that was sent
+ * before comes as soon: many things can wait for the same moment. Null: nothing is due.
  */
 export async function scheduleDrain(deps: Deps, db: Db, dueAt: number | null): Promise<void> {
   if (dueAt === null) return
@@ -35,8 +37,9 @@ export async function scheduleDrain(deps: Deps, db: Db, dueAt: number | null): P
 }
 
 /**
- * Sends a drain for what is due in a shard by now, unless one waits there already: it will see this, too. Call it when that
- * is written. `lastTurn`: the application that had the last turn, behind which the next drain goes on.
+ * Sends a drain for what is due in a shard by now, unless one waits there already: it will see this,
+ * too. Call it when that is written. `lastTurn`: the application that had the last turn, behind which
+ * the next drain goes on.
  */
 export async function callDrain(deps: Deps, db: Db, lastTurn: string | null = null): Promise<void> {
   const now = deps.clock.now()
