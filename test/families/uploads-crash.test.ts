@@ -221,6 +221,32 @@ describe("the job", () => {
     expect(world.receivers.to(HOOK)).toHaveLength(1)
   })
 
+  it("is one in the queue, however many uploads wait: who waits behind it waits for one", async () => {
+    const ids: string[] = []
+    for (let n = 0; n < 5; n++) ids.push(await upload())
+    const processing = () => world.queued.filter(({ job }) => job.kind === "process-upload")
+    for (const id of ids) {
+      const [job, ...more] = processing()
+      expect([job?.job, ...more]).toMatchObject([{ uploadId: id }])
+      if (job) await world.run(world.queued.splice(world.queued.indexOf(job), 1))
+    }
+    expect(processing()).toEqual([])
+    expect(await Promise.all(ids.map(async (id) => (await statusOf(world, id)).state))).toEqual(
+      Array(5).fill("completed"),
+    )
+  })
+
+  it("that is lost has one sent by the sweep, which brings the others", async () => {
+    const ids = [await upload(), await upload(), await upload()]
+    world.queued.length = 0
+    await runCron(world.deps)
+    expect(world.queued.filter(({ job }) => job.kind === "process-upload")).toHaveLength(1)
+    await world.runDue()
+    expect(await Promise.all(ids.map(async (id) => (await statusOf(world, id)).state))).toEqual(
+      Array(3).fill("completed"),
+    )
+  })
+
   it("may be refused for ever: sweeps process, a few files each", async () => {
     world.queueRefuses = true
     const ids = [await upload(), await upload(), await upload(), await upload(), await upload()]
@@ -488,11 +514,14 @@ describe("the cron", () => {
     expect(uploadJobs()).toEqual([])
   })
 
-  it("finds unfinished uploads by the index made for them", async () => {
-    const plan = await world.env.DB.prepare(
-      `EXPLAIN QUERY PLAN SELECT id FROM uploads WHERE state in ('receiving', 'received', 'processing')
-       AND state = 'receiving' AND id < 'upl_1' ORDER BY id LIMIT 50`,
-    ).all<{ detail: string }>()
-    expect(plan.results.map(({ detail }) => detail).join()).toContain("uploads_unfinished")
-  })
+  it.each(["state = 'receiving' AND id < 'upl_1'", "state = 'received'"])(
+    "finds unfinished uploads by the index made for them: %s",
+    async (condition) => {
+      const plan = await world.env.DB.prepare(
+        `EXPLAIN QUERY PLAN SELECT id FROM uploads WHERE state in ('receiving', 'received', 'processing')
+       AND ${condition} ORDER BY id LIMIT 50`,
+      ).all<{ detail: string }>()
+      expect(plan.results.map(({ detail }) => detail).join()).toContain("uploads_unfinished")
+    },
+  )
 })

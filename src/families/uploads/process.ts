@@ -26,21 +26,25 @@ export const processing: SingleJobs<ProcessUpload> = {
   work: (deps, _db, { uploadId }) => processUpload(deps, uploadId),
 }
 
-/** Sends the job that processes an upload. False when the queue refuses it: then the sweep sends it again. */
+/**
+ * Sends the job that processes an upload. False when the queue refuses it: then the sweep sends it again. Whoever begins
+ * one sends the next: one job is in the queue, however many wait, and who waits behind it waits for one.
+ */
 export function requestProcessing(deps: Deps, uploadId: string): Promise<boolean> {
   const work: ProcessUpload = { kind: PROCESS_UPLOAD, uploadId }
   return send(deps, processing.lane, deps.shardOf(APPLICATION), work)
 }
 
 /**
- * Checks that the stored file is whole, reading it back as a stream, and completes the upload, which publishes
- * its event; or ends it as failed. Safe to run twice or at once. A fault of ours is left to the sweep, which
- * tries again, later each time.
+ * Sends the job of the next upload, then checks that the stored file is whole, reading it back as a stream, and completes
+ * the upload, which publishes its event; or ends it as failed. Safe to run twice or at once. A fault of ours is left to
+ * the sweep, which tries again, later each time.
  */
 export async function processUpload(deps: Deps, uploadId: string): Promise<void> {
   const { files } = deps
   const upload = files && (await claimUpload(deps, uploadId))
   if (!files || !upload) return
+  if (upload.next !== null) await requestProcessing(deps, upload.next)
   const started = deps.clock.now()
   try {
     const failure = await findFault(deps, files, upload)

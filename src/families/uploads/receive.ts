@@ -23,7 +23,7 @@ interface Arriving {
 
 /**
  * Takes the file of a multipart request into the bucket as it arrives, and notes it as received; answers the
- * upload's id. The row comes first, then the bytes, then what the row says of them: a crash in between leaves
+ * upload's id, and whether it is the only one that waits to be processed. The row comes first, then the bytes, then what the row says of them: a crash in between leaves
  * a row that the sweep finds. Whatever is refused leaves nothing behind.
  */
 export async function receiveFile(
@@ -31,14 +31,15 @@ export async function receiveFile(
   files: R2Bucket,
   endpointId: string,
   request: Request,
-): Promise<string> {
+): Promise<{ id: string; isOnly: boolean }> {
   const started = deps.clock.now()
   const { body, boundary, length } = readEnvelope(request, deps.config.maxUploadBytes)
   const { file, size, sha256, maxParserBytes } = await storeFile(deps, body, boundary, (found) =>
     begin(deps, files, length || PART_BYTES, { endpointId, ...found }),
   )
   const { id, writer } = file
-  if (!(await finishUpload(deps, id, { size, sha256 }))) {
+  const finished = await finishUpload(deps, id, { size, sha256 })
+  if (finished === null) {
     await discard(files, id, null)
     throw new Problem(408, null, "The upload took so long that it was given up; send the file again")
   }
@@ -52,7 +53,7 @@ export async function receiveFile(
     maxParserBytes,
     durationMs: deps.clock.now() - started,
   })
-  return id
+  return { id, isOnly: finished.isOnly }
 }
 
 /** What a request says of its body before that is read; `length` is NaN where it does not say. */

@@ -2,7 +2,13 @@ import type { Sweep, Upkeep } from "../../engine/upkeep/contribution.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { processUpload, requestProcessing } from "./process.ts"
 import { discard } from "./storage.ts"
-import { deleteUploads, listExpiredUploads, lookForUploads, selectLeftUploads } from "./store/leftovers.ts"
+import {
+  deleteUploads,
+  type Found,
+  listExpiredUploads,
+  lookForUploads,
+  selectLeftUploads,
+} from "./store/leftovers.ts"
 
 /** A request that is still bringing its file after this long has died. */
 const RECEIVING_EXPIRES_MS = 3600 * 1000
@@ -55,10 +61,15 @@ async function workUnfinished({ deps, at, budget }: Sweep, files: R2Bucket) {
   }
 }
 
-/** Answers those for which no job could be sent. A queue that refused one would refuse the others. */
-async function sendJobs(deps: Deps, ids: readonly string[]): Promise<readonly string[]> {
-  for (const [index, id] of ids.entries()) {
-    if (!(await requestProcessing(deps, id))) return ids.slice(index)
+/**
+ * A job for each that somebody has begun, and for the first of the others, which brings these. Answers those for which the
+ * queue takes none: where it refused one it would refuse the others.
+ */
+async function sendJobs(deps: Deps, waiting: Found["waiting"]): Promise<readonly string[]> {
+  const first = waiting.find(({ isBegun }) => !isBegun)
+  for (const [index, one] of waiting.entries()) {
+    const wantsJob = one.isBegun || one === first
+    if (wantsJob && !(await requestProcessing(deps, one.id))) return waiting.slice(index).map(({ id }) => id)
   }
   return []
 }

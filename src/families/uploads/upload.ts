@@ -65,8 +65,8 @@ upload.openapi(
     const endpointId = await findEndpoint(deps, c.req.valid("param").webhook_id)
     if (endpointId === null) throw new Problem(404, null, "Webhook not found")
     await requireSpace(deps, APPLICATION)
-    const id = await receiveFile(deps, files, endpointId, c.req.raw)
-    await requestProcessing(deps, id)
+    const { id, isOnly } = await receiveFile(deps, files, endpointId, c.req.raw)
+    if (isOnly) await requestProcessing(deps, id)
     const statusUrl = new URL(`/uploads/${id}`, c.req.url).href
     return c.json(enveloped("ok", { upload_id: id, status_url: statusUrl }), 200)
   },

@@ -4,13 +4,11 @@ import { idAt } from "../../../db/ids.ts"
 import { literal } from "../../../db/literal.ts"
 import type { Deps } from "../../../platform/deps.ts"
 import { MAX_CLAIMS } from "./processing.ts"
-import { APPLICATION, UPLOAD } from "./uploads.ts"
-
-const unfinished = sql`state in ('receiving', 'received', 'processing')`
+import { APPLICATION, UPLOAD, unfinished } from "./uploads.ts"
 
 export interface Found {
-  /** Uploads that wait for somebody to process them, oldest first. */
-  waiting: string[]
+  /** Uploads that wait for somebody to process them, oldest first, and whether somebody has begun who did not end. */
+  waiting: { id: string; isBegun: boolean }[]
   /** Uploads given up just now whose bytes are to be discarded. */
   abandoned: { id: string; multipartId: string | null }[]
   /** Uploads that ended as failed after too many claims. */
@@ -56,11 +54,11 @@ export async function lookForUploads(
         SELECT id FROM uploads WHERE ${unfinished} AND ${free} AND claims >= ${MAX_CLAIMS} ORDER BY id LIMIT ${literal(limit)}
       ) RETURNING 1`,
     waiting: sql`
-      SELECT id FROM uploads WHERE ${unfinished} AND ${free} AND claims < ${MAX_CLAIMS}
+      SELECT id, state FROM uploads WHERE ${unfinished} AND ${free} AND claims < ${MAX_CLAIMS}
       ORDER BY id LIMIT ${literal(limit)}`,
   })
   return {
-    waiting: waiting.map((row) => row.id as string),
+    waiting: waiting.map((row) => ({ id: row.id as string, isBegun: row.state === "processing" })),
     abandoned: abandoned.map(toStored),
     poisoned: poisoned.length,
   }

@@ -3,7 +3,7 @@ import { sql } from "drizzle-orm"
 import { newId } from "../../../db/ids.ts"
 import { publish } from "../../../engine/events/publish.ts"
 import type { Deps } from "../../../platform/deps.ts"
-import { APPLICATION, type Upload } from "./uploads.ts"
+import { APPLICATION, type Upload, unfinished } from "./uploads.ts"
 
 const EVENT_TYPE = "upload_file"
 
@@ -24,7 +24,13 @@ export interface ClaimedUpload
   uploadedAt: number
   /** A JSON object, as its text was sent. */
   customPayload: string | null
+  /** The upload behind it, that nobody has begun; null: none waits. */
+  next: string | null
 }
+
+/** The id of the upload that nobody has begun and that has waited longest; null: none waits. */
+const firstToBegin = sql`(
+  SELECT id FROM uploads WHERE ${unfinished} AND state = 'received' ORDER BY id LIMIT 1)`
 
 /** Takes a lease on an upload that waits to be processed; null when there is nothing to do, or somebody does it. */
 export async function claimUpload(deps: Deps, id: string): Promise<ClaimedUpload | null> {
@@ -37,7 +43,7 @@ export async function claimUpload(deps: Deps, id: string): Promise<ClaimedUpload
       WHERE id = ${id} AND state IN ('received', 'processing') AND claims < ${MAX_CLAIMS}
         AND (leased_until IS NULL OR leased_until <= ${now})`,
     found: sql`
-      SELECT u.*, r.custom_payload FROM uploads u LEFT JOIN upload_registrations r USING (endpoint_id)
+      SELECT u.*, r.custom_payload, ${firstToBegin} AS next FROM uploads u LEFT JOIN upload_registrations r USING (endpoint_id)
       WHERE u.id = ${id} AND u.lease_token = ${token}`,
   })
   const row = found.at(0)
@@ -53,6 +59,7 @@ export async function claimUpload(deps: Deps, id: string): Promise<ClaimedUpload
     claims: row.claims as number,
     uploadedAt: row.created_at as number,
     customPayload: row.custom_payload as string | null,
+    next: row.next as string | null,
   }
 }
 

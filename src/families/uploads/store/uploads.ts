@@ -12,6 +12,9 @@ export const APPLICATION = "app_uploads"
 /** For the ids of uploads. */
 export const UPLOAD = { prefix: "upl" }
 
+/** As the index of them says it. */
+export const unfinished = sql`state in ('receiving', 'received', 'processing')`
+
 export type Upload = typeof uploads.$inferSelect
 const shape = shapeOf(uploads)
 
@@ -45,20 +48,26 @@ export async function noteMultipart(deps: Deps, id: string, multipartId: string)
   })
 }
 
-/** Marks the file received; false when the sweep has given the upload up meanwhile. */
+/**
+ * Marks the file received, and answers whether it is the only one that nobody has begun to process; null when the sweep
+ * has given the upload up meanwhile.
+ */
 export async function finishUpload(
   deps: Deps,
   id: string,
   { size, sha256 }: { size: number; sha256: string },
-): Promise<boolean> {
+): Promise<{ isOnly: boolean } | null> {
   const { found } = await deps.shardOf(APPLICATION).batch({
     received: sql`
       UPDATE uploads SET state = 'received', size = ${size}, sha256 = ${sha256}, multipart_id = NULL,
         updated_at = ${deps.clock.now()}
       WHERE id = ${id} AND state = 'receiving'`,
-    found: sql`SELECT 1 FROM uploads WHERE id = ${id} AND state IN ('received', 'processing', 'completed')`,
+    found: sql`
+      SELECT NOT EXISTS (SELECT 1 FROM uploads WHERE ${unfinished} AND state = 'received' AND id <> ${id}) AS is_only
+      FROM uploads WHERE id = ${id} AND state IN ('received', 'processing', 'completed')`,
   })
-  return found.length > 0
+  const [row] = found
+  return row ? { isOnly: row.is_only === 1 } : null
 }
 
 /** Forgets an upload that was refused; nothing of it is stored. */
