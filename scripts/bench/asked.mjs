@@ -32,6 +32,8 @@ export const ASKED = [
   asked("Delivery", "/app/screens/attempt/msg/:message", 6, 500),
   asked("Delivery", "/app/screens/msg/:message/attempt/:attempt/exchange", 4, 500),
   asked("Catalog", "/event-type?limit=100&include_archived=false", 3, 1_500),
+  asked("Catalog", "/event-type?limit=100&include_archived=true&group=screen&search=shown", 3, 6_000),
+  asked("Catalog", "/event-type?limit=250", 3, 3_000),
   asked("Catalog", "/event-type/screen.shown", 3, 10),
   asked("Inbox", "/inbox", 2, 100),
   asked("Inbox", "/inbox/:inbox", 2, 10),

@@ -83,7 +83,7 @@ it("an event type is made with a schema, subscribed to, tried, changed, archived
   await page.getByRole("link", { name: "user.signup" }).waitFor()
   await page.getByRole("button", { name: "New event type" }).click()
   await page.getByLabel("Name", { exact: true }).fill("invoice.paid")
-  await page.getByLabel("Description").fill("An invoice was paid")
+  await page.getByLabel("Description", { exact: true }).fill("An invoice was paid")
   await page.getByLabel("JSON schema of the payload").fill("{")
   await page.getByRole("button", { name: "Create" }).click()
   await page.getByText(/is not JSON/).waitFor()
@@ -118,4 +118,64 @@ it("an event type is made with a schema, subscribed to, tried, changed, archived
   await page.getByRole("link", { name: "invoice.paid" }).click()
   await page.getByRole("button", { name: "Take out of the archive" }).click()
   await page.getByText("In use").waitFor()
+})
+
+it("an event type is deleted for good once it is archived and nobody subscribes to it", async () => {
+  const name = "user.faxed"
+  await dashboard.call("POST", "/api/v1/app", { name: "Aperture", uid: "aperture" })
+  await dashboard.call("POST", "/api/v1/event-type", { name, description: "Sent a fax" })
+  const hook = { uid: "hook", url: "https://receiver.example/hook", eventTypes: [name] }
+  await dashboard.call("POST", "/api/v1/app/aperture/endpoint", hook)
+  const watched = await dashboard.open(`/dashboard/catalog/${name}#token=${API_TOKEN}`)
+  const { page } = watched
+  const answer = (verb: string) => page.getByRole("dialog").getByRole("button", { name: verb }).click()
+  const press = (verb: string) =>
+    page.getByRole("main").getByRole("button", { name: verb, exact: true }).click()
+
+  await press("Archive")
+  await answer("Archive")
+  await press("Delete")
+  await answer("Cancel")
+  await press("Delete")
+  await answer("Delete")
+  await page
+    .getByText(/subscribe/)
+    .last()
+    .waitFor()
+  await page.getByRole("heading", { name }).waitFor()
+  // The refusal is an error on the console, by the browser's own words.
+  watched.faults.splice(0, watched.faults.length, ...watched.faults.filter((fault) => !/ 409 /.test(fault)))
+
+  await dashboard.call("DELETE", "/api/v1/app/aperture/endpoint/hook")
+  await press("Delete")
+  await answer("Delete")
+  await page.getByText("The event type is deleted.").waitFor()
+  await page.getByRole("heading", { name: "Catalog" }).waitFor()
+  await page.getByRole("button", { name: "With archived" }).click()
+  await page.waitForURL(/which=all/)
+  await page.getByRole("link", { name: "user.signup" }).waitFor()
+  expect(await page.getByRole("link", { name }).count()).toBe(0)
+  await expectSound(watched)
+})
+
+it("event types are found by their group and by a part of their words, by keyboard", async () => {
+  for (const name of ["parcel.sent", "parcel.lost", "refund.made"])
+    await dashboard.call("POST", "/api/v1/event-type", { name, description: `It tells of ${name}` })
+  const watched = await dashboard.open(`/dashboard/catalog#token=${API_TOKEN}`)
+  const { page } = watched
+  const shown = () => page.locator(".row-link").allInnerTexts()
+  await page.getByRole("link", { name: "refund.made" }).waitFor()
+  await page.getByRole("button", { name: "parcel 2" }).press("Enter")
+  await expect.poll(shown).toEqual(["parcel.lost", "parcel.sent"])
+  await page.keyboard.press("/")
+  await page.keyboard.type("OF PARCEL.S")
+  await expect.poll(shown).toEqual(["parcel.sent"])
+  const { searchParams } = new URL(page.url())
+  expect(Object.fromEntries(searchParams)).toEqual({ group: "parcel", search: "OF PARCEL.S" })
+  await expectSound(watched)
+  await page.reload()
+  await expect.poll(shown).toEqual(["parcel.sent"])
+  await page.getByRole("searchbox").fill("nobody")
+  await page.getByText("No event type is like that").waitFor()
+  await expectSound(watched)
 })
