@@ -120,6 +120,14 @@ export async function expectToFit({ page, faults }: Watched): Promise<void> {
   expect(faults).toEqual([])
 }
 
+/** Holds a table on a phone to show whole what it shows: nothing is cut, and nothing lies beside the screen. */
+export async function expectWholeOnPhone(page: Page): Promise<void> {
+  const before = page.viewportSize()
+  await page.setViewportSize(PHONE)
+  expect(await page.evaluate("probe.cutInTables()")).toEqual([])
+  if (before) await page.setViewportSize(before)
+}
+
 /** What axe calls serious or critical, each with the element. */
 async function seriousFor(page: Page): Promise<string[]> {
   if (!(await page.evaluate("'axe' in globalThis"))) await page.evaluate(AXE)

@@ -2,7 +2,7 @@ import { Webhook } from "standardwebhooks"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 
 import { startReceiver } from "../../scripts/receiver.mjs"
-import { type Dashboard, expectSound, startDashboard, type Watched } from "./dashboard.ts"
+import { type Dashboard, expectSound, expectWholeOnPhone, startDashboard, type Watched } from "./dashboard.ts"
 
 type Arrived = { headers: Record<string, string>; body: string }
 
@@ -208,6 +208,7 @@ describe("a delivery", () => {
     await page.getByRole("row").filter({ hasText: "/hook/signups" }).getByText("Not sent").waitFor()
     await page.getByText("The endpoint does not ask for this event type").waitFor()
     await expectSound(watched)
+    await expectWholeOnPhone(page)
   })
 })
 

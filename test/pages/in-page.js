@@ -28,6 +28,10 @@ globalThis.probe = {
     ...("hit" in globalThis ? ["a script ran"] : []),
   ],
 
+  /** What is in a table and cannot be read whole. */
+  cutInTables: () =>
+    [...document.querySelectorAll(".table-card, .table td, .table .row-link")].filter(isCut).map(beginningOf),
+
   property: (name) => getComputedStyle(document.documentElement).getPropertyValue(name),
 }
 
@@ -37,6 +41,12 @@ function isWithinReach(element) {
     !element.matches(":disabled, input[type=radio]:not(:checked)") &&
     element.checkVisibility({ visibilityProperty: true })
   )
+}
+
+function isCut(element) {
+  const { overflowX } = getComputedStyle(element)
+  const isTooLarge = element.scrollWidth > element.clientWidth || element.scrollHeight > element.clientHeight
+  return overflowX !== "visible" && isTooLarge && element.checkVisibility()
 }
 
 function beginningOf({ outerHTML }) {

@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 
-import { type Dashboard, expectSound, startDashboard } from "./dashboard.ts"
+import { type Dashboard, expectSound, expectWholeOnPhone, startDashboard } from "./dashboard.ts"
 
 const APPLICATIONS = 200
 /** Requests by which they are made at once. */
@@ -59,6 +59,7 @@ describe("an operator's day with 200 applications", () => {
     expect(await row.textContent()).toMatch(/answered 503/)
     expect(new URL(page.url()).search).toBe("?state=failing")
     await expectSound(watched)
+    await expectWholeOnPhone(page)
 
     await row.getByRole("link").click()
     await page.getByRole("button", { name: "Disable" }).click()

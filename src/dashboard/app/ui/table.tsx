@@ -20,13 +20,23 @@ export interface TableProps<Row> {
   href?: (row: Row) => string
   /** The row that the rest of the screen is about. */
   isCurrent?: (row: Row) => boolean
+  /** On a phone, what follows the first two cells of a row stands below them. */
+  isStacked?: boolean
 }
 
 /**
  * A list. Where rows lead somewhere, their first cell is the link, and the whole row is its target; j and k go down and
  * up, Enter follows.
  */
-export function Table<Row>({ label, rows, columns, keyOf, href, isCurrent = () => false }: TableProps<Row>) {
+export function Table<Row>({
+  label,
+  rows,
+  columns,
+  keyOf,
+  href,
+  isCurrent = () => false,
+  isStacked,
+}: TableProps<Row>) {
   const body = useRef<HTMLTableSectionElement>(null)
   function step(by: number) {
     const links = [...(body.current?.querySelectorAll<HTMLElement>(".row-link") ?? [])]
@@ -37,7 +47,7 @@ export function Table<Row>({ label, rows, columns, keyOf, href, isCurrent = () =
 
   return (
     <div class="card table-card">
-      <table class="table" aria-label={label}>
+      <table class={isStacked ? "table stacked" : "table"} aria-label={label}>
         <thead>
           <tr>
             {columns.map((column) => (

@@ -82,12 +82,12 @@ function Endpoints({ endpoints, isComplete }: Pick<Attention, "endpoints" | "isC
       )}
       <Table
         label="Endpoints that need attention"
+        isStacked
         rows={shown}
         keyOf={({ id }) => id}
         href={({ application, id }) => at("app", application.id, "endpoints", id)}
         columns={[
           { title: "Endpoint", cell: ({ url }) => url },
-          { title: "Application", cell: ({ application }) => application.name },
           {
             title: "State",
             cell: (one) => {
@@ -95,7 +95,8 @@ function Endpoints({ endpoints, isComplete }: Pick<Attention, "endpoints" | "isC
               return <State tone={tone}>{words}</State>
             },
           },
-          { title: "Cause", cell: causeOf, isExtra: true },
+          { title: "Application", cell: ({ application }) => application.name },
+          { title: "Cause", cell: causeOf },
           { title: "Since", cell: sinceOf, isExtra: true },
           {
             title: "Owed",

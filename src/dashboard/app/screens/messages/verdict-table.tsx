@@ -20,16 +20,13 @@ export function VerdictTable({
     <List
       {...list}
       label="Endpoints of the message"
+      isStacked
       keyOf={({ endpointId }) => endpointId}
       href={({ endpointId }) => at("app", app, "messages", message, endpointId)}
       columns={[
         { title: "Endpoint", cell: ({ url }) => <Clip text={url} /> },
         { title: "Verdict", cell: (verdict) => <VerdictState verdict={verdict} /> },
-        {
-          title: "Why",
-          cell: ({ explanation }) => <span class="why">{explanation}</span>,
-          isExtra: true,
-        },
+        { title: "Why", cell: ({ explanation }) => <span class="why">{explanation}</span> },
         {
           title: "Next attempt",
           cell: ({ nextAttempt }) => nextAttempt && <Ago at={nextAttempt} isShort />,
