@@ -25,6 +25,11 @@ it("a newcomer sees a delivery arrive and verify, fail and say why, and succeed 
 
   await page.getByLabel("Application").selectOption("users")
   await page.getByRole("button", { name: "Register" }).click()
+  await page.getByRole("link", { name: "endpoint of users" }).click()
+  await page.getByRole("link", { name: "Its inbox" }).click()
+  await page.getByRole("link", { name: "endpoint of users" }).waitFor()
+  await menu.getByRole("link", { name: "Inbox" }).click()
+  await page.locator(".row-link").click()
   await page.getByRole("link", { name: "endpoint of users" }).waitFor()
 
   await menu.getByRole("link", { name: "Users" }).click()

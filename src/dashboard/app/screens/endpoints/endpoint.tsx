@@ -5,10 +5,12 @@ import { Page, Waiting } from "../../frame/page.tsx"
 import { useQuery } from "../../frame/query.ts"
 import { useLive } from "../../live/live.ts"
 import { at, type Screen, type ScreenProps } from "../../screen.ts"
+import { isPortal } from "../../session/state.ts"
 import { Button } from "../../ui/button.tsx"
 import { Id } from "../../ui/copy.tsx"
 import { Tabs } from "../../ui/tabs.tsx"
 import { say } from "../../ui/toast.tsx"
+import { inboxOf } from "../inbox/address.ts"
 import { Activity } from "./activity.tsx"
 import { Deliveries } from "./deliveries.tsx"
 import { HealthState, HealthStrip } from "./health.tsx"
@@ -52,6 +54,7 @@ function Endpoint({ params: { app = "", endpoint: id = "" } }: ScreenProps) {
   if (live.data === undefined) return <Waiting title="Endpoint" crumbs={crumbs} live={live} />
   const { data, reload } = live
   const { settings, health } = data
+  const inbox = inboxOf(settings.url, app, settings.id)
   async function turn(disabled: boolean) {
     await ask(
       api.PATCH("/api/v1/app/{app_id}/endpoint/{endpoint_id}", { params: { path }, body: { disabled } }),
@@ -71,6 +74,7 @@ function Endpoint({ params: { app = "", endpoint: id = "" } }: ScreenProps) {
           <HealthState health={health} />
           <Id id={settings.id} />
           {settings.uid && <Id id={settings.uid} what="uid" />}
+          {inbox && !isPortal.value && <a href={inbox}>Its inbox</a>}
           {settings.description && <span class="wraps">{settings.description}</span>}
         </>
       }

@@ -8,6 +8,7 @@ import { Button } from "../../ui/button.tsx"
 import { Chips } from "../../ui/state.tsx"
 import { say, sayWrong } from "../../ui/toast.tsx"
 import { ApplicationField, useApplications } from "../applications/application-field.tsx"
+import { rememberEndpoint, rememberedEndpoint } from "./address.ts"
 import { MANNERS, type MannerName, nameOf } from "./manners.ts"
 import { register } from "./register.ts"
 
@@ -58,9 +59,10 @@ function Answer({ inbox, reload }: Props) {
 function Registration({ inbox, reload }: Props) {
   const applications = useApplications() ?? []
   const [application, setApplication] = useState("users")
-  const [endpoint, setEndpoint] = useQuery("endpoint", "")
+  const [endpoint, setEndpoint] = useQuery("endpoint", rememberedEndpoint(inbox.id))
   async function run() {
     const id = await register(application, inbox)
+    rememberEndpoint(inbox.id, `${application}/${id}`)
     setEndpoint(`${application}/${id}`)
     await reload()
     say("Registered: what happens in the application arrives here from now on.")
