@@ -1,8 +1,7 @@
 import { api, ask, askPage } from "../../api/client.ts"
-import { Page } from "../../frame/page.tsx"
+import { FamilyPage, useFamilyList } from "../../frame/family.tsx"
 import { addressWith, useQuery } from "../../frame/query.ts"
-import { useLive } from "../../live/live.ts"
-import { at, type Screen } from "../../screen.ts"
+import type { Screen } from "../../screen.ts"
 import { Id } from "../../ui/copy.tsx"
 import { Empty } from "../../ui/empty.tsx"
 import { TextField } from "../../ui/field.tsx"
@@ -18,36 +17,16 @@ export const invoices: Screen = {
   menu: { of: "operator", label: "Invoices" },
 }
 
-const PAGE = 50
 const CREATE = `curl -X POST ${location.origin}/invoices \\
   -H 'Content-Type: application/json' \\
   -d '{"amount": 200, "currency": "USD"}'`
 const NOTHING = { amount: "", currency: "USD", due_date: "" }
 
 function Invoices() {
-  const [from] = useQuery("from", "")
   const [chosen] = useQuery("invoice", "")
-  const live = useLive(
-    (signal) =>
-      askPage(
-        api.GET("/invoices", {
-          params: { query: { order: "descending", limit: PAGE, cursor: from } },
-          signal,
-        }),
-      ),
-    [from],
-  )
+  const live = useFamilyList((query, signal) => askPage(api.GET("/invoices", { params: { query }, signal })))
   return (
-    <Page
-      title="Invoices"
-      about={
-        <>
-          <span>Application B: it tells its endpoints of invoices.</span>
-          <a href={at("app", "invoices", "messages")}>What was sent</a>
-          <a href={at("app", "invoices", "endpoints")}>Endpoints</a>
-        </>
-      }
-    >
+    <FamilyPage app="invoices" title="Invoices" about="Application B: it tells its endpoints of invoices.">
       <NewInvoice reload={live.reload} />
       <List
         live={live}
@@ -70,7 +49,7 @@ function Invoices() {
         ]}
       />
       {chosen !== "" && <Shows key={chosen} id={chosen} reload={live.reload} />}
-    </Page>
+    </FamilyPage>
   )
 }
 

@@ -1,9 +1,8 @@
 import { api, askPage } from "../../api/client.ts"
-import { Page } from "../../frame/page.tsx"
+import { FamilyPage, useFamilyList } from "../../frame/family.tsx"
 import { addressWith, useQuery } from "../../frame/query.ts"
 import { useAnswer } from "../../live/answer.ts"
-import { useLive } from "../../live/live.ts"
-import { at, type Screen } from "../../screen.ts"
+import type { Screen } from "../../screen.ts"
 import { Empty } from "../../ui/empty.tsx"
 import { List } from "../../ui/list.tsx"
 import { Time } from "../../ui/time.tsx"
@@ -19,42 +18,25 @@ export const uploads: Screen = {
   menu: { of: "operator", label: "Uploads" },
 }
 
-const PAGE = 50
 const UPLOAD = `curl -X POST ${location.origin}/upload_file/webhook_id/WEBHOOK_ID \\
   --form file=@photo.jpg`
 
 function Uploads() {
-  const [from] = useQuery("from", "")
   const [chosen] = useQuery("upload", "")
   const webhooks = useAnswer("/api/v1/app/{app_id}/endpoint", {
     path: { app_id: "uploads" },
     query: { limit: 250, order: "descending" },
   })
-  const live = useLive(
-    async (signal) => {
-      const { data, ...page } = await askPage(
-        api.GET("/uploads", {
-          params: { query: { order: "descending", limit: PAGE, cursor: from } },
-          signal,
-        }),
-      )
-      return { ...page, data: data.data }
-    },
-    [from],
-  )
+  const live = useFamilyList(async (query, signal) => {
+    const { data, ...page } = await askPage(api.GET("/uploads", { params: { query }, signal }))
+    return { ...page, data: data.data }
+  })
   const shown = live.data?.data.find(({ upload_id }) => upload_id === chosen)
   return (
-    <Page
+    <FamilyPage
+      app="uploads"
       title="Uploads"
-      about={
-        <>
-          <span>
-            Application C: it tells a webhook when a file that was uploaded to it has arrived whole.
-          </span>
-          <a href={at("app", "uploads", "messages")}>What was sent</a>
-          <a href={at("app", "uploads", "endpoints")}>Endpoints</a>
-        </>
-      }
+      about="Application C: it tells a webhook when a file that was uploaded to it has arrived whole."
     >
       <div class="forms">
         {webhooks.data && webhooks.data.data.length > 0 && (
@@ -82,6 +64,6 @@ function Uploads() {
         ]}
       />
       {shown && <Upload upload={shown} />}
-    </Page>
+    </FamilyPage>
   )
 }

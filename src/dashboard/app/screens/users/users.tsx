@@ -1,8 +1,7 @@
 import { api, ask, askPage } from "../../api/client.ts"
-import { Page } from "../../frame/page.tsx"
+import { FamilyPage, useFamilyList } from "../../frame/family.tsx"
 import { addressWith, useQuery } from "../../frame/query.ts"
-import { useLive } from "../../live/live.ts"
-import { at, type Screen } from "../../screen.ts"
+import type { Screen } from "../../screen.ts"
 import { Empty } from "../../ui/empty.tsx"
 import { TextField } from "../../ui/field.tsx"
 import { Form } from "../../ui/form.tsx"
@@ -16,34 +15,18 @@ export const users: Screen = {
   menu: { of: "operator", label: "Users" },
 }
 
-const PAGE = 50
 const CREATE = `curl -X POST ${location.origin}/users \\
   -H 'Content-Type: application/json' \\
   -d '{"username": "Alice"}'`
 
 function Users() {
-  const [from] = useQuery("from", "")
   const [chosen] = useQuery("user", "")
-  const live = useLive(
-    (signal) =>
-      askPage(
-        api.GET("/users", {
-          params: { query: { order: "descending", limit: PAGE, cursor: from } },
-          signal,
-        }),
-      ),
-    [from],
-  )
+  const live = useFamilyList((query, signal) => askPage(api.GET("/users", { params: { query }, signal })))
   return (
-    <Page
+    <FamilyPage
+      app="users"
       title="Users"
-      about={
-        <>
-          <span>Application A: it tells its endpoints of users, and of messages between them.</span>
-          <a href={at("app", "users", "messages")}>What was sent</a>
-          <a href={at("app", "users", "endpoints")}>Endpoints</a>
-        </>
-      }
+      about="Application A: it tells its endpoints of users, and of messages between them."
     >
       <NewUser reload={live.reload} />
       <List
@@ -63,7 +46,7 @@ function Users() {
         ]}
       />
       {chosen !== "" && <Messages key={chosen} recipient={chosen} />}
-    </Page>
+    </FamilyPage>
   )
 }
 
