@@ -44,7 +44,9 @@ export function isMade(noun: Noun, id: string): boolean {
   return prefix === prefixOf(noun) && /^[0-9a-f]{32}$/.test(rest)
 }
 
-/** The least id that a noun made at `time` (epoch ms) can have: "since" and "before" are comparisons of ids. */
+/**
+ * The least id that a noun made at `time` (epoch ms) can have: "since" and "before" are comparisons of ids.
+ */
 export function idAt(noun: Noun, time: number): string {
   return `${prefixOf(noun)}_${Math.max(0, Math.ceil(time)).toString(16).padStart(12, "0")}`
 }

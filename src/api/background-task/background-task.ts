@@ -19,8 +19,8 @@ import { refusals } from "../problems.ts"
 import { IdOrUid, toTime } from "../wire.ts"
 
 /**
- * The kinds of task that the wire has a name for. The official clients take no others: what a kind without one does
- * is seen in what it changes.
+ * The kinds of task that the wire has a name for. The official clients take no others: what a kind without
+ * one does is seen in what it changes.
  */
 export const TASK_NAMES = { recover: "endpoint.recover" } as const
 

@@ -198,8 +198,8 @@ eventTypes.openapi(
 )
 
 /**
- * Whose types somebody reads. Those that `operations` tells of are there for its own tokens, and behind the catalog
- * for the operator; to customers they are nothing that their endpoints could get.
+ * Whose types somebody reads. Those that `operations` tells of are there for its own tokens, and behind the
+ * catalog for the operator; to customers they are nothing that their endpoints could get.
  */
 function ownersFor(principal: Principal): readonly [TypeOwner, ...TypeOwner[]] {
   if (principal.kind === "operator") return [CATALOG, OPERATIONS]

@@ -52,7 +52,10 @@ function columnsOf(kind: Kind, contents: Contents): SQL {
     a.error, a.duration_ms, a.body_encoding, a.body_truncated, ${body}, ${headers}`
 }
 
-/** Selects the attempts of events, pings among them, for which the condition on `a` and the attempt's id holds. */
+/**
+ * Selects the attempts of events, pings among them, for which the condition on `a` and
+ * the attempt's id holds.
+ */
 export function selectAttempts(condition: (id: SQL) => SQL): SQL {
   const { first, later } = KINDS
   return sql`
@@ -113,7 +116,9 @@ export interface AttemptFilter extends Omit<EventFilter, "withPayload"> {
   withBody: boolean
 }
 
-/** The attempts made to an endpoint, newest first, pings left out; a page may be short of its limit (scan.ts). */
+/**
+ * The attempts made to an endpoint, newest first, pings left out; a page may be short of its limit (scan.ts).
+ */
 export async function listEndpointAttempts(
   deps: Deps,
   applicationId: string,

@@ -21,8 +21,8 @@ import type { PageRequest } from "../kit/page.ts"
 import { allOf, hasChannel, isAmong, type ScannedPage, scanPage } from "../kit/scan.ts"
 
 /**
- * How far a delivery is. Of the pending ones `retrying` has failed before and goes on, and `sending` is in somebody's
- * hands for the first time right now.
+ * How far a delivery is. Of the pending ones `retrying` has failed before and goes on, and `sending` is in
+ * somebody's hands for the first time right now.
  */
 export type DeliveryProgress = "delivered" | "pending" | "sending" | "retrying" | "failed" | "canceled"
 
@@ -33,7 +33,10 @@ export interface Progress {
 
 /** How much later than its event, at most, a delivery may seem to be older than it: clocks differ. */
 const CLOCKS_DIFFER_MS = 60_000
-/** How much later than its event a delivery is made at most, but for backlogs: the first minute is its own job's. */
+/**
+ * How much later than its event a delivery is made at most, but for backlogs: the first
+ * minute is its own job's.
+ */
 const MADE_WITHIN_MS = 120_000
 
 /** The condition that the delivery `d` is of an event of this time; `since` and `before` in epoch ms. */
@@ -43,12 +46,17 @@ export function isOfTime({ since, before }: Pick<EventFilter, "since" | "before"
   return before === undefined ? from : sql`${from} AND d.event_id < ${idAt("event", before)}`
 }
 
-/** Where deliveries of events from `since` on begin, in the order in which they were made; undefined: anywhere. */
+/**
+ * Where deliveries of events from `since` on begin, in the order in which they were
+ * made; undefined: anywhere.
+ */
 export function placeSince(since: number | undefined): string | undefined {
   return since === undefined ? undefined : idAt("attempt", since - CLOCKS_DIFFER_MS)
 }
 
-/** The condition that the delivery `d` stands where those of events from `since` until `until` (epoch ms) do. */
+/**
+ * The condition that the delivery `d` stands where those of events from `since` until `until` (epoch ms) do.
+ */
 export function isPlaced({ since, until }: { since?: number | undefined; until?: number | undefined }): SQL {
   const from = since === undefined ? sql`true` : sql`d.attempt_id >= ${placeSince(since)}`
   return until === undefined
@@ -57,8 +65,8 @@ export function isPlaced({ since, until }: { since?: number | undefined; until?:
 }
 
 /**
- * The events owed to an endpoint, the newest delivery first, each with its `place` in the list and how far it is; a
- * page may be short of its limit.
+ * The events owed to an endpoint, the newest delivery first, each with its `place` in the list and how far it
+ * is; a page may be short of its limit.
  */
 export async function listEndpointEvents(
   deps: Deps,
@@ -92,7 +100,10 @@ export async function listEndpointEvents(
   }
 }
 
-/** The endpoints that an event is owed to, removed ones too, in the order of their ids, and how far each delivery is. */
+/**
+ * The endpoints that an event is owed to, removed ones too, in the order of their ids, and
+ * how far each delivery is.
+ */
 export async function listEventEndpoints(
   deps: Deps,
   applicationId: string,

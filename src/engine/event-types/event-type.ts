@@ -46,10 +46,10 @@ export function isVisible(types: SQL, { flags }: Sight): SQL {
 }
 
 /**
- * The event types of these names that an endpoint of the application may subscribe to: the application's own
- * first, then the catalog's. Archived ones, and those that are not for these eyes, are left to the endpoint that
- * has them. Refuses with `invalid` and the names that are unknown or archived; of those out of sight it says the
- * same.
+ * The event types of these names that an endpoint of the application may subscribe to: the application's
+ * own first, then the catalog's. Archived ones, and those that are not for these eyes, are left to the
+ * endpoint that has them. Refuses with `invalid` and the names that are unknown or archived; of those out
+ * of sight it says the same.
  */
 export async function resolveEventTypes(
   deps: Deps,
@@ -101,7 +101,10 @@ export function refuseBadTypeName(applicationId: string, name: string): void {
   }
 }
 
-/** The statement that adds an event type, if the condition holds and there is room, unless there is one already. */
+/**
+ * The statement that adds an event type, if the condition holds and there is room,
+ * unless there is one already.
+ */
 export function insertEventType(deps: Deps, applicationId: string, name: string, onlyIf: SQL): SQL {
   const now = deps.clock.now()
   return sql`

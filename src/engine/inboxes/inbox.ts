@@ -21,7 +21,10 @@ export type InboxAnswer = Pick<Inbox, "status" | "retryAfterSeconds" | "delayMs"
 /** What can be said of an inbox; the secret null takes away the one it had. */
 export type InboxChange = Partial<InboxAnswer> & { secret?: string | null }
 
-/** Makes an inbox that lives for a day. Refuses with `limit_reached` beside twenty others, and with `storage_full`. */
+/**
+ * Makes an inbox that lives for a day. Refuses with `limit_reached` beside twenty others,
+ * and with `storage_full`.
+ */
 export async function createInbox(
   deps: Deps,
   { origin, secret = null, ...answer }: InboxAnswer & { origin: string; secret?: string | null },
