@@ -1,4 +1,4 @@
-import { sql } from "drizzle-orm"
+import { type SQL, sql } from "drizzle-orm"
 import type { Db, Row } from "../../db/client.ts"
 import type { Deps } from "../../platform/deps.ts"
 import { lastStart, leaseMs } from "./budget.ts"
@@ -24,6 +24,12 @@ const BEHIND_MS = 1_500
 const isRated = sql`EXISTS (
   SELECT 1 FROM applications a WHERE a.id = v.application_id AND a.throttle_rate IS NOT NULL) AS is_rated`
 
+/** The events `v` with these keys, for a FROM clause; each is found by an index. */
+function eventsNamed(keys: readonly EventKey[]): SQL {
+  return sql`json_each(${toPairs(keys)}) j
+    CROSS JOIN events v ON v.application_id = j.value->>0 AND v.id = j.value->>1`
+}
+
 /** What is owed of some events, and by what right: under a lease, or without one in their first minute. */
 export interface Reading {
   token: string | null
@@ -43,9 +49,7 @@ export async function readFresh(
   const at = deps.clock.now()
   const isFresh = sql`v.lease_token IS NULL AND v.leased_until IS NULL AND v.claims = 0
     AND v.fanout_cursor IS NULL AND v.created_at > ${at - lastStart(deps, 0)}`
-  const named = sql`json_each(${toPairs(keys)}) j
-    CROSS JOIN events v ON v.application_id = j.value->>0 AND v.id = j.value->>1
-      AND v.dispatched_at IS NULL AND v.ping_id IS NULL`
+  const named = sql`${eventsNamed(keys)} AND v.dispatched_at IS NULL AND v.ping_id IS NULL`
   const { events, pairs } = await db.batch({
     events: sql`SELECT ${eventColumns}, ${isRated}, v.created_at, ${isFresh} AS fresh FROM ${named}`,
     pairs: sql`
@@ -84,8 +88,7 @@ async function claimBelow(deps: Deps, db: Db, keys: readonly EventKey[], most: n
   const token = crypto.randomUUID()
   const claimable = sql`v.dispatched_at IS NULL AND v.ping_id IS NULL
     AND v.claims < ${MAX_CLAIMS} AND (v.leased_until IS NULL OR v.leased_until <= ${at})`
-  const named = sql`json_each(${toPairs(keys)}) j
-    CROSS JOIN events v ON v.application_id = j.value->>0 AND v.id = j.value->>1`
+  const named = eventsNamed(keys)
   const { suspects, events, pairs } = await db.batch({
     suspects: sql`
       SELECT v.application_id, v.id FROM ${named} WHERE ${claimable} AND v.claims >= ${most} ORDER BY v.claims`,
