@@ -21,7 +21,9 @@ export function Verify() {
     <section class="card padded stack-s">
       <h2>Verify</h2>
       <p class="quiet">
-        Over the body as it arrived, before it is parsed. Libraries of Standard Webhooks do the same.
+        It takes the body as it arrived, before it is parsed, and the headers <code>webhook-id</code>,{" "}
+        <code>webhook-timestamp</code> and <code>webhook-signature</code>. Libraries of Standard Webhooks do
+        the same.
       </p>
       <Chips
         label="Language"
