@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest"
 
 import { consume } from "../../src/queue.ts"
 import { svixFor } from "../api/svix.ts"
+import { startConsumers } from "../support/consumers.ts"
 import { registerHook } from "../support/make.ts"
 import { filePart, registerWebhook, statusOf, uploadFile } from "../support/uploads.ts"
 import { batchOf, createWorld, type World } from "../support/world.ts"
@@ -371,6 +372,28 @@ describe.each([0, 8, 30])("with %i resends to endpoints that hang", (resends) =>
     expect(await statusOf(world, uploadId)).toMatchObject({ state: "completed" })
     expect(world.clock.now()).toBe(since)
   })
+})
+
+it("a ping is made within 2 s behind resends of ten applications and uploads that wait", async () => {
+  const world = await createWorld()
+  const tenants = []
+  for (let n = 0; n < 10; n++) tenants.push(await makeApplication(world, `acme${n}`, { endpoints: 4 }))
+  for (const tenant of tenants) for (let n = 0; n < 4; n++) await tenant.resend(n)
+  const { id } = await registerWebhook(world)
+  for (let n = 0; n < 20; n++) await uploadFile(world, id, filePart("whole"))
+  await registerHook(world, "http://a.example/")
+  await world.fetch("/register", { json: { event: "invoice.paid", url: "http://b.example/" } })
+  const since = world.clock.now()
+  const { pass } = startConsumers(world)
+  world.clock.whileAsleep = pass
+  await world.fetch("/ping", { method: "POST" })
+  for (const url of ["http://a.example/", "http://b.example/"]) {
+    const [made] = world.receivers.to(url)
+    expect((made?.at ?? Number.POSITIVE_INFINITY) - since).toBeLessThanOrEqual(2_000)
+  }
+  await pass(10_000)
+  const resent = world.receivers.received.filter(({ url }) => url.startsWith("http://acme"))
+  expect(resent).toHaveLength(40)
 })
 
 describe("resends whose jobs are lost", () => {
