@@ -236,6 +236,7 @@ describe("a resend", () => {
         "SEARCH e USING INDEX sqlite_autoindex_endpoints_1 (id=?)",
         "SEARCH v USING INDEX events_by_application (application_id=? AND id=?) LEFT-JOIN",
         "SEARCH s USING PRIMARY KEY (endpoint_id=?)",
+        ...next,
       ],
     ],
     ["SELECT event_id, endpoint_id FROM ( SELECT d.event_id", next],

@@ -19,7 +19,7 @@ import { type DeliveryReason, reasonOf } from "./state.ts"
 import { goOnBehind } from "./stragglers.ts"
 
 /** What claiming an attempt by hand asks of D1, and what recording it does at most. */
-const STATEMENTS_PER_CLAIM = 3
+const STATEMENTS_PER_CLAIM = 2
 const STATEMENTS_PER_RECORD = 14
 
 type ResendJob = Extract<Work, { kind: "resend" }>

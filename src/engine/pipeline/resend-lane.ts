@@ -55,17 +55,17 @@ export async function claimResend(deps: Deps, db: Db, applicationId: string): Pr
   const at = deps.clock.now()
   const leasedUntil = at + leaseMs(deps)
   // If the answer gets lost, the second try takes another: this one is found when its lease is over.
-  const { taken, rows, more } = await db.batch({
+  const { taken, rows } = await db.batch({
     taken: sql`
       UPDATE deliveries SET resend_leased_until = ${leasedUntil}
       WHERE (event_id, endpoint_id) IN (${next(applicationId, at, 1)}) RETURNING event_id, endpoint_id`,
     rows: sql`
-      SELECT d.event_id, d.resend_requested_at, e.removed_at, e.disabled_at, ${endpointColumns(at)}, ${eventColumns}
+      SELECT d.event_id, d.resend_requested_at, e.removed_at, e.disabled_at, ${endpointColumns(at)}, ${eventColumns},
+        EXISTS (${readyResends(applicationId, at)}) AS is_more
       FROM deliveries d CROSS JOIN endpoints e ON e.id = d.endpoint_id
       LEFT JOIN events v ON v.application_id = d.application_id AND v.id = d.event_id
       WHERE d.application_id = ${applicationId} AND d.resend_requested_at IS NOT NULL
         AND d.resend_leased_until = ${leasedUntil}`,
-    more: readyResends(applicationId, at),
   })
   const [mine] = taken
   const row = rows.find((one) => one.event_id === mine?.event_id && one.endpoint_id === mine?.endpoint_id)
@@ -80,7 +80,7 @@ export async function claimResend(deps: Deps, db: Db, applicationId: string): Pr
     event: event ?? { id: eventId, applicationId, payload: null },
     askedAt: row.resend_requested_at as number,
     leasedUntil,
-    isMore: more.length > 0,
+    isMore: row.is_more === 1,
     ended: prepare({
       event,
       removedAt: row.removed_at as number | null,

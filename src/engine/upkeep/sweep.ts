@@ -255,8 +255,7 @@ async function workWithoutQueue({ deps, db, at, budget }: Sweep, refused: readon
   }
   const [ping, resend, task] = [turnOf("ping"), turnOf("resend"), turnOf("task")]
   if (ping) await workPing(deps, db, ping, budget)
-  // What nobody asks for has its passes nevertheless.
-  if (resend && budget.affords(2 * STATEMENTS_PER_PASS)) await workResend(deps, db, resend, budget)
+  if (resend) await workResend(deps, db, resend, budget)
   if (turnOf("forward")) await forward(deps, db)
   const retries = budget.split(Math.floor(budget.left / 2))
   let [due, undispatched] = [true, true]
