@@ -334,9 +334,14 @@ describe("a minute", () => {
     ]
     const plan = planOf("sweep", "CROSS JOIN tasks")
     expect(plan.slice(0, 3)).toEqual(steps)
-    expect(plan).toContain(`SEARCH x USING ${index} (application_id=?)`)
-    expect(plan).toContain("SEARCH t USING INDEX sqlite_autoindex_tasks_1 (id=?)")
-    expect(plan.filter((line) => line.startsWith("SCAN"))).toEqual(Array(2).fill("SCAN each_application"))
+    const first = ["SEARCH x USING INDEX tasks_running (application_id=?)", "SCAN w"]
+    expect(plan.slice(3)).toEqual([
+      "SCAN each_application",
+      ...first,
+      "SEARCH t USING INDEX sqlite_autoindex_tasks_1 (id=?)",
+      ...first,
+      "USE TEMP B-TREE FOR ORDER BY",
+    ])
   })
 
   it("finds what is past retention by the events' numbers, and deletes it by keys", () => {

@@ -155,6 +155,12 @@ function observe(
   deps.observe({ unit: "task", taskId: id, kind, steps, processed, status, durationMs })
 }
 
+/** The first running tasks of the application of the enclosing query. */
+const firstTasks = sql`
+  SELECT x.id, x.claims, x.leased_until, x.updated_at FROM tasks x INDEXED BY tasks_running
+  WHERE x.application_id = each_application.id AND x.status = 'running'
+  ORDER BY x.id LIMIT ${literal(TASKS_PER_LOOK)}`
+
 /** A task of each application that has some, none of which is worked on: the one that came to nothing least often. */
 export const taskUpkeep: Upkeep = {
   look: (_deps, at) => ({
@@ -163,15 +169,12 @@ export const taskUpkeep: Upkeep = {
         sql`FROM tasks x INDEXED BY tasks_running WHERE x.status = 'running'`,
         APPLICATIONS_PER_LOOK,
       )}
-      SELECT id, application_id, claims FROM (
-        SELECT t.id, t.application_id, t.claims,
-          row_number() OVER (PARTITION BY t.application_id ORDER BY t.claims, t.id) AS turn,
-          max(NOT ${isFree(at)} OR t.updated_at > ${at - JOB_UNDER_WAY_MS}) OVER (PARTITION BY t.application_id) AS is_worked_on
-        FROM each_application CROSS JOIN tasks t ON t.id IN (
-          SELECT x.id FROM tasks x INDEXED BY tasks_running
-          WHERE x.application_id = each_application.id AND x.status = 'running'
-          ORDER BY x.id LIMIT ${literal(TASKS_PER_LOOK)})
-      ) WHERE turn = 1 AND NOT is_worked_on LIMIT ${literal(FOUND_PER_SWEEP)}`,
+      SELECT t.id, t.application_id, t.claims FROM each_application
+      CROSS JOIN tasks t ON t.id = (SELECT w.id FROM (${firstTasks}) w ORDER BY w.claims, w.id LIMIT 1)
+      WHERE NOT EXISTS (
+        SELECT 1 FROM (${firstTasks}) w
+        WHERE NOT ${isFree(at)} OR w.updated_at > ${at - JOB_UNDER_WAY_MS}
+      ) LIMIT ${literal(FOUND_PER_SWEEP)}`,
   }),
   async jobs({ deps, db, at }, { tasks = [] }) {
     const poisoned = tasks.filter((row) => (row.claims as number) >= MAX_CLAIMS)
