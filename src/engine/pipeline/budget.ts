@@ -14,7 +14,7 @@ export const REQUESTS_AT_ONCE = 6
  * Statements that are always left for what closes an invocation: giving back what was not done,
  * calling a drain, and a sweep's own end.
  */
-const STATEMENTS_IN_RESERVE = 11
+const STATEMENTS_IN_RESERVE = 10
 const LEASE_RESERVE_MS = 30_000
 const RECORDING_RESERVE_MS = 10_000
 

@@ -12,10 +12,8 @@ import { enqueue } from "./jobs.ts"
 const NEAR_MS = 60_000
 /** A job must not arrive before what it is for is due; the queue's clock is not ours. */
 const WAKE_RESERVE_MS = 50
-/**
- * A drain that was called so long ago, and has not begun, is lost; or there is room for one more in any case.
- */
-const LOST_AFTER_MS = 30_000
+/** A drain that was called so long ago, and has not begun, is lost; or one more does no harm. */
+const LOST_AFTER_MS = 5_000
 
 /**
  * Sends a drain for the moment at which something in a shard is due, unless that is far, or one that was sent
@@ -54,10 +52,7 @@ export async function callDrain(deps: Deps, db: Db, lastTurn: string | null = nu
       RETURNING drain_called_at`,
   })
   // Of two that are called within a millisecond both are sent.
-  const isFirst = called[0]?.drain_called_at === now
-  if (isFirst && !(await enqueue(deps, db, { kind: "drain", isCalled: true }))) {
-    await db.batch({ refused: noneWaits })
-  }
+  if (called[0]?.drain_called_at === now) await enqueue(deps, db, { kind: "drain", isCalled: true })
 }
 
 function isWaiting(now: number): SQL {
@@ -69,7 +64,7 @@ export function isCalledFor(now: number): SQL {
   return sql`EXISTS (SELECT 1 FROM system_state WHERE key = 'sweep' AND ${isWaiting(now)})`
 }
 
-/** Notes that the drain that was called begins, or does not come. */
+/** Notes that the drain that was called begins. */
 export const noneWaits: SQL = sql`
   UPDATE system_state SET drain_called_at = 0 WHERE key = 'sweep' AND drain_called_at > 0`
 
