@@ -22,10 +22,18 @@ export async function* eachTab(page: Page | Frame): AsyncGenerator<string> {
   }
 }
 
+/** Rows may come and change their places meanwhile: what a round passed by, the next one comes to. */
+const ROUNDS = 3
+
 /** What has a place to press or to fill in, and Tab does not come to, or without showing where it is. */
 export async function unreachedByTab(page: Page): Promise<string[]> {
   const count = await page.evaluate<number>("probe.watchFocus()")
-  // One round, and what a browser adds of its own at both ends.
-  for (let press = 0; press < count + 3; press++) await page.keyboard.press("Tab")
-  return page.evaluate<string[]>("probe.missed()")
+  let missed: string[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    // What a browser adds of its own at both ends counts, too.
+    for (let press = 0; press < count + 3; press++) await page.keyboard.press("Tab")
+    missed = await page.evaluate<string[]>("probe.missed()")
+    if (missed.length === 0) break
+  }
+  return missed
 }
