@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { afterAll, beforeAll, expect, it } from "vitest"
 
 import { findFreePort, startServer } from "../../scripts/dev-server.mjs"
+import { until } from "./program.ts"
 
 const TIMEOUT_MS = 5_000
 const SETTINGS = { ATTEMPT_TIMEOUT_MS: String(TIMEOUT_MS), RETRY_SCHEDULE: "600" }
@@ -134,10 +135,17 @@ async function exchangeWith(url: string): Promise<Exchange> {
   await call("/api/v1/app", { name: "App", uid: `app-${applications}` })
   await call(`${app}/endpoint`, { url })
   const { id } = await call<{ id: string }>(`${app}/msg`, { eventType: "t", payload: {} })
-  const attempts = () => call<{ data: { id: string }[] }>(`${app}/attempt/msg/${id}`)
-  await expect.poll(async () => (await attempts()).data.length, { timeout: 30_000 }).toBe(1)
-  const [attempt] = (await attempts()).data
-  return call(`${app}/msg/${id}/attempt/${attempt?.id}/exchange`)
+  let attempts: { id: string }[] = []
+  // Not expect.poll, which knows its test only as long as no other one runs beside it.
+  await until(
+    async () => {
+      attempts = (await call<{ data: { id: string }[] }>(`${app}/attempt/msg/${id}`)).data
+      return attempts.length > 0
+    },
+    () => `no attempt at ${url}`,
+  )
+  expect(attempts).toHaveLength(1)
+  return call(`${app}/msg/${id}/attempt/${attempts[0]?.id}/exchange`)
 }
 
 /** A receiver that does this with the connection once a request has begun to arrive; answers its URL. */
