@@ -16,7 +16,7 @@ const IMPATIENT_AFTER_MS = 250
 const BEHIND_AFTER_MS = 500
 
 /** How a pool treats endpoints. */
-export interface Manner {
+export interface PoolOptions {
   /** Whether it waits for those that have never taken a delivery, as it does for all but the slow. */
   waitsForUnproven: boolean
   /**
@@ -44,19 +44,19 @@ export interface Pooled {
 
 /**
  * Attempts what is owed, as many at once as the invocation has lanes left, in turns (see `inTurns`). Answers
- * when all is done, or after two seconds (see `Manner`), sooner where it would wait for none but those that
+ * when all is done, or after two seconds (see `PoolOptions`), sooner where it would wait for none but those that
  * it need not wait for: then nothing more is started, and what is open is to be handed to `follow`.
  */
 export async function attemptAll(
   deps: Deps,
   budget: Budget,
   deliveries: readonly ClaimedDelivery[],
-  manner: Manner,
+  options: PoolOptions,
   send: Send,
 ): Promise<Pooled> {
   const turns = inTurns(deliveries, budget.waitedFor)
-  const { made, open } = await attemptInTurns(deps, turns, budget.freeLanes(), manner, send)
-  return { made, open: leaveOpen(deps, budget, open, manner) }
+  const { made, open } = await attemptInTurns(deps, turns, budget.freeLanes(), options, send)
+  return { made, open: leaveOpen(deps, budget, open, options) }
 }
 
 type Send = (delivery: ClaimedDelivery) => Promise<Attempt>
@@ -76,7 +76,7 @@ async function attemptInTurns(
   deps: Deps,
   turns: Turns,
   lanes: number,
-  { waitsForUnproven, isBehind = false }: Manner,
+  { waitsForUnproven, isBehind = false }: PoolOptions,
   send: Send,
 ): Promise<{ made: Map<ClaimedDelivery, Attempt>; open: Map<ClaimedDelivery, Started> }> {
   const last = waitsForUnproven ? 1 : 0
@@ -133,7 +133,7 @@ function leaveOpen(
   deps: Deps,
   budget: Budget,
   open: ReadonlyMap<ClaimedDelivery, Started>,
-  { isBehind = false }: Manner,
+  { isBehind = false }: PoolOptions,
 ): Pooled["open"] {
   const now = deps.clock.now()
   return new Map(
