@@ -176,15 +176,15 @@ describe("a delivery", () => {
     await receiver.arrivals(1, (one) => one.path === "/hook/waiting")
     const watched = await dashboard.open(`/dashboard/app/acme/messages/${message.id}/${id}`)
     const { page } = watched
+    await page.getByText("The receiver wants credentials: set them as headers of the endpoint.").waitFor()
+    await expectSound(watched)
+    await page.getByRole("link", { name: "Request" }).click()
     await page.getByRole("button", { name: "Recompute the signature" }).click()
     const signature = (await page.getByText(/^v1,/).textContent()) ?? ""
     const [arrived] = (await receiver.arrivals(1, (one) => one.path === "/hook/waiting")) as Arrived[]
     const headers = { ...arrived?.headers, "webhook-signature": signature }
     expect(new Webhook(secret.key).verify(arrived?.body ?? "", headers)).toEqual({ id: "inv_7" })
     await page.getByText(`-H 'webhook-signature: ${signature}'`).waitFor()
-    await expectSound(watched)
-    await page.getByRole("link", { name: "Response" }).click()
-    await page.getByText("The receiver wants credentials: set them as headers of the endpoint.").waitFor()
     await expectSound(watched)
     await page.getByRole("link", { name: "Replay all failed since" }).click()
     await page.getByLabel("Messages of").waitFor()

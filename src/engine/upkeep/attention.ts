@@ -10,7 +10,7 @@ import { isNotHeld } from "../applications/hold.ts"
 import type { Standing } from "../endpoints/standing.ts"
 import { type Pace, type PacedDelivery, paceOf } from "../rules/pace.ts"
 import { lateMs } from "./health.ts"
-import { LISTED_UNWELL, readUnwell, selectUnwell } from "./unwell.ts"
+import { LISTED_UNWELL, newestTroubleFirst, readUnwell, selectUnwell } from "./unwell.ts"
 
 /** Stuck events, and running tasks, that are listed at most. */
 const LISTED = 50
@@ -42,13 +42,19 @@ export interface Attention {
 export async function getAttention(deps: Deps): Promise<Attention> {
   const now = deps.clock.now()
   const seen = await Promise.all(deps.shards.map((db) => lookAt(deps, db, now)))
-  const endpoints = seen.flatMap((shard) => shard.unwell.endpoints)
+  const endpoints = newestTroubleFirst(seen.flatMap((shard) => shard.unwell.endpoints))
   const published = seen.flatMap((shard) => shard.sample.events).toSorted((a, b) => b - a)
   return {
     endpoints: endpoints.slice(0, LISTED_UNWELL),
     isComplete: endpoints.length <= LISTED_UNWELL && seen.every((shard) => shard.unwell.isComplete),
-    stuck: seen.flatMap((shard) => shard.stuck).slice(0, LISTED),
-    tasks: seen.flatMap((shard) => shard.tasks).slice(0, LISTED),
+    stuck: seen
+      .flatMap((shard) => shard.stuck)
+      .toSorted((a, b) => a.createdAt - b.createdAt)
+      .slice(0, LISTED),
+    tasks: seen
+      .flatMap((shard) => shard.tasks)
+      .toSorted((a, b) => b.createdAt - a.createdAt)
+      .slice(0, LISTED),
     pace: paceOf(
       published,
       seen.flatMap((shard) => shard.sample.deliveries),

@@ -53,8 +53,13 @@ export function readUnwell(
   rows: readonly Row[],
   now: number,
 ): { endpoints: Standing[]; isComplete: boolean } {
-  const all = rows.map((row) => readStanding(row, now)).toSorted((a, b) => troubleAt(b) - troubleAt(a))
+  const all = newestTroubleFirst(rows.map((row) => readStanding(row, now)))
   return { endpoints: all.slice(0, LISTED_UNWELL), isComplete: all.length <= LISTED_UNWELL }
+}
+
+/** Those whose trouble is the newest first, whichever database they are of. */
+export function newestTroubleFirst(endpoints: readonly Standing[]): Standing[] {
+  return endpoints.toSorted((a, b) => troubleAt(b) - troubleAt(a))
 }
 
 function troubleAt({ disabledAt, failingSince, pausedUntil }: Standing): number {

@@ -37,16 +37,20 @@ function call(method: string) {
       for (const value of [values].flat())
         if (value !== undefined && value !== "") url.searchParams.append(name, `${value}`)
     }
+    const sent = token.value
     const response = await fetch(url, {
       method,
       headers: {
-        ...(token.value !== null && { authorization: `Bearer ${token.value}` }),
+        ...(sent !== null && { authorization: `Bearer ${sent}` }),
         // Of a form the browser knows the type by itself.
         ...(body !== undefined && !bodySerializer && { "content-type": "application/json" }),
       },
       ...(body !== undefined && { body: bodySerializer ? bodySerializer(body) : JSON.stringify(body) }),
       ...(signal && { signal }),
     })
+    // Somebody may have come by another link meanwhile.
+    if (response.status === 401 && sent === token.value)
+      endSession("The token is not taken any more: it has expired, or was logged out.")
     if (response.ok && parseAs === "blob") return { data: await response.blob(), response }
     const text = await response.text()
     return response.ok
@@ -96,7 +100,5 @@ async function answerOf<
     throw fault instanceof DOMException ? fault : unreachable()
   })
   if (response.ok) return { data: data as NonNullable<typeof data>, response }
-  if (response.status === 401)
-    endSession("The token is not taken any more: it has expired, or was logged out.")
   throw problemOf(response.status, error)
 }

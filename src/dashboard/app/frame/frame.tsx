@@ -5,7 +5,8 @@ import { useLocation } from "preact-iso"
 import { isOpen, VERSION } from "../page.ts"
 import { at, type Screen } from "../screen.ts"
 import { screens } from "../screens.ts"
-import { endSession, isPortal, session } from "../session/state.ts"
+import { openSession } from "../session/session.ts"
+import { endSession, isPortal, session, token } from "../session/state.ts"
 import { hasNavigation, icon, type Scheme, scheme } from "../session/theme.ts"
 import { Button } from "../ui/button.tsx"
 import { Horn, MenuIcon, MoonIcon, SunIcon, SystemIcon } from "../ui/icon.tsx"
@@ -67,8 +68,14 @@ function Navigation() {
         )}
         <div class="row">
           <SchemeSwitch />
-          {!isOpen && (
-            <Button kind="quiet" onClick={() => endSession()}>
+          {token.value !== null && (
+            <Button
+              kind="quiet"
+              onClick={() => {
+                endSession()
+                return openSession()
+              }}
+            >
               Sign out
             </Button>
           )}

@@ -49,12 +49,15 @@ export function useLive<T>(
     }
   }, [key])
 
+  const lookSoon = usePoll(ask, isOn)
+  const reload = useCallback(async () => {
+    await ask()
+    lookSoon()
+  }, [ask])
   useEffect(() => {
-    void ask()
+    void reload()
     return () => asking.current?.abort()
   }, [ask])
-  usePoll(ask, isOn)
-  const reload = useCallback(async () => void (await ask()), [ask])
   useKeys({ r: () => void reload() })
 
   return answer.key === key

@@ -47,3 +47,8 @@ function tokenOfKey(key: string | null): string | null {
 
 /** The link of this page; main.tsx is the only one to load it, so it is read once. */
 export const link = takeLink()
+
+// Another link to this very page changes only what stands behind the `#`: the page begins anew with it.
+addEventListener("hashchange", () => {
+  if (/[#&](token|key)=/.test(location.hash)) location.reload()
+})

@@ -3,7 +3,7 @@ import { signal } from "@preact/signals"
 import { api, ask } from "../api/client.ts"
 import { inWords, Problem } from "../api/problem.ts"
 import { isOpen } from "../page.ts"
-import { endSession, keepSession, token } from "./state.ts"
+import { endSession, keepSession, token, whyNot } from "./state.ts"
 
 /** The Worker is being asked who this is. */
 export const isOpening = signal(true)
@@ -15,7 +15,9 @@ export async function openSession(): Promise<void> {
     try {
       keepSession(await ask(api.GET("/api/v1/auth/session")))
     } catch (error) {
-      endSession(whyRefused(error))
+      if (isRefusal(error))
+        endSession("This token is not taken: it is wrong, has expired, or was logged out.")
+      else whyNot.value = inWords(error)
     }
   }
   isOpening.value = false
@@ -27,7 +29,7 @@ export function signIn(pasted: string): Promise<void> {
   return openSession()
 }
 
-function whyRefused(error: unknown): string {
-  const isRefused = error instanceof Problem && (error.status === 401 || error.status === 403)
-  return isRefused ? "This token is not taken: it is wrong, has expired, or was logged out." : inWords(error)
+/** Whatever else went wrong says nothing of the token: it is kept. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Problem && (error.status === 401 || error.status === 403)
 }

@@ -7,13 +7,13 @@ import { Button } from "../ui/button.tsx"
 import { TextField } from "../ui/field.tsx"
 import { Horn } from "../ui/icon.tsx"
 import { isOpening, openSession, signIn } from "./session.ts"
-import { session, whyNot } from "./state.ts"
+import { session, token, whyNot } from "./state.ts"
 
 /** What is inside is shown to whoever has a session; everybody else is asked for a token. */
 export function SignedIn({ children }: { children: ComponentChildren }) {
   if (session.value !== null) return <>{children}</>
   if (isOpening.value) return <main class="sign-in" aria-busy="true" />
-  return isOpen ? <NoAnswer /> : <SignIn />
+  return isOpen || token.value !== null ? <NoAnswer /> : <SignIn />
 }
 
 function SignIn() {

@@ -17,6 +17,7 @@ export function Search({
   onChange: (value: string) => void
 }) {
   const [typed, setTyped] = useState(value)
+  useEffect(() => setTyped(value), [value])
   useEffect(() => {
     if (typed === value) return
     const timer = setTimeout(() => onChange(typed), PAUSE_MS)

@@ -39,7 +39,9 @@ export function Table<Row>({
 }: TableProps<Row>) {
   const body = useRef<HTMLTableSectionElement>(null)
   function step(by: number) {
-    const links = [...(body.current?.querySelectorAll<HTMLElement>(".row-link") ?? [])]
+    // Of several tables the first one sees to the rows of all.
+    if (document.querySelector("main .table tbody") !== body.current) return
+    const links = [...document.querySelectorAll<HTMLElement>("main .row-link")]
     const at = links.indexOf(document.activeElement as HTMLElement)
     links[at === -1 ? 0 : Math.min(Math.max(at + by, 0), links.length - 1)]?.focus()
   }

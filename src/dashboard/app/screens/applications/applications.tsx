@@ -1,6 +1,7 @@
 import { Page } from "../../frame/page.tsx"
 import { useQuery } from "../../frame/query.ts"
 import { useAnswer } from "../../live/answer.ts"
+import { AUTHORIZATION } from "../../page.ts"
 import { at, type Screen } from "../../screen.ts"
 import { Button } from "../../ui/button.tsx"
 import { Id } from "../../ui/copy.tsx"
@@ -17,7 +18,7 @@ export const applications: Screen = {
 }
 
 const PAGE = 50
-const CREATE = `curl -X POST ${location.origin}/api/v1/app \\
+const CREATE = `curl -X POST ${location.origin}/api/v1/app${AUTHORIZATION} \\
   -H 'Content-Type: application/json' \\
   -d '{"name": "Acme", "uid": "acme"}'`
 

@@ -11,6 +11,12 @@ export const CAPABILITIES = {
   ManageEndpointSecret: "Rotate the secret of an endpoint",
 } as const satisfies Partial<Record<Capability, string>>
 
+/** What comes with others: what may be changed may be seen, too. */
+const INCLUDED_IN: Partial<Record<string, readonly Capability[]>> = {
+  ViewEndpointSecret: ["ManageEndpointSecret", "ManageEndpoint"],
+  ManageEndpointSecret: ["ManageEndpoint"],
+}
+
 /** A link that was made just now: it is shown this once. */
 export interface PortalLink {
   url: string
@@ -29,7 +35,11 @@ export function MadeLink({ link: { url, capabilities, endsAt } }: { link: Portal
       <ul class="stack-s">
         <Allowed may words="See everything of this application but secrets" />
         {Object.entries(CAPABILITIES).map(([name, words]) => (
-          <Allowed key={name} may={capabilities.includes(name as Capability)} words={words} />
+          <Allowed
+            key={name}
+            may={capabilities.some((one) => one === name || INCLUDED_IN[name]?.includes(one))}
+            words={words}
+          />
         ))}
       </ul>
       <div class="buttons">

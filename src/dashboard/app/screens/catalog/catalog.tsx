@@ -1,6 +1,7 @@
 import { Page } from "../../frame/page.tsx"
 import { useQuery } from "../../frame/query.ts"
 import { useAnswer } from "../../live/answer.ts"
+import { AUTHORIZATION } from "../../page.ts"
 import { at, type Screen } from "../../screen.ts"
 import { Button } from "../../ui/button.tsx"
 import { Empty } from "../../ui/empty.tsx"
@@ -19,7 +20,7 @@ export const catalog: Screen = {
 }
 
 const PAGE = 100
-const CREATE = `curl -X POST ${location.origin}/api/v1/event-type \\
+const CREATE = `curl -X POST ${location.origin}/api/v1/event-type${AUTHORIZATION} \\
   -H 'Content-Type: application/json' \\
   -d '{"name": "invoice.paid", "description": "An invoice was paid"}'`
 

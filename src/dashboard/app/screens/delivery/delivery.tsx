@@ -1,7 +1,7 @@
 import { api, ask, type Schemas } from "../../api/client.ts"
 import { useCrumbs } from "../../frame/application.tsx"
 import { Page } from "../../frame/page.tsx"
-import { useQuery } from "../../frame/query.ts"
+import { addressWith, useQuery } from "../../frame/query.ts"
 import { useLive } from "../../live/live.ts"
 import { at, type Screen, type ScreenProps } from "../../screen.ts"
 import { can } from "../../session/state.ts"
@@ -21,7 +21,7 @@ export const delivery: Screen = { path: "/app/:app/messages/:message/:endpoint",
 
 function Delivery({ params: { app = "", message = "", endpoint = "" } }: ScreenProps) {
   const [chosen] = useQuery("attempt", "")
-  const [part] = useQuery<Part>("tab", "request")
+  const [tab] = useQuery<Part | "">("tab", "")
   const crumbs = useCrumbs(app, "messages")
   const { data, error, reload } = useLive(
     async (signal) => {
@@ -47,8 +47,9 @@ function Delivery({ params: { app = "", message = "", endpoint = "" } }: ScreenP
     )
   }
   const { verdict, attempts, event } = data
-  const here = at("app", app, "messages", message, endpoint)
   const attempt = attempts.find(({ id }) => id === chosen) ?? attempts[0]
+  // Of what has failed people look for the answer first.
+  const part = tab || (attempt?.status === 0 ? "request" : "response")
   return (
     <Page
       title={event.eventType}
@@ -83,12 +84,12 @@ function Delivery({ params: { app = "", message = "", endpoint = "" } }: ScreenP
         </>
       ) : (
         <>
-          <Timeline attempts={attempts} current={attempt.id} here={here} />
+          <Timeline attempts={attempts} current={attempt.id} />
           <section class="stack">
             <Tabs
               label="Parts of the attempt"
               tabs={PARTS.map(([name, label]) => ({
-                href: `${here}?${new URLSearchParams({ attempt: attempt.id, tab: name })}`,
+                href: addressWith("tab", name),
                 label,
                 isCurrent: name === part,
               }))}

@@ -1,4 +1,5 @@
 import type { Schemas } from "../../api/client.ts"
+import { addressWith } from "../../frame/query.ts"
 import { State } from "../../ui/state.tsx"
 import { Table } from "../../ui/table.tsx"
 import { duration, Time } from "../../ui/time.tsx"
@@ -6,22 +7,14 @@ import { duration, Time } from "../../ui/time.tsx"
 type Attempt = Schemas["MessageAttemptOut"]
 
 /** The attempts of a delivery, the newest first; one of them is looked at. */
-export function Timeline({
-  attempts,
-  current,
-  here,
-}: {
-  attempts: readonly Attempt[]
-  current: string
-  here: string
-}) {
+export function Timeline({ attempts, current }: { attempts: readonly Attempt[]; current: string }) {
   return (
     <Table
       label="Attempts"
       rows={attempts}
       keyOf={({ id }) => id}
       isCurrent={({ id }) => id === current}
-      href={({ id }) => `${here}?attempt=${encodeURIComponent(id)}`}
+      href={({ id }) => addressWith("attempt", id)}
       columns={[
         { title: "Attempt", cell: (attempt) => `#${attempts.length - attempts.indexOf(attempt)}` },
         { title: "Outcome", cell: (attempt) => <Outcome attempt={attempt} /> },

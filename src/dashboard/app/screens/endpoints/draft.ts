@@ -1,5 +1,5 @@
 import type { Schemas } from "../../api/client.ts"
-import { wordsIn } from "../../ui/typed.ts"
+import { numberIn, wordsIn } from "../../ui/typed.ts"
 
 /** An endpoint's settings as somebody fills them in. */
 export interface Draft {
@@ -23,7 +23,7 @@ export function toDraft(endpoint?: Schemas["EndpointOut"]): Draft {
   }
 }
 
-/** The settings that a draft stands for; what they may be the Worker says. */
+/** The settings that a draft stands for; what they may be the Worker says. Throws a Problem of a rate that is no number. */
 export function fromDraft({ url, description, eventTypes, channels, throttleRate }: Draft) {
   const named = wordsIn(channels)
   return {
@@ -31,6 +31,6 @@ export function fromDraft({ url, description, eventTypes, channels, throttleRate
     description,
     eventTypes: eventTypes && [...eventTypes],
     channels: named.length === 0 ? null : named,
-    throttleRate: throttleRate.trim() === "" ? null : Number(throttleRate),
+    throttleRate: throttleRate.trim() === "" ? null : numberIn(throttleRate, "throttleRate"),
   }
 }

@@ -3,6 +3,7 @@ import { api, ask, type Schemas } from "../../api/client.ts"
 import { ApplicationPage } from "../../frame/application.tsx"
 import { useQuery } from "../../frame/query.ts"
 import { useLive } from "../../live/live.ts"
+import { AUTHORIZATION } from "../../page.ts"
 import { at, type Screen, type ScreenProps } from "../../screen.ts"
 import { can } from "../../session/state.ts"
 import { ButtonLink } from "../../ui/button.tsx"
@@ -90,7 +91,7 @@ const COLUMNS: readonly Column<Row>[] = [
 ]
 
 function createCommand(app: string): string {
-  return `curl -X POST ${location.origin}/api/v1/app/${app}/endpoint \\
+  return `curl -X POST ${location.origin}/api/v1/app/${app}/endpoint${AUTHORIZATION} \\
   -H 'Content-Type: application/json' \\
   -d '{"url": "https://example.com/hook"}'`
 }

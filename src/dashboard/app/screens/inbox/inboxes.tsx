@@ -2,6 +2,7 @@ import { useLocation } from "preact-iso"
 import { api, ask } from "../../api/client.ts"
 import { Page } from "../../frame/page.tsx"
 import { useAnswer } from "../../live/answer.ts"
+import { AUTHORIZATION } from "../../page.ts"
 import { at, type Screen } from "../../screen.ts"
 import { Button } from "../../ui/button.tsx"
 import { Copy } from "../../ui/copy.tsx"
@@ -18,7 +19,7 @@ export const inboxes: Screen = {
   menu: { of: "operator", label: "Inbox" },
 }
 
-const CREATE = `curl -X POST ${location.origin}/api/v1/inbox`
+const CREATE = `curl -X POST ${location.origin}/api/v1/inbox${AUTHORIZATION}`
 
 function Inboxes() {
   const { route } = useLocation()

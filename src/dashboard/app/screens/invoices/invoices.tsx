@@ -1,6 +1,7 @@
 import { api, ask, askPage } from "../../api/client.ts"
 import { FamilyPage, useFamilyList } from "../../frame/family.tsx"
 import { addressWith, useQuery } from "../../frame/query.ts"
+import { AUTHORIZATION } from "../../page.ts"
 import type { Screen } from "../../screen.ts"
 import { Id } from "../../ui/copy.tsx"
 import { Empty } from "../../ui/empty.tsx"
@@ -17,7 +18,7 @@ export const invoices: Screen = {
   menu: { of: "operator", label: "Invoices" },
 }
 
-const CREATE = `curl -X POST ${location.origin}/invoices \\
+const CREATE = `curl -X POST ${location.origin}/invoices${AUTHORIZATION} \\
   -H 'Content-Type: application/json' \\
   -d '{"amount": 200, "currency": "USD"}'`
 const NOTHING = { amount: "", currency: "USD", due_date: "" }

@@ -168,9 +168,10 @@ function Queues() {
 
 function hrefOf({ kind, id, application, messageId, endpointId }: Activity): string {
   if (kind === "task") return at("tasks", id)
+  if (kind === "upload") return `${at("uploads")}?upload=${id}`
   if (messageId === null) return at("app", application.id, "messages")
   const message = ["app", application.id, "messages", messageId]
-  return kind === "attempt" && endpointId !== null ? at(...message, endpointId) : at(...message)
+  return endpointId === null ? at(...message) : `${at(...message, endpointId)}?attempt=${id}`
 }
 
 function isFound(

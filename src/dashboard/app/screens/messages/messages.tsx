@@ -4,6 +4,7 @@ import { api, ask, type Schemas } from "../../api/client.ts"
 import { ApplicationPage } from "../../frame/application.tsx"
 import { useQuery } from "../../frame/query.ts"
 import { useLive } from "../../live/live.ts"
+import { AUTHORIZATION } from "../../page.ts"
 import { at, type Screen, type ScreenProps } from "../../screen.ts"
 import { isPortal } from "../../session/state.ts"
 import { Id } from "../../ui/copy.tsx"
@@ -103,7 +104,7 @@ function Find({ app }: { app: string }) {
 }
 
 function sendCommand(app: string): string {
-  return `curl -X POST ${location.origin}/api/v1/app/${app}/msg \\
+  return `curl -X POST ${location.origin}/api/v1/app/${app}/msg${AUTHORIZATION} \\
   -H 'Content-Type: application/json' \\
   -d '{"eventType": "invoice.paid", "payload": {"id": "inv_1"}}'`
 }

@@ -41,7 +41,12 @@ function Task({ params: { task: id = "" } }: ScreenProps) {
       }
       actions={
         data.status === "running" && (
-          <Button kind="danger" onClick={cancel} confirm="Cancel this task? What it has done stays.">
+          <Button
+            kind="danger"
+            needs="CreateAttempts"
+            onClick={cancel}
+            confirm="Cancel this task? What it has done stays."
+          >
             Cancel task
           </Button>
         )

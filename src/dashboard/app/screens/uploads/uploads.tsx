@@ -2,6 +2,7 @@ import { api, askPage } from "../../api/client.ts"
 import { FamilyPage, useFamilyList } from "../../frame/family.tsx"
 import { addressWith, useQuery } from "../../frame/query.ts"
 import { useAnswer } from "../../live/answer.ts"
+import { AUTHORIZATION } from "../../page.ts"
 import type { Screen } from "../../screen.ts"
 import { Empty } from "../../ui/empty.tsx"
 import { List } from "../../ui/list.tsx"
@@ -18,7 +19,7 @@ export const uploads: Screen = {
   menu: { of: "operator", label: "Uploads" },
 }
 
-const UPLOAD = `curl -X POST ${location.origin}/upload_file/webhook_id/WEBHOOK_ID \\
+const UPLOAD = `curl -X POST ${location.origin}/upload_file/webhook_id/WEBHOOK_ID${AUTHORIZATION} \\
   --form file=@photo.jpg`
 
 function Uploads() {

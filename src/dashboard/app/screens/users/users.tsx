@@ -1,6 +1,7 @@
 import { api, ask, askPage } from "../../api/client.ts"
 import { FamilyPage, useFamilyList } from "../../frame/family.tsx"
 import { addressWith, useQuery } from "../../frame/query.ts"
+import { AUTHORIZATION } from "../../page.ts"
 import type { Screen } from "../../screen.ts"
 import { Empty } from "../../ui/empty.tsx"
 import { TextField } from "../../ui/field.tsx"
@@ -15,7 +16,7 @@ export const users: Screen = {
   menu: { of: "operator", label: "Users" },
 }
 
-const CREATE = `curl -X POST ${location.origin}/users \\
+const CREATE = `curl -X POST ${location.origin}/users${AUTHORIZATION} \\
   -H 'Content-Type: application/json' \\
   -d '{"username": "Alice"}'`
 
