@@ -13,7 +13,7 @@ import { ApplicationField, useApplications } from "../applications/application-f
 const MOST = 250
 
 /** Lets an endpoint get the type, or an example of it. Types of the catalog are there for applications that were made. */
-export function Subscribe({ name }: { name: string }) {
+export function Subscribe({ name, hasExample }: { name: string; hasExample: boolean }) {
   const applications = useApplications({ isMade: true })
   const [chosen, setChosen] = useState("")
   const first = applications?.[0]
@@ -26,7 +26,7 @@ export function Subscribe({ name }: { name: string }) {
           <OfApplication name={name} application={application}>
             <ApplicationField applications={applications} value={application} onChange={setChosen} />
           </OfApplication>
-          <Example name={name} application={application} />
+          {hasExample && <Example name={name} application={application} />}
         </>
       ) : (
         applications && (
@@ -84,7 +84,7 @@ function OfApplication({
   )
 }
 
-/** What an example of the type looks like, if its schema says enough to make one. */
+/** What an example of a type with a schema looks like, if that says enough to make one. */
 function Example({ name, application }: { name: string; application: string }) {
   const { data } = useAnswer(
     "/api/v1/app/{app_id}/event-example/{event_type_name}",

@@ -40,7 +40,7 @@ function Type({ params: { type: name = "" } }: ScreenProps) {
       actions={<Actions known={known} reload={live.reload} />}
     >
       <SchemasOf known={known} />
-      {!known.archived && <Subscribe name={name} />}
+      {!known.archived && <Subscribe name={name} hasExample={versionsOf(known).length > 0} />}
       <ChangeType key={known.updatedAt} known={known} reload={live.reload} />
     </Page>
   )
